@@ -1,0 +1,113 @@
+"""The border: what a client library throws becomes a :class:`Fault` by the platform's table.
+
+An adapter says what its library's exception *told* (:class:`Told`), its profile lists what that means
+(:class:`Rule`, first match wins), and :func:`crossing` puts both together. What no rule knows is UNKNOWN,
+uncertain, and logged loudly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from msgspec import Struct
+
+from gateway.model.capabilities import LaneState
+from gateway.model.delivery import Fault, FaultError, FaultKind
+from gateway.model.ids import ConversationId
+
+log = logging.getLogger("multihome.border")
+
+EVIDENCE_MAX = 300
+
+
+class Told(Struct, frozen=True):
+    """What a library's exception said, without its types.
+
+    ``reached`` is False when the request provably never left (refused connection, no pool slot).
+    """
+
+    text: str
+    status: int | None = None
+    codes: tuple[str, ...] = ()
+    reached: bool = True
+    retry_at: datetime | None = None
+    moved_to: ConversationId | None = None
+    lanes: tuple[LaneState, ...] = ()
+
+
+class Rule(Struct, frozen=True):
+    """One row of a platform's fault table: every condition that is given must hold.
+
+    ``text`` is looked for without regard to case. ``certain`` False: it may have been sent all the same.
+    """
+
+    kind: FaultKind
+    status: int | None = None
+    code: str | None = None
+    text: str | None = None
+    certain: bool = True
+    source: str = ""
+    """Where the fact comes from."""
+
+    def matches(self, told: Told) -> bool:
+        return (
+            (self.status is None or self.status == told.status)
+            and (self.code is None or self.code in told.codes)
+            and (self.text is None or self.text.casefold() in told.text.casefold())
+        )
+
+
+def judge(told: Told, rules: Sequence[Rule]) -> Fault:
+    """The fault that a platform's table gives for what was told. Pure."""
+    for rule in rules:
+        if rule.matches(told):
+            return _fault(rule.kind, rule.certain, told)
+    if not told.reached:
+        return _fault(FaultKind.NETWORK, True, told)
+    if told.status is None:
+        return _fault(FaultKind.UNKNOWN, False, told)
+    if told.status >= 500:
+        return _fault(FaultKind.SERVER, False, told)
+    return _fault(
+        FaultKind.FORBIDDEN if told.status in (401, 403) else FaultKind.UNKNOWN, told.status in (401, 403), told
+    )
+
+
+def _fault(kind: FaultKind, certain: bool, told: Told) -> Fault:
+    return Fault(kind, certain, _evidence(told), told.retry_at, told.moved_to, told.lanes)
+
+
+def _evidence(told: Told) -> str:
+    words = " ".join(told.text.split()) or "no text"
+    head = " ".join(str(item) for item in (told.status, *told.codes) if item is not None)
+    return f"{head}: {words}"[:EVIDENCE_MAX] if head else words[:EVIDENCE_MAX]
+
+
+@asynccontextmanager
+async def crossing(
+    describe: Callable[[Exception], Told | None], rules: Sequence[Rule], *, doing: str
+) -> AsyncIterator[None]:
+    """Run a library call; anything it throws leaves as :class:`FaultError`.
+
+    ``describe`` returns ``None`` for an exception it doesn't know. A cancelled call stays cancelled (the caller
+    decides what that means); a time-out is an uncertain NETWORK fault unless ``describe`` knows better.
+    """
+    try:
+        yield
+    except (FaultError, asyncio.CancelledError):
+        raise
+    except Exception as error:
+        told = describe(error)
+        if told is None and isinstance(error, TimeoutError):
+            raise FaultError(Fault(FaultKind.NETWORK, False, f"{doing}: timed out")) from error
+        if told is None:
+            log.exception("%s: an exception no rule knows (%s)", doing, type(error).__name__)
+            raise FaultError(Fault(FaultKind.UNKNOWN, False, f"{doing}: {type(error).__name__}")) from error
+        fault = judge(told, rules)
+        if fault.kind is FaultKind.UNKNOWN:
+            log.error("%s: no rule for: %s", doing, fault.evidence)
+        raise FaultError(fault) from error

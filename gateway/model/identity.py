@@ -1,0 +1,37 @@
+"""Who somebody is: one account somewhere, and the person behind several of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from gateway.model.ids import PersonId
+
+
+class Identity(Struct, frozen=True):
+    """One account on one platform. ``id`` is stable, ``handle`` may change."""
+
+    platform: str
+    id: str
+    handle: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.platform}:@{self.handle}" if self.handle else f"{self.platform}:{self.id}"
+
+
+class Person(Struct, frozen=True):
+    """Identities taken to be one human. Every identity belongs to exactly one person from its first event."""
+
+    id: PersonId
+    identities: tuple[Identity, ...]
+
+
+class Link(Struct, frozen=True):
+    """Why two identities are one person. ``evidence`` is ``operator`` when a human of the gateway said so."""
+
+    first: Identity
+    second: Identity
+    evidence: str
+    at: datetime

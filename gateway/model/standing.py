@@ -1,0 +1,149 @@
+"""An account's standing: what it can do now, what said so, and which signal leads where."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from msgspec import Struct, structs
+
+from gateway.model.delivery import Fault, FaultKind
+from gateway.model.ids import AccountId
+
+
+class Standing(StrEnum):
+    CONNECTING = "connecting"
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    LIMITED = "limited"
+    SIGNED_OUT = "signed_out"
+    LOCKED = "locked"
+    SUSPENDED = "suspended"
+    OFFLINE = "offline"
+
+
+class Meaning(Struct, frozen=True):
+    """What a standing allows, and what a human has to do about it."""
+
+    can_send: bool
+    can_receive: bool
+    cure: str
+
+
+MEANING: dict[Standing, Meaning] = {
+    Standing.CONNECTING: Meaning(False, False, "nothing: the gateway is connecting"),
+    Standing.HEALTHY: Meaning(True, True, "nothing"),
+    Standing.DEGRADED: Meaning(True, True, "nothing yet: the platform answers badly, the gateway is looking into it"),
+    Standing.LIMITED: Meaning(False, True, "wait for the platform's window, or buy credits where it asks for them"),
+    Standing.SIGNED_OUT: Meaning(False, False, "give the account a valid credential and restart, or run doctor"),
+    Standing.LOCKED: Meaning(
+        False, True, "sign in at the platform, unlock the account, then `multihome accounts resume`"
+    ),
+    Standing.SUSPENDED: Meaning(False, False, "appeal at the platform; the gateway probes and returns by itself"),
+    Standing.OFFLINE: Meaning(False, False, "nothing: the platform can't be reached, the gateway keeps trying"),
+}
+
+GONE = frozenset({Standing.SIGNED_OUT, Standing.LOCKED, Standing.SUSPENDED})
+"""Lost by the platform's decision, as against lost by weather."""
+
+
+class Source(StrEnum):
+    """Who noticed."""
+
+    SEND = "send"
+    RECEIVE = "receive"
+    PROBE = "probe"
+    OPERATOR = "operator"
+
+
+class Signal(Struct, frozen=True):
+    """One observation. Without a fault it says: the account works (as far as its source can see)."""
+
+    source: Source
+    at: datetime
+    evidence: str = ""
+    fault: Fault | None = None
+
+
+class Record(Struct, frozen=True):
+    """An account's standing with what led to it. ``failures`` counts failed probes in a row."""
+
+    account: AccountId
+    standing: Standing
+    since: datetime
+    evidence: str = ""
+    failures: int = 0
+    retry_at: datetime | None = None
+
+    @property
+    def can_send(self) -> bool:
+        return MEANING[self.standing].can_send
+
+
+EXPLICIT: dict[FaultKind, Standing] = {
+    FaultKind.SUSPENDED: Standing.SUSPENDED,
+    FaultKind.LOCKED: Standing.LOCKED,
+    FaultKind.SIGNED_OUT: Standing.SIGNED_OUT,
+    FaultKind.QUOTA: Standing.LIMITED,
+}
+"""Evidence that acts at once, whoever saw it."""
+
+WEATHER = frozenset({FaultKind.NETWORK, FaultKind.SERVER})
+SUSPICIOUS = frozenset({FaultKind.FORBIDDEN, FaultKind.UNKNOWN, FaultKind.CONFLICT}) | WEATHER
+"""Says nothing by itself: the probe is asked."""
+
+OFFLINE_AFTER = 3
+"""Probes that must fail in a row before the weather counts as an outage."""
+
+
+def asks_probe(signal: Signal) -> bool:
+    """Whether this observation deserves a look by the read-only probe."""
+    return signal.source is not Source.PROBE and signal.fault is not None and signal.fault.kind in SUSPICIOUS
+
+
+def step(record: Record, signal: Signal, *, probe_sees_lock: bool) -> Record:
+    """The account's record after a signal. The same object comes back when nothing changed.
+
+    The false-alarm guard is here: explicit evidence acts at once, weather only after
+    :data:`OFFLINE_AFTER` failed probes, an ambiguous refusal never.
+    """
+    if signal.fault is None:
+        return _after_success(record, signal, probe_sees_lock=probe_sees_lock)
+    target = EXPLICIT.get(signal.fault.kind)
+    if target is not None:
+        return _moved(record, target, signal)
+    if signal.source is Source.PROBE and signal.fault.kind in SUSPICIOUS:
+        return _after_failed_probe(record, signal)
+    return record
+
+
+def _after_success(record: Record, signal: Signal, *, probe_sees_lock: bool) -> Record:
+    if record.standing is Standing.LOCKED and not probe_sees_lock and signal.source is not Source.OPERATOR:
+        return record
+    if record.standing is not Standing.HEALTHY and signal.source in (Source.PROBE, Source.OPERATOR):
+        return _moved(record, Standing.HEALTHY, signal)
+    return structs.replace(record, failures=0) if record.failures else record
+
+
+def _after_failed_probe(record: Record, signal: Signal) -> Record:
+    if record.standing in GONE:
+        return record
+    failures = record.failures + 1
+    if failures >= OFFLINE_AFTER and signal.fault is not None and signal.fault.kind in WEATHER:
+        return structs.replace(_moved(record, Standing.OFFLINE, signal), failures=failures)
+    calm = record.standing in (Standing.HEALTHY, Standing.CONNECTING)
+    after = _moved(record, Standing.DEGRADED, signal) if calm else record
+    return structs.replace(after, failures=failures)
+
+
+def _moved(record: Record, to: Standing, signal: Signal) -> Record:
+    retry_at = signal.fault.retry_at if signal.fault else None
+    if record.standing is to:
+        return structs.replace(record, retry_at=retry_at) if retry_at != record.retry_at else record
+    evidence = signal.evidence or (signal.fault.evidence if signal.fault else "")
+    return Record(record.account, to, signal.at, f"{signal.source}: {evidence}", 0, retry_at)
+
+
+def probe_pause(failed: int, *, first_s: float, longest_s: float) -> timedelta:
+    """How long to rest before the next probe of an account that is not well: doubles up to ``longest_s``."""
+    return timedelta(seconds=min(longest_s, first_s * 2 ** min(failed, 20)))

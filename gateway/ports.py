@@ -1,0 +1,156 @@
+"""The seams of the house: what an adapter, a store, an agent and a policy set look like from inside.
+
+An adapter has six members; everything else it can do is an optional protocol of one method, claimed in
+its profile. See ``docs/adapters.md`` for how to write one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Any, Protocol, runtime_checkable
+
+from msgspec import Struct
+
+from gateway.model.capabilities import Profile
+from gateway.model.content import Document
+from gateway.model.delivery import Draft, Part, Receipt
+from gateway.model.events import PlatformEvent
+from gateway.model.ids import AccountId, ConversationId, MessageRef
+from gateway.model.secret import Secret
+from gateway.model.standing import Signal
+
+
+class Clock(Protocol):
+    """Time, handed in."""
+
+    def now(self) -> datetime: ...
+
+    def monotonic(self) -> float: ...
+
+    async def sleep(self, delay_s: float) -> None: ...
+
+
+class Vault(Protocol):
+    """Where one account keeps secrets that change while it runs: refreshed tokens, sessions.
+
+    ``put`` returns when the secret is on disk: a rotated token is used only after that.
+    """
+
+    async def get(self, name: str) -> Secret | None: ...
+
+    async def put(self, name: str, secret: Secret) -> None: ...
+
+
+class Context(Struct, frozen=True):
+    """What an adapter gets from the house. It needs nothing else of ours."""
+
+    account: AccountId
+    clock: Clock
+    vault: Vault
+    media: Callable[[str], Awaitable[bytes]]
+    """Bytes of a :class:`~gateway.model.content.Media` by its sha256."""
+    report: Callable[[Signal], None]
+    """For what no caller is waiting to hear, such as a connection the platform closed for good."""
+
+
+Arrival = tuple[Sequence[PlatformEvent], str]
+"""Events that came together, and the cursor from which to go on once they are stored."""
+
+
+class Adapter(Protocol):
+    """One account on one platform. Every method but ``plan`` may raise :class:`~gateway.model.delivery.FaultError`,
+    and no other exception but ``CancelledError``.
+    """
+
+    @property
+    def profile(self) -> Profile:
+        """Facts; limits that the server stated at run time override the platform's own."""
+        ...
+
+    def events(self, cursor: str | None) -> AsyncIterator[Arrival]:
+        """Everything after ``cursor``, first what was missed, then live. Without one: from now on.
+
+        The consumer stores each arrival before it asks for the next; the adapter must not tell the platform
+        that it has something before it is asked for the next. Own messages are left out. A malformed event is
+        skipped and reported, never fatal. When the iterator raises, it is started again from the last cursor.
+        """
+        ...
+
+    def plan(self, draft: Draft, at: datetime) -> tuple[Part, ...]:
+        """The native parts of a draft, with their keys. Pure: the same draft and time give the same parts.
+
+        ``at`` is unique per plan within the gateway. Raises FaultError with TOO_LONG, MEDIA, INVALID or
+        TARGET_REFUSED when the draft can't be carried.
+        """
+        ...
+
+    async def send(self, part: Part) -> Receipt:
+        """Make one request (plus uploads it needs). Sending a part again with its key has no second effect
+        where the platform has keys. A cancelled or timed-out call is an uncertain fault.
+        """
+        ...
+
+    async def check(self) -> Signal:
+        """A read-only probe of the account; never raises for a fault, returns it in the signal."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give every connection back. Safe to call twice."""
+        ...
+
+
+class Unsure(Enum):
+    """Answers of :meth:`Reconciles.reconcile` that are not a receipt."""
+
+    NOT_SENT = "not_sent"
+    UNKNOWN = "unknown"
+
+
+@runtime_checkable
+class Reconciles(Protocol):
+    async def reconcile(self, part: Part, since: datetime) -> Receipt | Unsure:
+        """Was this part sent at or after ``since``? NOT_SENT only when the platform's own records prove it."""
+        ...
+
+
+@runtime_checkable
+class Edits(Protocol):
+    async def edit(self, ref: MessageRef, document: Document) -> Receipt: ...
+
+
+@runtime_checkable
+class Deletes(Protocol):
+    async def delete(self, ref: MessageRef) -> None:
+        """Deleting what is already gone is a success."""
+        ...
+
+
+@runtime_checkable
+class Reacts(Protocol):
+    async def react(self, ref: MessageRef, reaction: str) -> None: ...
+
+
+@runtime_checkable
+class ShowsTyping(Protocol):
+    async def show_typing(self, conversation: ConversationId) -> None: ...
+
+
+Factory = Callable[[Any, Context], Awaitable[Adapter]]
+"""``async def open_account(settings, context) -> Adapter``. It may talk to the platform, but need not: an account
+whose platform is down must still open, and learn of it from ``check()``."""
+
+
+class Platform(Struct, frozen=True):
+    """What an entry point of the group ``multihome.adapters`` names.
+
+    ``settings`` is a msgspec Struct (``forbid_unknown_fields``) of the account's keys besides ``id``; loading it must
+    not import the client library. ``factory`` is ``module:function``, imported when an account of the platform is
+    configured.
+    """
+
+    name: str
+    settings: type[Any]
+    profile: Profile
+    factory: str
