@@ -17,10 +17,12 @@ from gateway.model.capabilities import Profile
 from gateway.model.content import Document
 from gateway.model.delivery import Delivery, Draft, Part, Receipt, State
 from gateway.model.events import PlatformEvent
+from gateway.model.facts import InboundFacts, LinkFacts, NoticeFacts, OutboundFacts, WindowFacts
 from gateway.model.identity import Identity, Link, Person
 from gateway.model.ids import AccountId, AnnouncementId, ConversationId, DeliveryId, MessageRef, PersonId
 from gateway.model.secret import Secret
 from gateway.model.standing import Record, Signal
+from gateway.model.verdict import Allow, Refuse, Verdict
 
 
 class Clock(Protocol):
@@ -155,6 +157,26 @@ class Platform(Struct, frozen=True):
     settings: type[Any]
     profile: Profile
     factory: str
+    import_ms: int = 200
+    """What importing the factory costs, roughly: the light ones are started first."""
+
+
+class Policies(Protocol):
+    """Every decision, as pure functions of facts. What an entry point of the group ``multihome.policies`` names."""
+
+    def inbound(self, facts: InboundFacts) -> Allow | Refuse: ...
+
+    def outbound(self, facts: OutboundFacts, now: datetime) -> Verdict: ...
+
+    def linking(self, facts: LinkFacts) -> Allow | Refuse: ...
+
+    def notice(self, facts: NoticeFacts) -> tuple[str, tuple[AccountId, ...]]:
+        """The words and the accounts that say them when an account is lost."""
+        ...
+
+    def pace(self, facts: WindowFacts, now_unix_s: float) -> float:
+        """Seconds until a rate window has room for one more part."""
+        ...
 
 
 class StoredEvent(Struct, frozen=True):
@@ -198,7 +220,8 @@ class Settlement(Struct, frozen=True):
 
 class Move(Struct, frozen=True):
     """What a failover verdict does to one unsent delivery. Without a ``draft`` it stays where it is (held or refused);
-    with one it goes, planned anew, to ``account``. A move of a delivery that is no longer WAITING, QUEUED or HELD is ignored.
+    with one it goes, planned anew, to ``account``. A move of a delivery that is no longer WAITING, QUEUED or HELD is
+    ignored.
     """
 
     delivery: DeliveryId
@@ -264,7 +287,9 @@ class Store(Protocol):
         ...
 
     async def handled(self, seq: int, answers: Sequence[NewDelivery], now: datetime) -> tuple[Delivery, ...]:
-        """The event's mark and the deliveries it caused, together. An event marked before adds nothing and returns ()."""
+        """The event's mark and the deliveries it caused, together. An event marked before adds nothing and returns
+        ().
+        """
         ...
 
     async def postpone(self, seq: int, error: str, retry_at: datetime | None) -> None:
@@ -274,25 +299,28 @@ class Store(Protocol):
     # The road out.
 
     async def add(self, new: Sequence[NewDelivery], now: datetime) -> tuple[Delivery, ...]:
-        """Into the outbox, in order, atomically. A draft whose key is known already gives the delivery that is there."""
+        """Into the outbox, in order, atomically. A draft whose key is known already gives the delivery that is
+        there.
+        """
         ...
 
     async def ready(self, account: AccountId, now: datetime, limit: int) -> tuple[Delivery, ...]:
         """QUEUED ones, and UNCERTAIN ones with a due time, that are due; earliest due first, then by seq."""
         ...
 
-    async def next_due(self, account: AccountId) -> datetime | None:
-        """When the earliest of what :meth:`ready` looks at becomes due."""
+    async def next_due(self, account: AccountId, *, after: datetime) -> datetime | None:
+        """When the earliest of what :meth:`ready` looks at becomes due, later than ``after``."""
         ...
 
-    async def begin(self, delivery: DeliveryId, parts: Sequence[Part], now: datetime) -> bool:
-        """Claim: QUEUED or UNCERTAIN becomes SENDING and the plan is frozen (a frozen plan is kept). False when somebody
-        else was faster or it was moved meanwhile.
+    async def begin(self, delivery: DeliveryId, account: AccountId, parts: Sequence[Part], now: datetime) -> bool:
+        """Claim: QUEUED or UNCERTAIN of this account becomes SENDING and the plan is frozen (a frozen plan is kept).
+        False when somebody else was faster, or it was moved to another account or held meanwhile.
         """
         ...
 
     async def settle(self, delivery: DeliveryId, settlement: Settlement, now: datetime) -> Delivery | None:
-        """A SENDING (or UNCERTAIN) delivery's next state; a receipt is stored with it. Returns the delivery that was waiting
+        """A SENDING (or UNCERTAIN) delivery's next state; a receipt is stored with it. Returns the delivery that was
+        waiting
         behind it and is QUEUED now, where its order went on.
         """
         ...
@@ -312,7 +340,9 @@ class Store(Protocol):
         ...
 
     async def release(self, account: AccountId, now: datetime, ramp_s: float) -> int:
-        """The account is back: what it holds becomes due in order, ``ramp_s`` apart; the expired expire. Returns how many go home."""
+        """The account is back: what it holds becomes due in order, ``ramp_s`` apart; the expired expire. Returns how
+        many go home.
+        """
         ...
 
     async def expire(self, now: datetime) -> int:
@@ -348,7 +378,9 @@ class Store(Protocol):
         ...
 
     async def person(self, identity: Identity) -> Person | None:
-        """Who this is: the person and all identities linked to them. By platform and id, else by platform and handle."""
+        """Who this is: the person and all identities linked to them. By platform and id, else by platform and
+        handle.
+        """
         ...
 
     async def link(self, link: Link) -> Person:

@@ -1,0 +1,1 @@
+"""Decisions: pure functions of facts, settings and now. No await, clock, randomness or logging in here."""

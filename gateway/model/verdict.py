@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from gateway.model.content import Document
 from gateway.model.delivery import Target
-from gateway.model.ids import AccountId
+from gateway.model.ids import AccountId, MessageRef
 
 
 class Allow(Struct, frozen=True, tag="allow"):
@@ -34,6 +34,7 @@ class Divert(Struct, frozen=True, tag="divert"):
     target: Target
     reason: str
     preface: str = ""
+    in_reply_to: MessageRef | None = None
 
 
 class Hold(Struct, frozen=True, tag="hold"):

@@ -1,0 +1,1 @@
+"""The road out: intake, claim, plan, pace, send, settle, rescue."""

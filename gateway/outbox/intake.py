@@ -1,0 +1,100 @@
+"""The door to the outbox: a draft is judged once, and what the verdict makes of it is stored in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec import structs
+
+from gateway.model.content import Document, Text
+from gateway.model.delivery import Delivery, Draft, InConversation, State, Target, Timeline
+from gateway.model.ids import AccountId, DeliveryId
+from gateway.model.verdict import Allow, Delay, Divert, Hold, Refuse, Rewrite, Verdict
+from gateway.outbox.roads import Roads
+from gateway.ports import Clock, NewDelivery, Policies, Store
+
+
+class Intake:
+    """Turns drafts into deliveries."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        policies: Policies,
+        roads: Roads,
+        new_id: Callable[[], str],
+        offer: Callable[[Iterable[Delivery]], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._policies = policies
+        self._roads = roads
+        self._new_id = new_id
+        self._offer = offer
+
+    async def submit(self, drafts: Sequence[Draft]) -> tuple[Delivery, ...]:
+        """Accept drafts, all or none. A draft whose key is known gives the delivery that is there."""
+        new = [await self.prepare(draft) for draft in drafts]
+        deliveries = await self._store.add(new, self._clock.now())
+        self._offer(deliveries)
+        return deliveries
+
+    async def prepare(self, draft: Draft) -> NewDelivery:
+        """What will be stored for a draft; for callers that store more with it in the same transaction."""
+        verdict = await self.judge(draft, draft.account)
+        return await self._applied(draft, verdict)
+
+    async def judge(self, draft: Draft, account: AccountId) -> Verdict:
+        """The policies' verdict on a draft that would leave by ``account``."""
+        return self._policies.outbound(await self._roads.facts(draft, account), self._clock.now())
+
+    async def diverted(self, draft: Draft, account: AccountId, verdict: Divert) -> Draft:
+        """The draft as it goes on by another road, with the preface where its conversation has not heard it yet."""
+        document = draft.document
+        if verdict.preface and await self._first_time(draft, account, verdict):
+            document = prefaced(document, verdict.preface)
+        return structs.replace(draft, target=verdict.target, document=document, in_reply_to=verdict.in_reply_to)
+
+    async def _first_time(self, draft: Draft, account: AccountId, verdict: Divert) -> bool:
+        told = f"moved:{order_key(account, draft.target)}>{order_key(verdict.account, verdict.target)}"
+        record = (await self._roads.facts(draft, account)).record
+        since = record.since.isoformat() if record is not None else ""
+        return await self._store.once(f"{told}@{since}", self._clock.now())
+
+    async def _applied(self, draft: Draft, verdict: Verdict) -> NewDelivery:
+        now = self._clock.now()
+        new_id = DeliveryId(self._new_id())
+        home = order_key(draft.account, draft.target)
+        match verdict:
+            case Allow():
+                return NewDelivery(new_id, draft, draft.account, home, State.QUEUED, now, expires_at=draft.expires_at)
+            case Rewrite(document, reason):
+                rewritten = structs.replace(draft, document=document)
+                return NewDelivery(new_id, rewritten, draft.account, home, State.QUEUED, now, reason, draft.expires_at)
+            case Delay(until, reason):
+                return NewDelivery(new_id, draft, draft.account, home, State.QUEUED, until, reason, draft.expires_at)
+            case Divert(account, target, reason):
+                going = await self.diverted(draft, draft.account, verdict)
+                there = order_key(account, target)
+                return NewDelivery(new_id, going, account, there, State.QUEUED, now, reason, draft.expires_at)
+            case Hold(reason, expires_at):
+                return NewDelivery(new_id, draft, draft.account, home, State.HELD, now, reason, expires_at)
+            case Refuse(reason):
+                return NewDelivery(new_id, draft, draft.account, home, State.REFUSED, now, reason)
+
+
+def order_key(account: AccountId, target: Target) -> str:
+    """Deliveries with the same key go out in the order they came."""
+    match target:
+        case Timeline():
+            return f"{account}#"
+        case InConversation(conversation):
+            return f"{account}#{conversation}"
+        case _:
+            return f"{account}#@{target.identity.id or target.identity.handle}"
+
+
+def prefaced(document: Document, words: str) -> Document:
+    """The document with a paragraph before it."""
+    return structs.replace(document, paragraphs=((Text(words),), *document.paragraphs))

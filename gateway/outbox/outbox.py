@@ -1,0 +1,98 @@
+"""The outbox as the rest of the gateway sees it: workers by account, and who waits for a delivery's end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Protocol
+
+from gateway.bus import Bus
+from gateway.model.delivery import FINAL, Delivery, State
+from gateway.model.events import DeliveryChanged, GatewayEvent
+from gateway.model.ids import AccountId, DeliveryId
+from gateway.model.standing import Signal
+from gateway.outbox.pacer import Pacer
+from gateway.outbox.settle import Rules
+from gateway.outbox.worker import Worker
+from gateway.ports import Adapter, Clock, Policies, Store
+
+RESCUE_REST_S = 1.0
+"""How long a dead process's unknown sends rest before they are asked about."""
+
+
+class Standings(Protocol):
+    """The monitor, as the outbox knows it."""
+
+    def can_send(self, account: AccountId) -> bool: ...
+
+    def observe(self, account: AccountId, signal: Signal) -> None: ...
+
+
+class Outbox:
+    """Holds the workers. It is the :class:`~gateway.outbox.worker.House` they live in."""
+
+    def __init__(self, store: Store, clock: Clock, bus: Bus, policies: Policies, standings: Standings) -> None:
+        self.store = store
+        self.clock = clock
+        self.bus = bus
+        self._policies = policies
+        self._standings = standings
+        self._workers: dict[AccountId, Worker] = {}
+        self._waiting: dict[DeliveryId, list[asyncio.Future[DeliveryChanged]]] = {}
+        self.on_stranded: Callable[[AccountId], None] = lambda _: None
+        bus.listen(self._heard)
+
+    async def rescue(self) -> int:
+        """At start, before any worker: what a dead process was sending becomes a question. Returns how many."""
+        return await self.store.rescue(self.clock.now() + timedelta(seconds=RESCUE_REST_S))
+
+    async def open(self, account: AccountId, adapter: Adapter, rules: Rules) -> None:
+        """An account has a way out from now on."""
+        worker = Worker(account, adapter, rules, Pacer(rules.profile.lanes, self._policies), self)
+        self._workers[account] = worker
+        await worker.start()
+
+    async def stop(self, patience_s: float) -> None:
+        """Finish what is under way; give up after ``patience_s``."""
+        await asyncio.gather(*(worker.stop(patience_s) for worker in self._workers.values()))
+        for futures in self._waiting.values():
+            for future in futures:
+                future.cancel()
+
+    def offer(self, deliveries: Iterable[Delivery]) -> None:
+        for delivery in deliveries:
+            worker = self._workers.get(delivery.account)
+            if worker is None:
+                continue
+            if delivery.state is State.QUEUED and not self.can_send(delivery.account):
+                self.stranded(delivery.account)
+            else:
+                worker.offer(delivery)
+
+    def wake(self, account: AccountId) -> None:
+        worker = self._workers.get(account)
+        if worker is not None:
+            worker.wake()
+
+    def can_send(self, account: AccountId) -> bool:
+        return self._standings.can_send(account)
+
+    def observe(self, account: AccountId, signal: Signal) -> None:
+        self._standings.observe(account, signal)
+
+    def stranded(self, account: AccountId) -> None:
+        self.on_stranded(account)
+
+    def ended(self, delivery: DeliveryId) -> asyncio.Future[DeliveryChanged]:
+        """Resolves when the delivery reaches a final state from now on."""
+        future: asyncio.Future[DeliveryChanged] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(delivery, []).append(future)
+        return future
+
+    def _heard(self, event: GatewayEvent) -> None:
+        if not isinstance(event, DeliveryChanged) or State(event.state) not in FINAL:
+            return
+        for future in self._waiting.pop(event.delivery, ()):
+            if not future.done():
+                future.set_result(event)

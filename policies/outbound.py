@@ -1,0 +1,22 @@
+"""Which drafts may leave, and by which road."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from gateway.model.facts import OutboundFacts
+from gateway.model.verdict import Allow, Refuse, Verdict
+from policies import failover
+
+
+def judge(facts: OutboundFacts, now: datetime) -> Verdict:
+    draft = facts.draft
+    if facts.record is None:
+        return Refuse(f"unknown_account: {draft.account} is not configured")
+    if draft.document.is_empty:
+        return Refuse("empty: there is nothing to say")
+    if draft.expires_at is not None and draft.expires_at <= now:
+        return Refuse("expired: it was due before now")
+    if facts.record.can_send:
+        return Allow()
+    return failover.judge(facts)
