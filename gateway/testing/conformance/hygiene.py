@@ -1,0 +1,121 @@
+"""What an adapter leaves behind: no task, no thread, no warning, no secret."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from gateway.model.delivery import FaultError
+from gateway.testing.conformance.rig import (
+    Listener,
+    Rig,
+    approach,
+    draft,
+    now,
+    publish,
+    refused,
+    unique,
+)
+
+_TALKATIVE = ("", "multihome", "httpx", "httpcore", "tweepy", "discord", "telegram", "urllib3", "mastodon", "aiohttp")
+"""Loggers that were seen to print requests; whoever debugs turns them on."""
+
+
+class Hygiene:
+    async def test_closing_twice_is_safe(self, rig: Rig) -> None:
+        adapter = await rig.open()
+        await publish(rig, adapter, unique("Good bye"))
+        await adapter.aclose()
+        await adapter.aclose()
+
+    async def test_closing_what_never_spoke_is_safe(self, rig: Rig) -> None:
+        await (await rig.open()).aclose()
+
+    async def test_nothing_runs_on_after_closing(self, rig: Rig) -> None:
+        threads = _threads()
+        adapter, kind = await rig.open(), min(rig.kinds)
+        async with Listener(adapter) as listener:
+            await listener.started()
+            text = unique("Anybody there?")
+            await approach(rig, adapter, "ana", kind, text)
+            await listener.message(text)
+            await adapter.check()
+        await adapter.aclose()
+        await rig.unplug()
+        await _let_go()
+        here = asyncio.current_task()
+        assert [task for task in asyncio.all_tasks() if task is not here and not task.done()] == []
+        assert _threads() <= threads
+
+    async def test_closing_while_listening_ends_it(self, rig: Rig) -> None:
+        adapter = await rig.open()
+        async with Listener(adapter) as listener:
+            await listener.started()
+            await adapter.aclose()
+
+    async def test_a_dropped_iterator_can_be_started_again(self, rig: Rig) -> None:
+        adapter, kind = await rig.open(), min(rig.kinds)
+        for _ in range(3):
+            async with Listener(adapter) as listener:
+                await listener.started()
+        async with Listener(adapter, listener.cursor) as again:
+            text = unique("Still there?")
+            await again.started()
+            await approach(rig, adapter, "ana", kind, text)
+            await again.message(text)
+
+    async def test_secrets_stay_secret(self, rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+        with _debugging(caplog):
+            evidence = await _an_eventful_life(rig)
+        shown = "\n".join((caplog.text, *evidence))
+        assert rig.secrets
+        assert [secret for secret in rig.secrets if secret in shown] == []
+
+    async def test_settings_show_no_secret(self, rig: Rig) -> None:
+        adapter = await rig.open()
+        shown = f"{rig.settings!r} {rig.settings} {adapter!r} {adapter}"
+        assert [secret for secret in rig.secrets if secret in shown] == []
+
+
+async def _an_eventful_life(rig: Rig) -> list[str]:
+    """Everything an account goes through; returns what was said to people about it."""
+    adapter, told = await rig.open(), []
+    async with Listener(adapter) as listener:
+        await listener.started()
+        text = unique("Psst")
+        await approach(rig, adapter, "ana", min(rig.kinds), text)
+        await listener.message(text)
+        for trouble in ("drop_before", "fail_before", "revoke"):
+            rig.strike(trouble, status=503 if trouble == "fail_before" else None)
+            (part,) = adapter.plan(draft(rig, unique("Into the void")), now())
+            async with refused() as faults:
+                await adapter.send(part)
+            signal = await adapter.check()
+            told += [str(faults[0]), str(FaultError(faults[0])), str(signal)]
+            rig.lift()
+    await rig.unplug()
+    told.append(str(await adapter.check()))
+    return [*told, *(str(report) for report in rig.bench.reports)]
+
+
+@contextmanager
+def _debugging(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    for name in _TALKATIVE:
+        caplog.set_level(logging.DEBUG, name)
+    yield
+
+
+def _threads() -> set[str]:
+    """Names of living threads, without the event loop's own pool."""
+    return {thread.name for thread in threading.enumerate() if not thread.name.startswith("asyncio_")}
+
+
+async def _let_go() -> None:
+    """Give closed transports their turns."""
+    for _ in range(50):
+        await asyncio.sleep(0.002)

@@ -1,0 +1,141 @@
+"""The conformance suite's network: one face of the sandbox, and the adapter of its platform."""
+
+from __future__ import annotations
+
+import importlib
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+import pytest
+
+from adapters.sandbox.control import Sandbox
+from adapters.sandbox.faults import Rule, Trouble
+from adapters.sandbox.world import Message
+from gateway.clock import SystemClock
+from gateway.model.delivery import FaultKind
+from gateway.model.events import Kind
+from gateway.model.secret import Secret
+from gateway.ports import Adapter, Platform
+from gateway.testing.kit import Bench
+
+# What a platform says when the account is lost: facts/platforms.md, sections 1.3, 2.3, 3.3, 4.3 and 5.3.
+FAULTS: dict[str, dict[str, FaultKind]] = {
+    "x": {"suspend": FaultKind.SUSPENDED, "lock": FaultKind.LOCKED, "revoke": FaultKind.SIGNED_OUT},
+    "discord": {"suspend": FaultKind.SIGNED_OUT, "lock": FaultKind.LOCKED, "revoke": FaultKind.SIGNED_OUT},
+    "telegram": {"suspend": FaultKind.SIGNED_OUT, "lock": FaultKind.LOCKED, "revoke": FaultKind.SIGNED_OUT},
+    "bluesky": {
+        "suspend": FaultKind.SUSPENDED,
+        "lock": FaultKind.LOCKED,
+        "revoke": FaultKind.SIGNED_OUT,
+        "silent_suspend": FaultKind.SUSPENDED,
+    },
+    "mastodon": {"suspend": FaultKind.SUSPENDED, "lock": FaultKind.LOCKED, "revoke": FaultKind.SIGNED_OUT},
+}
+REACTIONS = {"mastodon": "⭐"}
+
+
+class SandboxRig:
+    """A :class:`gateway.testing.conformance.Rig` over a sandbox that listens with one face."""
+
+    def __init__(self, platform: Platform, sandbox: Sandbox) -> None:
+        self.platform = platform
+        self.kinds = kinds_of(platform.name)
+        self.faults: Mapping[str, FaultKind] = FAULTS[platform.name]
+        self.reaction = REACTIONS.get(platform.name, "❤️")
+        self.face = sandbox.faces[platform.name]
+        self._sandbox = sandbox
+        self._benches: dict[str, Bench] = {}
+        self._opened: list[Adapter] = []
+        self.settings, self.bench = self._account("agent")
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        return frozenset(self.face.account()["environment"].values())
+
+    def _account(self, handle: str) -> tuple[object, Bench]:
+        made = self.face.account(handle)
+        settings = dict(made["settings"])
+        account = settings.pop("id")
+        bench = self._benches.setdefault(handle, Bench(account, SystemClock()))
+        environment = made["environment"]
+
+        def reveal(kind: type, value: Any) -> Any:
+            if kind is Secret and isinstance(value, dict):
+                return Secret(environment[value["env"]])
+            raise TypeError(f"{kind} from {value!r}")
+
+        return msgspec.convert(settings, self.platform.settings, dec_hook=reveal), bench
+
+    async def open(self, account: str = "agent") -> Adapter:
+        settings, bench = self._account(account)
+        module, _, function = self.platform.factory.partition(":")
+        adapter: Adapter = await getattr(importlib.import_module(module), function)(settings, bench.context)
+        self._opened.append(adapter)
+        return adapter
+
+    async def close(self) -> None:
+        while self._opened:
+            await self._opened.pop().aclose()
+        await self._sandbox.stop()
+
+    def say(self, person: str, kind: Kind, text: str, *, to: str | None = None) -> str:
+        options = {} if to is None else {"to": to}
+        return self.face.say(person, str(kind), text, **options).id
+
+    def held(self, account: str = "agent") -> Sequence[Message]:
+        return self.face.network.held_by(account)
+
+    def message(self, message_id: str) -> Message:
+        return self.face.network.messages[message_id]
+
+    def everything(self) -> Sequence[Message]:
+        return list(self.face.network.messages.values())
+
+    def attempts(self) -> int:
+        return len(self.face.network.attempts)
+
+    def strike(self, trouble: str, **options: Any) -> None:
+        self.face.faults.add(Rule(Trouble(trouble), **options))
+
+    def standing_troubles(self) -> int:
+        return len(self.face.faults.rules())
+
+    def lift(self) -> None:
+        self.face.faults.lift_all()
+
+    def cut_streams(self) -> None:
+        self.face.cut_streams()
+
+    async def unplug(self) -> None:
+        await self._sandbox.stop()
+
+
+def kinds_of(platform: str) -> frozenset[Kind]:
+    """How people can reach an account, as its quality file says."""
+    rules = quality(platform)
+    return frozenset(kind for kind in Kind if rules.get(f"receives_{kind}") == "done")
+
+
+def quality(platform: str) -> dict[str, Any]:
+    """The rules of an adapter's ``quality.toml``."""
+    text = (files("adapters") / platform / "quality.toml").read_text(encoding="utf-8")
+    rules: dict[str, Any] = tomllib.loads(text)["rules"]
+    return rules
+
+
+def absent(platform: str) -> str:
+    """The first module of a platform that isn't there; empty when all are."""
+    for name in (f"{platform}.profile", f"{platform}.adapter", f"sandbox.{platform}"):
+        if not files("adapters").joinpath(*name.split(".")).with_suffix(".py").is_file():  # type: ignore[attr-defined]  # a path on disk
+            return f"adapters.{name}"
+    return ""
+
+
+def platform_named(name: str) -> Platform:
+    if missing := absent(name):
+        pytest.skip(f"there is no {missing} yet")
+    platform: Platform = importlib.import_module(f"adapters.{name}.profile").PLATFORM
+    return platform
