@@ -1,0 +1,391 @@
+"""TOML -> typed configuration. Everything that is wrong is reported at once, each with where it is and the cure."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import msgspec
+from msgspec import Meta, Struct, structs
+
+from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, WorkspaceId, platform_of
+from gateway.model.route import Route
+from gateway.model.secret import Secret
+from gateway.model.standing import GONE, MEANING, Standing
+from gateway.ports import Platform
+
+SECRET_FILE_MAX_BYTES = 64 * 1024
+_YEAR_S = 366 * 86400.0
+_ACCOUNT = re.compile(r"[a-z0-9_]+/[a-z0-9_.-]+")
+_HANDLER = re.compile(r"\w+(\.\w+)*:\w+(\.\w+)*")
+_DURATION = re.compile(r"(\d{1,9})([smhd])")
+_DURATION_MAX = timedelta(days=3650)
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+ROUTABLE = tuple(name for name in Standing if not MEANING[name].can_send and name is not Standing.CONNECTING)
+"""The standings a route may be for: those in which an account can't send."""
+
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Seconds = Annotated[float, Meta(gt=0, le=_YEAR_S)]
+
+
+class ConfigError(Exception):
+    """The configuration can't be used. ``problems`` are one-liners: what, where, and the cure; never a secret."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class GatewaySection(Struct, frozen=True):
+    """``[gateway]``. ``database`` names an absolute path once loaded; ``api_port`` 0 is any free one."""
+
+    database: str = "sqlite:///multihome.db"
+    workspace: WorkspaceId = DEFAULT_WORKSPACE
+    agent_concurrency: Count = 64
+    probe_first_s: Seconds = 30.0
+    probe_longest_s: Seconds = 1800.0
+    health_check_s: Seconds = 900.0
+    ramp_s: Annotated[float, Meta(ge=0, le=3600)] = 2.0
+    keep_days: Count = 30
+    api_port: Annotated[int, Meta(ge=0, le=65535)] = 0
+
+
+class AccountConfig(Struct, frozen=True):
+    """``[[accounts]]``. ``settings`` is an instance of the platform's own settings struct."""
+
+    id: AccountId
+    platform: str
+    on_uncertain: Literal["hold", "resend"]
+    settings: Any
+
+
+class AgentSection(Struct, frozen=True):
+    """``[agent]``: ``handler`` is ``module:function``."""
+
+    handler: str
+    max_attempts: Count = 5
+    timeout_s: Seconds = 120.0
+
+
+class AnnounceSection(Struct, frozen=True):
+    """``[announce]``: where announcements go; no accounts means all of them."""
+
+    accounts: tuple[AccountId, ...] = ()
+
+
+class Config(Struct, frozen=True):
+    """All of it, checked. Relative paths in it were meant from ``folder``, where the file lies."""
+
+    gateway: GatewaySection
+    accounts: tuple[AccountConfig, ...]
+    routes: tuple[Route, ...]
+    agent: AgentSection | None
+    announce: AnnounceSection
+    folder: Path
+
+
+class RouteTable(Struct, frozen=True):
+    """``[[routes]]`` as it is written."""
+
+    source: AccountId = msgspec.field(name="from")
+    when: tuple[str, ...] = tuple(sorted(GONE))
+    divert_to: tuple[AccountId, ...] = ()
+    conversations: Literal["person", "hold"] = "hold"
+    announce: bool = False
+    notice: str | None = None
+    hold_at_most: timedelta = timedelta(days=7)
+
+
+class AccountTable(Struct, frozen=True):
+    """The keys of ``[[accounts]]`` that are the gateway's; all others are the platform's."""
+
+    id: str
+    on_uncertain: Literal["hold", "resend"] = "hold"
+
+
+SECTIONS: dict[str, type[Struct]] = {
+    "gateway": GatewaySection,
+    "accounts": AccountTable,
+    "routes": RouteTable,
+    "agent": AgentSection,
+    "announce": AnnounceSection,
+}
+
+
+def load(path: Path, platforms: Mapping[str, Platform], environ: Mapping[str, str]) -> Config:
+    """Read and check a configuration file. Raises ConfigError with every problem found."""
+    return _Reader(path, platforms, environ).config(_parsed(path))
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        cure = "copy config.example.toml there, or name another file with --config"
+        raise ConfigError([f"{path}: there is no such file; {cure}"]) from None
+    except OSError as error:
+        raise ConfigError([f"{path}: can't be read: {error.strerror}"]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8"]) from None
+    except (ValueError, RecursionError) as error:  # tomllib lets some of int's own ValueErrors through
+        reason = "nested too deep" if isinstance(error, RecursionError) else error
+        raise ConfigError([f"{path}: not valid TOML: {reason}"]) from None
+
+
+T = TypeVar("T", bound=Struct)
+
+
+class _Reader:
+    """Reads section by section and goes on after a problem, so that all of them come in one go."""
+
+    def __init__(self, path: Path, platforms: Mapping[str, Platform], environ: Mapping[str, str]) -> None:
+        self._path = path
+        self._folder = path.resolve().parent
+        self._platforms = platforms
+        self._environ = environ
+        self._problems: list[str] = []
+
+    def config(self, raw: dict[str, Any]) -> Config:
+        for key in sorted(raw.keys() - SECTIONS.keys()):
+            self._problem("", f"there is no section `{key}`{_nearest(key, SECTIONS)}")
+        gateway = self._gateway(raw.get("gateway", {}))
+        accounts = self._accounts(raw)
+        names = self._names(raw)
+        routes = self._routes(raw, names)
+        agent = self._agent(raw["agent"]) if "agent" in raw else None
+        announce = self._struct(AnnounceSection, raw.get("announce", {}), "[announce]") or AnnounceSection()
+        for account in announce.accounts:
+            self._known_account(account, names, "[announce] accounts")
+        if self._problems or gateway is None:
+            raise ConfigError(self._problems)
+        return Config(gateway, accounts, routes, agent, announce, self._folder)
+
+    def _problem(self, where: str, what: str) -> None:
+        line = ": ".join(part for part in (str(self._path), where, what) if part)
+        self._problems.append("".join(char if char.isprintable() else "?" for char in line))
+
+    # Sections.
+
+    def _gateway(self, table: object) -> GatewaySection | None:
+        section = self._struct(GatewaySection, table, "[gateway]")
+        if section is None:
+            return None
+        if section.probe_longest_s < section.probe_first_s:
+            self._problem("[gateway] probe_longest_s", "is shorter than probe_first_s; make it at least as long")
+        if not re.fullmatch(r"[\w.-]{1,64}", section.workspace):
+            self._problem("[gateway] workspace", "is a name of letters, digits, '_', '.', '-', 64 at most")
+        return structs.replace(section, database=self._database(section.database))
+
+    def _database(self, url: str) -> str:
+        scheme, _, path = url.partition(":///")
+        if scheme != "sqlite" or path in ("", ":memory:") or "?" in path:
+            # Not echoed: the address of another database may hold a password.
+            self._problem("[gateway] database", 'only an SQLite file works: write "sqlite:///multihome.db"')
+            return url
+        return f"sqlite:///{self._beside(path)}"
+
+    def _accounts(self, raw: dict[str, Any]) -> tuple[AccountConfig, ...]:
+        tables = self._tables(raw, "accounts")
+        if not tables and not self._problems:
+            self._problem("[[accounts]]", "there is none; add one for each account, see config.example.toml")
+        found = [self._account(table, number) for number, table in enumerate(tables, 1)]
+        return tuple(account for account in found if account is not None)
+
+    def _account(self, table: dict[str, Any], number: int) -> AccountConfig | None:
+        where = _label("accounts", table, "id", number)
+        name = table.get("id")
+        if not isinstance(name, str) or not _ACCOUNT.fullmatch(name):
+            self._problem(where, 'id is `platform/name` in small letters, digits, "_", ".", "-", such as "x/main"')
+            return None
+        platform = self._platforms.get(platform_of(AccountId(name)))
+        if platform is None:
+            key = platform_of(AccountId(name))
+            self._problem(where, f"there is no platform `{key}`{_nearest(key, self._platforms)}")
+            return None
+        ours = {key: value for key, value in table.items() if key in _keys(AccountTable)}
+        theirs = {key: value for key, value in table.items() if key not in ours}
+        head = self._struct(AccountTable, ours, where)
+        settings = self._struct(platform.settings, theirs, where, also=_keys(AccountTable))
+        if head is None or settings is None:
+            return None
+        return AccountConfig(AccountId(name), platform.name, head.on_uncertain, settings)
+
+    def _names(self, raw: dict[str, Any]) -> frozenset[AccountId]:
+        """Every account that is named, usable or not: a bad account is one problem, not one more in each route."""
+        tables = raw.get("accounts")
+        ids = [table.get("id") for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
+        count = Counter(name for name in ids if isinstance(name, str))
+        for name in (name for name, times in count.items() if times > 1):
+            self._problem(f"[[accounts]] {name}", "this id stands twice; give each account its own")
+        return frozenset(map(AccountId, count))
+
+    def _routes(self, raw: dict[str, Any], names: frozenset[AccountId]) -> tuple[Route, ...]:
+        tables = self._tables(raw, "routes")
+        routes = [self._route(table, number, names) for number, table in enumerate(tables, 1)]
+        count = Counter(route.source for route in routes if route is not None)
+        for source in (source for source, times in count.items() if times > 1):
+            self._problem(f"[[routes]] from {source}", "there are two; make them one")
+        return tuple(route for route in routes if route is not None)
+
+    def _route(self, table: dict[str, Any], number: int, names: frozenset[AccountId]) -> Route | None:
+        where = _label("routes", table, "from", number)
+        written = self._struct(RouteTable, table, where)
+        if written is None:
+            return None
+        self._known_account(written.source, names, f"{where} from")
+        for target in written.divert_to:
+            self._known_account(target, names, f"{where} divert_to")
+            if target == written.source:
+                self._problem(f"{where} divert_to", "names the account itself; leave it out")
+        if not written.when:
+            self._problem(f"{where} when", f"is empty; choose from {_listed(ROUTABLE)}")
+        for word in written.when:
+            if word not in ROUTABLE:
+                self._problem(f"{where} when", f"`{word}` is no standing to route for{_nearest(word, ROUTABLE)}")
+        if not written.hold_at_most:
+            self._problem(f"{where} hold_at_most", 'is nothing; write "7d", "12h", "30m" or "45s"')
+        return Route(
+            written.source,
+            frozenset(Standing(word) for word in written.when if word in ROUTABLE),
+            written.divert_to,
+            written.conversations,
+            written.announce,
+            written.notice,
+            written.hold_at_most,
+        )
+
+    def _agent(self, table: object) -> AgentSection | None:
+        section = self._struct(AgentSection, table, "[agent]")
+        if section is not None and not _HANDLER.fullmatch(section.handler):
+            self._problem("[agent] handler", 'is "module:function", such as "my_agent:reply"')
+        return section
+
+    def _known_account(self, account: AccountId, names: frozenset[AccountId], where: str) -> None:
+        if account not in names:
+            self._problem(where, f"there is no account `{account}`{_nearest(account, names)}")
+
+    # Tables and values.
+
+    def _tables(self, raw: dict[str, Any], name: str) -> list[dict[str, Any]]:
+        tables = raw.get(name, [])
+        if isinstance(tables, list) and all(isinstance(table, dict) for table in tables):
+            return tables
+        self._problem(f"[{name}]", f"is a list of tables; write [[{name}]] above each")
+        return []
+
+    def _struct(self, kind: type[T], table: object, where: str, *, also: Collection[str] = ()) -> T | None:
+        """A table as a struct, field by field; ``also`` are keys that the table may have besides, for hints."""
+        if not isinstance(table, dict):
+            self._problem(where, "is a table; write its keys below it, one on each line")
+            return None
+        before = len(self._problems)
+        fields = {field.encode_name: field for field in structs.fields(kind)}
+        for key in sorted(table.keys() - fields.keys()):
+            self._problem(where, f"unknown key `{key}`{_nearest(key, [*fields, *also])}")
+        values: dict[str, Any] = {}
+        for key, field in fields.items():
+            if key in table:
+                values[field.name] = self._value(table[key], field.type, f"{where} {key}")
+            elif field.required:
+                self._problem(where, f"`{key}` is missing; add it")
+        if len(self._problems) > before:
+            return None
+        try:
+            return kind(**values)
+        except (ValueError, TypeError) as error:
+            self._problem(where, str(error))
+            return None
+
+    def _value(self, value: object, kind: Any, where: str) -> Any:
+        try:
+            if kind is timedelta or timedelta in get_args(kind):
+                return _duration(value)
+            return msgspec.convert(value, kind, dec_hook=self._decode)
+        except (msgspec.ValidationError, ValueError) as error:
+            self._problem(where, str(error).replace(" - at `$", " at `"))
+            return None
+
+    def _decode(self, kind: type, value: object) -> object:
+        if kind is Secret:
+            return self._secret(value)
+        raise ValueError(f"expected `{kind.__name__}`, got `{type(value).__name__}`")
+
+    def _secret(self, value: object) -> Secret:
+        match value:
+            case {"env": str(name), **rest} if not rest:
+                return _filled(self._environ.get(name), f"environment variable {name}")
+            case {"file": str(name), **rest} if not rest:
+                return _secret_file(self._beside(name))
+        written_out = "never stands in this file, which gets copied, shared and committed"
+        why = written_out if isinstance(value, str) else "is kept elsewhere"
+        raise ValueError(f'a secret {why}; write {{ env = "NAME" }} or {{ file = "path" }}')
+
+    def _beside(self, name: str) -> Path:
+        """A path as it was meant: from the configuration's folder, or from a home where it starts with ~."""
+        try:
+            return self._folder / Path(name).expanduser()
+        except RuntimeError:  # no such user
+            return self._folder / name
+
+
+def _secret_file(path: Path) -> Secret:
+    try:
+        with path.open("rb") as file:
+            content = file.read(SECRET_FILE_MAX_BYTES + 1)
+        if len(content) > SECRET_FILE_MAX_BYTES:
+            raise ValueError(f"{path} is larger than {SECRET_FILE_MAX_BYTES} bytes: not a secret; name the right file")
+        return _filled(content.decode().rstrip("\r\n"), str(path))
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist; write the secret into it") from None
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8 text; name the right file") from None
+
+
+def _filled(value: str | None, source: str) -> Secret:
+    if value is None:
+        raise ValueError(f"{source} is not set; set it before the gateway starts")
+    if not value.strip():
+        raise ValueError(f"{source} is empty; put the secret there")
+    if not value.isprintable():
+        raise ValueError(f"{source} holds line breaks or control characters; put the secret there alone, on one line")
+    return Secret(value)
+
+
+def _duration(value: object) -> timedelta:
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError('a duration is a whole number and a unit: "7d", "12h", "30m" or "45s"')
+    number, unit = match.groups()
+    duration = timedelta(**{_UNITS[unit]: int(number)})
+    if duration > _DURATION_MAX:
+        raise ValueError(f"is longer than {_DURATION_MAX.days} days; write a shorter one")
+    return duration
+
+
+def _keys(kind: type[Struct]) -> list[str]:
+    return [field.encode_name for field in structs.fields(kind)]
+
+
+def _label(section: str, table: dict[str, Any], key: str, number: int) -> str:
+    name = table.get(key)
+    return f"[[{section}]] {name}" if isinstance(name, str) and len(name) <= 100 else f"[[{section}]] number {number}"
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    if close:
+        return f"; did you mean `{close[0]}`?"
+    return f"; there are: {_listed(names)}" if names else ""
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
