@@ -140,6 +140,13 @@ class ShowsTyping(Protocol):
     async def show_typing(self, conversation: ConversationId) -> None: ...
 
 
+@runtime_checkable
+class Introduces(Protocol):
+    def identity(self) -> Identity | None:
+        """Who the account itself is, once known: so that two of our accounts don't answer each other for ever."""
+        ...
+
+
 Factory = Callable[[Any, Context], Awaitable[Adapter]]
 """``async def open_account(settings, context) -> Adapter``. It may talk to the platform, but need not: an account
 whose platform is down must still open, and learn of it from ``check()``."""
@@ -263,6 +270,10 @@ class SentPart(Struct, frozen=True):
     ref: MessageRef
     at: datetime
     url: str | None = None
+
+
+class StoreError(Exception):
+    """The database can't be opened, read or written: one line with the cure. Nothing was changed."""
 
 
 class Store(Protocol):

@@ -120,6 +120,9 @@ def step(record: Record, signal: Signal, *, probe_sees_lock: bool) -> Record:
 def _after_success(record: Record, signal: Signal, *, probe_sees_lock: bool) -> Record:
     if record.standing is Standing.LOCKED and not probe_sees_lock and signal.source is not Source.OPERATOR:
         return record
+    early = record.retry_at is not None and signal.at < record.retry_at
+    if record.standing is Standing.LIMITED and early and signal.source is not Source.OPERATOR:
+        return record
     if record.standing is not Standing.HEALTHY and signal.source in (Source.PROBE, Source.OPERATOR):
         return _moved(record, Standing.HEALTHY, signal)
     return structs.replace(record, failures=0) if record.failures else record

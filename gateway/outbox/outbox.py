@@ -63,11 +63,9 @@ class Outbox:
     def offer(self, deliveries: Iterable[Delivery]) -> None:
         for delivery in deliveries:
             worker = self._workers.get(delivery.account)
-            if worker is None:
-                continue
             if delivery.state is State.QUEUED and not self.can_send(delivery.account):
                 self.stranded(delivery.account)
-            else:
+            elif worker is not None:
                 worker.offer(delivery)
 
     def wake(self, account: AccountId) -> None:

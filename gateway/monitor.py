@@ -1,0 +1,171 @@
+"""Faults, probes and disconnects become an account's standing. Each transition is stored and published."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+
+from msgspec import Struct
+
+from gateway.model.capabilities import Profile
+from gateway.model.delivery import Fault, FaultKind
+from gateway.model.events import StandingChanged
+from gateway.model.ids import AccountId
+from gateway.model.standing import (
+    GONE,
+    MEANING,
+    Record,
+    Signal,
+    Source,
+    Standing,
+    asks_probe,
+    probe_pause,
+    step,
+)
+from gateway.ports import Adapter
+from gateway.services import Services
+
+log = logging.getLogger("multihome.monitor")
+
+CONFIRM_S = 3.0
+"""The longest pause between probes while it is open whether an account is well."""
+NUDGE_GAP_S = 0.5
+"""However many faults ask for it, probes of one account are at least this far apart."""
+STORE_PAUSE_S = 1.0
+
+
+class Pauses(Struct, frozen=True):
+    """How often accounts are probed: a lost one's first and longest pause, a well one's routine."""
+
+    first_s: float = 30.0
+    longest_s: float = 1800.0
+    routine_s: float = 900.0
+    timeout_s: float = 40.0
+
+
+class Monitor:
+    """Keeps every account's record. What it says is what the whole gateway believes."""
+
+    def __init__(self, services: Services, profiles: Mapping[AccountId, Profile], pauses: Pauses) -> None:
+        self._store = services.store
+        self._clock = services.clock
+        self._bus = services.bus
+        self._profiles = profiles
+        self._pauses = pauses
+        self._records: dict[AccountId, Record] = {}
+        self._nudges: dict[AccountId, asyncio.Event] = {}
+        self._unsaved: dict[AccountId, Record] = {}
+        self._saving: asyncio.Task[None] | None = None
+
+    async def load(self) -> None:
+        """Start from what the last process knew: a lost account stays lost until a probe says otherwise."""
+        known = {record.account: record for record in await self._store.records()}
+        now = self._clock.now()
+        for account in self._profiles:
+            before = known.get(account)
+            lost = before is not None and before.standing in GONE | {Standing.LIMITED}
+            fresh = Record(account, Standing.CONNECTING, now, "the gateway started")
+            self._records[account] = before if before is not None and lost else fresh
+            self._nudges[account] = asyncio.Event()
+
+    def record(self, account: AccountId) -> Record | None:
+        return self._records.get(account)
+
+    def records(self) -> tuple[Record, ...]:
+        return tuple(self._records.values())
+
+    def can_send(self, account: AccountId) -> bool:
+        record = self._records.get(account)
+        return record is not None and record.can_send
+
+    def can_receive(self, account: AccountId) -> bool:
+        record = self._records.get(account)
+        return record is not None and MEANING[record.standing].can_receive
+
+    def observe(self, account: AccountId, signal: Signal) -> None:
+        """Take an observation in: at once in memory, soon in the database."""
+        before = self._records[account]
+        after = step(before, signal, probe_sees_lock=self._profiles[account].probe_sees_lock)
+        if asks_probe(signal):
+            self._nudges[account].set()
+        if after is before:
+            return
+        self._records[account] = after
+        if after.standing is before.standing:
+            return
+        self._save(after)
+        log.warning("%s: %s -> %s (%s)", account, before.standing, after.standing, after.evidence)
+        self._bus.publish(StandingChanged(account, before.standing, after.standing, after.evidence, signal.at))
+
+    def resume(self, account: AccountId) -> None:
+        """The operator says that the account works again."""
+        self.observe(account, Signal(Source.OPERATOR, self._clock.now(), "the operator resumed it"))
+        self._nudges[account].set()
+
+    async def watch(self, account: AccountId, adapter: Adapter) -> None:
+        """Probe one account for ever: routinely while well, ever more rarely while not, at once when asked."""
+        failed = 0
+        while True:
+            self._nudges[account].clear()
+            signal = await self._probe(account, adapter)
+            failed = failed + 1 if signal.fault is not None else 0
+            self.observe(account, signal)
+            await self._rest(account, failed)
+
+    async def stop(self) -> None:
+        """Wait until every transition is stored."""
+        if self._saving is not None:
+            await self._saving
+
+    async def _probe(self, account: AccountId, adapter: Adapter) -> Signal:
+        try:
+            async with asyncio.timeout(self._pauses.timeout_s):
+                return await adapter.check()
+        except TimeoutError:
+            fault = Fault(FaultKind.NETWORK, True, "the probe timed out")
+        except Exception as error:
+            log.exception("%s: the probe failed", account)
+            fault = Fault(FaultKind.UNKNOWN, True, f"the probe failed with {type(error).__name__}")
+        return Signal(Source.PROBE, self._clock.now(), fault.evidence, fault)
+
+    async def _rest(self, account: AccountId, failed: int) -> None:
+        """Until the next probe is due or somebody asks for one."""
+        await self._clock.sleep(min(NUDGE_GAP_S, self._pauses.first_s))
+        pause = asyncio.ensure_future(self._clock.sleep(self._pause(account, failed).total_seconds()))
+        nudge = asyncio.ensure_future(self._nudges[account].wait())
+        try:
+            await asyncio.wait((pause, nudge), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            pause.cancel()
+            nudge.cancel()
+            await asyncio.gather(pause, nudge, return_exceptions=True)
+
+    def _pause(self, account: AccountId, failed: int) -> timedelta:
+        record = self._records[account]
+        if record.standing is Standing.HEALTHY and failed == 0:
+            return timedelta(seconds=self._pauses.routine_s)
+        if record.standing in (Standing.CONNECTING, Standing.DEGRADED, Standing.HEALTHY):
+            return timedelta(seconds=min(CONFIRM_S, self._pauses.first_s))
+        grown = probe_pause(max(0, failed - 1), first_s=self._pauses.first_s, longest_s=self._pauses.longest_s)
+        if record.retry_at is not None:
+            return max(grown, record.retry_at - self._clock.now())
+        return grown
+
+    def _save(self, record: Record) -> None:
+        self._unsaved[record.account] = record
+        if self._saving is None or self._saving.done():
+            self._saving = asyncio.create_task(self._save_all())
+
+    async def _save_all(self) -> None:
+        while self._unsaved:
+            account, record = next(iter(self._unsaved.items()))
+            try:
+                await self._store.save_record(record)
+            except Exception:
+                log.exception("%s: storing its standing failed, trying again", account)
+                await self._clock.sleep(STORE_PAUSE_S)
+                continue
+            if self._unsaved.get(account) is record:
+                del self._unsaved[account]

@@ -1,0 +1,228 @@
+"""THE SPINE: record event -> who is it -> inbound policies -> agent -> draft -> outbound policies -> outbox.
+
+Events are stored with their cursor before anything looks at them. Conversations are handled side by side, each in
+its own order. An event's mark and the answer it caused are stored together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from gateway import agent
+from gateway.model.delivery import Draft, FaultError, InConversation
+from gateway.model.events import Kind, MessageReceived, PlatformEvent
+from gateway.model.facts import InboundFacts
+from gateway.model.ids import AccountId, ConversationId, DraftId
+from gateway.model.verdict import Refuse
+from gateway.outbox.intake import Intake
+from gateway.outbox.outbox import Outbox
+from gateway.ports import Adapter, Introduces, ShowsTyping, StoredEvent
+from gateway.services import Services
+from gateway.text.plain import from_text
+
+log = logging.getLogger("multihome.pipeline")
+
+RETRY_FIRST_S = 2.0
+RETRY_LONGEST_S = 300.0
+TYPING_AFTER_S = 0.5
+"""An agent that answers faster needs no typing sign."""
+TYPING_EVERY_S = 8.0
+STORE_PAUSE_S = 1.0
+WAITING_MAX = 2_000
+"""Events in memory; beyond it the platforms have to wait (they or the inbox keep the rest)."""
+
+_Place = tuple[AccountId, ConversationId]
+
+
+class Limits(Struct, frozen=True):
+    """How the agent is used: so many conversations at once, so long per answer, so many tries per message."""
+
+    concurrency: int = 64
+    timeout_s: float = 120.0
+    max_attempts: int = 5
+
+
+class Pipeline:
+    """From the platforms to the agent and back to the outbox."""
+
+    def __init__(
+        self,
+        services: Services,
+        intake: Intake,
+        outbox: Outbox,
+        adapters: Mapping[AccountId, Adapter],
+        handler: agent.Handler | None,
+        limits: Limits,
+    ) -> None:
+        self._workspace = services.workspace
+        self._store = services.store
+        self._clock = services.clock
+        self._policies = services.policies
+        self._new_id = services.new_id
+        self._intake = intake
+        self._outbox = outbox
+        self._adapters = adapters
+        self._handler = handler
+        self._limits = limits
+        self._slots = asyncio.Semaphore(limits.concurrency)
+        self._queues: dict[_Place, deque[StoredEvent]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting = 0
+        self._room = asyncio.Event()
+        self._room.set()
+        self._retries: set[int] = set()
+
+    async def receive(self, account: AccountId, events: Sequence[PlatformEvent], cursor: str) -> None:
+        """Store an arrival; when this returns the platform may forget it."""
+        await self._room.wait()
+        self._take(await self._store.record(account, events, cursor, self._clock.now()))
+
+    async def recover(self) -> int:
+        """At start: hand out again what the last process did not finish. Returns how many events."""
+        after = 0
+        found = 0
+        postponed_too = self._clock.now() + timedelta(seconds=RETRY_LONGEST_S)
+        while page := await self._store.pending_events(postponed_too, after=after):
+            self._take(page)
+            after = page[-1].seq
+            found += len(page)
+            await self._room.wait()
+        return found
+
+    async def stop(self, patience_s: float) -> None:
+        """Let answers under way finish for a while; the others are handed out again at the next start."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=patience_s)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _take(self, events: Iterable[StoredEvent]) -> None:
+        for stored in events:
+            place = (stored.event.account, stored.event.conversation)
+            self._waiting += 1
+            queue = self._queues.get(place)
+            if queue is not None:
+                queue.append(stored)
+            else:
+                self._queues[place] = deque((stored,))
+                self._spawn(self._serve(place))
+        if self._waiting >= WAITING_MAX:
+            self._room.clear()
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, place: _Place) -> None:
+        """One conversation: its events in order, until none is left."""
+        queue = self._queues[place]
+        while queue:
+            async with self._slots:
+                await self._insist(queue[0])
+            queue.popleft()
+            self._waiting -= 1
+            if self._waiting < WAITING_MAX // 2:
+                self._room.set()
+        del self._queues[place]
+
+    async def _insist(self, stored: StoredEvent) -> None:
+        """Handle one event; a database that can't take the result is waited for."""
+        while True:
+            try:
+                await self._handle(stored)
+            except Exception:
+                log.exception("%s: an event could not be handled, trying again", stored.event.account)
+                await self._clock.sleep(STORE_PAUSE_S)
+            else:
+                return
+
+    async def _handle(self, stored: StoredEvent) -> None:
+        message = stored.event
+        if not isinstance(message, MessageReceived) or self._handler is None or self._refused(message):
+            await self._store.handled(stored.seq, (), self._clock.now())
+            return
+        try:
+            said = await self._ask(stored, message)
+        except Exception as error:  # noqa: BLE001 - it is the operator's code: whatever it raises is told and retried
+            await self._postpone(stored, message, error)
+            return
+        if said is None:
+            await self._store.handled(stored.seq, (), self._clock.now())
+            return
+        new = await self._intake.prepare(self._reply(stored, message, said))
+        self._outbox.offer(await self._store.handled(stored.seq, (new,), self._clock.now()))
+
+    def _refused(self, message: MessageReceived) -> bool:
+        verdict = self._policies.inbound(InboundFacts(message, self._own()))
+        if isinstance(verdict, Refuse):
+            log.info("%s: not for the agent: %s", message.account, verdict.reason)
+        return isinstance(verdict, Refuse)
+
+    def _own(self) -> frozenset[tuple[str, str]]:
+        known = (adapter.identity() for adapter in self._adapters.values() if isinstance(adapter, Introduces))
+        return frozenset((identity.platform, identity.id) for identity in known if identity is not None)
+
+    async def _ask(self, stored: StoredEvent, message: MessageReceived) -> str | None:
+        assert self._handler is not None  # noqa: S101 - _handle looked
+        conversation = agent.Conversation(message, stored.person, self._store)
+        adapter = self._adapters.get(message.account)
+        sign = None
+        if adapter is not None and isinstance(adapter, ShowsTyping):
+            sign = asyncio.create_task(self._show_typing(adapter, message))
+        try:
+            async with asyncio.timeout(self._limits.timeout_s):
+                return await agent.answer(self._handler, message, conversation)
+        finally:
+            if sign is not None:
+                sign.cancel()
+
+    async def _show_typing(self, adapter: ShowsTyping, message: MessageReceived) -> None:
+        await self._clock.sleep(TYPING_AFTER_S)
+        try:
+            while True:
+                await adapter.show_typing(message.conversation)
+                await self._clock.sleep(TYPING_EVERY_S)
+        except FaultError as error:
+            log.info("%s: typing could not be shown: %s", message.account, error.fault.evidence)
+
+    def _reply(self, stored: StoredEvent, message: MessageReceived, said: str) -> Draft:
+        """The answer as a draft. A group is as closed as a DM: what is said there never goes out in public."""
+        closed = message.private or message.kind is Kind.GROUP
+        return Draft(
+            DraftId(self._new_id()),
+            self._workspace,
+            message.account,
+            InConversation(message.conversation, closed),
+            from_text(said),
+            self._clock.now(),
+            f"reply:{message.account}:{stored.seq}",
+            in_reply_to=message.ref,
+            with_person=message.author,
+        )
+
+    async def _postpone(self, stored: StoredEvent, message: MessageReceived, error: Exception) -> None:
+        """The agent failed on this message: later again, or parked for the operator after the last try."""
+        attempts = stored.attempts + 1
+        log.error("%s: the agent failed on a message (try %d)", message.account, attempts, exc_info=error)
+        retry_at: datetime | None = None
+        if attempts < self._limits.max_attempts:
+            rest_s = min(RETRY_LONGEST_S, RETRY_FIRST_S * 2 ** (attempts - 1))
+            retry_at = self._clock.now() + timedelta(seconds=rest_s)
+        await self._store.postpone(stored.seq, f"{type(error).__name__}: {error}"[:500], retry_at)
+        if retry_at is not None and stored.seq not in self._retries:
+            self._retries.add(stored.seq)
+            self._spawn(self._retry(stored, retry_at))
+
+    async def _retry(self, stored: StoredEvent, at: datetime) -> None:
+        await self._clock.sleep((at - self._clock.now()).total_seconds())
+        self._retries.discard(stored.seq)
+        again = StoredEvent(stored.seq, stored.event, stored.person, stored.attempts + 1)
+        self._take((again,))
