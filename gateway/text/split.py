@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator
 from enum import IntEnum
 from itertools import pairwise
@@ -52,11 +53,17 @@ class _Token(NamedTuple):
     """The white space before it."""
 
 
+class _Start(NamedTuple):
+    place: _Place
+    at: int
+    """How many characters lie before it."""
+
+
 class _Break(NamedTuple):
-    """A part may end at ``end``; the next one then starts at ``next`` (``None``: nothing is left)."""
+    """A part may end at ``end``; the next one then starts at ``next`` (after the last break: nowhere, ``end``)."""
 
     end: _Place
-    next: _Place | None
+    next: _Place
     level: _Level
     at: int
     """How many characters lie before it."""
@@ -90,58 +97,63 @@ class _Knife:
         self._document = document
         self._fits = fits
         self._spell = spell
-        self._stride = 16
-        """Where to look first: about as many breaks as the last part held."""
+        self._reach = 500
+        """Where to look first: about as far as the last part went."""
 
     def slices(self) -> Iterator[tuple[Paragraph, ...]]:
         tokens = list(_tokens(self._document, _WORD, _Place(0, 0, 0)))
         if not tokens:
             return
         breaks = _breaks(tokens)
-        start: _Place | None = tokens[0].begin
+        start = _Start(tokens[0].begin, 0)
         index = 0
-        while start is not None:
-            fitting = self._furthest(start, breaks, index)
-            if not fitting:
+        while index < len(breaks):
+            beyond = self._furthest(start, breaks, index)
+            if beyond == index:
                 start = yield from self._through_word(start, breaks[index].end)
                 continue
-            chosen = _natural(breaks, index, index + fitting)
-            yield self._slice(start, breaks[chosen].end)
-            start = breaks[chosen].next
-            index = chosen + 1
+            chosen = _natural(breaks, start, index, beyond)
+            last = breaks[chosen]
+            yield self._slice(start.place, last.end)
+            start, index = _Start(last.next, last.at), chosen + 1
 
-    def _through_word(self, start: _Place, end: _Place) -> Generator[tuple[Paragraph, ...], None, _Place]:
+    def _through_word(self, start: _Start, end: _Place) -> Generator[tuple[Paragraph, ...], None, _Start]:
         """Cut a word that is too long for one part; returns where its last piece, which fits, starts."""
         breaks = _character_breaks(self._document, start, end)
         index = 0
-        while fitting := self._furthest(start, breaks, index):
-            index += fitting
-            last = breaks[index - 1]
-            if last.next is None:
+        while (beyond := self._furthest(start, breaks, index)) > index:
+            if beyond == len(breaks):
                 return start
-            yield self._slice(start, last.end)
-            start = last.next
+            last = breaks[beyond - 1]
+            yield self._slice(start.place, last.end)
+            start = _Start(last.next, last.at)
+            index = beyond
         raise ValueError("a link, a mention or a single character does not fit by itself")
 
-    def _furthest(self, start: _Place, breaks: list[_Break], index: int) -> int:
-        """How many breaks from ``index`` on can be passed: grown by doubling, then halved in.
+    def _furthest(self, start: _Start, breaks: list[_Break], index: int) -> int:
+        """The index beyond the last break that can be reached: grown by doubling, then halved in.
 
         The whole rest is never measured, so that a long text takes time in proportion to its length.
         """
 
-        def passes(count: int) -> bool:
-            return self._fits(_render(self._slice(start, breaks[index + count - 1].end), self._spell))
+        def passes(beyond: int) -> bool:
+            return self._fits(_render(self._slice(start.place, breaks[beyond - 1].end), self._spell))
 
-        left = len(breaks) - index
-        low, high = 0, min(self._stride, left)
+        def within(reach: int) -> int:
+            return bisect_right(breaks, start.at + reach, lo=index, key=lambda item: item.at)
+
+        low, reach = index, self._reach
+        high = max(index + 1, within(reach))
         while passes(high):
-            low, high = high, min(high * 2, left)
-            if low == left:
+            low, reach = high, reach * 2
+            if low == len(breaks):
                 return low
+            high = max(low + 1, within(reach))
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if passes(middle) else (low, middle)
-        self._stride = low + 1
+        if low > index:
+            self._reach = breaks[low - 1].at - start.at
         return low
 
     def _slice(self, start: _Place, end: _Place) -> tuple[Paragraph, ...]:
@@ -196,7 +208,7 @@ def _breaks(tokens: list[_Token]) -> list[_Break]:
         if level > _Level.CHARACTER:
             found.append(_Break(before.end, after.begin, level, at))
     last = tokens[-1]
-    found.append(_Break(last.end, None, _Level.PARAGRAPH, at + len(last.gap) + len(last.text)))
+    found.append(_Break(last.end, last.end, _Level.PARAGRAPH, at + len(last.gap) + len(last.text)))
     return found
 
 
@@ -210,28 +222,28 @@ def _level(before: _Token, after: _Token) -> _Level:
     return _Level.WORD
 
 
-def _character_breaks(document: Document, start: _Place, end: _Place) -> list[_Break]:
+def _character_breaks(document: Document, start: _Start, end: _Place) -> list[_Break]:
     found: list[_Break] = []
+    at = start.at
     last: _Token | None = None
-    for token in _tokens(document, _CHARACTER, start):
+    for token in _tokens(document, _CHARACTER, start.place):
         if last is not None:
             if last.end >= end:
                 break
-            found.append(_Break(last.end, token.begin, _Level.CHARACTER, 0))
+            at += len(last.gap) + len(last.text)
+            found.append(_Break(last.end, token.begin, _Level.CHARACTER, at))
         last = token
-    found.append(_Break(end, None, _Level.CHARACTER, 0))
+    found.append(_Break(end, end, _Level.CHARACTER, at + 1))
     return found
 
 
-def _natural(breaks: list[_Break], first: int, beyond: int) -> int:
+def _natural(breaks: list[_Break], start: _Start, first: int, beyond: int) -> int:
     """The index of the break to take among those that fit."""
-    last = beyond - 1
-    if breaks[last].next is None:
-        return last
-    begin = breaks[first - 1].at if first else 0
-    enough = begin + (breaks[last].at - begin) * _WELL_FILLED
-    best = last
-    for index in range(last, first - 1, -1):
+    best = beyond - 1
+    if beyond == len(breaks):
+        return best
+    enough = start.at + (breaks[best].at - start.at) * _WELL_FILLED
+    for index in range(best, first - 1, -1):
         if breaks[index].at < enough or breaks[best].level is _Level.PARAGRAPH:
             break
         if breaks[index].level > breaks[best].level:

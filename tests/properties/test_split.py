@@ -1,0 +1,196 @@
+"""gateway/text/split.py: parts fit, lose nothing, and are cut where a reader would pause."""
+
+import pytest
+import regex
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from gateway.model.content import Document, Link, Media, Mention, Text, plain, spans, spelled
+from gateway.text.measure import graphemes
+from gateway.text.plain import from_text
+from gateway.text.split import split
+
+PIECES = [
+    "a", "word", "Sentence.", "what?", "“Quoted!”", "(e.g.", "x" * 12, "-",
+    " ", "  ", "\n", "\t", "\u00a0", "\u2009", "\x1c", "\r\n",
+    "é", "e\u0301", " \u0301", "\u200d", "👩‍👩‍👧", "🇩🇪🇫🇷", "👍🏽", "नि", "각", "\u0600",
+    "字", "文字。", "はい、", "。」", "z\u0307\u0323\u0301",
+]  # fmt: skip
+MEASURES = {"characters": len, "graphemes": graphemes, "bytes": lambda text: len(text.encode())}
+
+texts = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
+text_spans = texts.filter(bool).map(Text)
+other_spans = st.sampled_from(
+    [Link("https://a.example/b"), Link("https://a.example/b", "a name"), Mention("net", "1", "ana"), Link("u:x")]
+)
+paragraphs = st.lists(text_spans | other_spans, max_size=5).map(tuple)
+documents = st.builds(
+    Document,
+    st.lists(paragraphs, max_size=5).map(tuple),
+    st.just((Media("00", "image/png", 1, "alt"),)) | st.just(()),
+    st.sampled_from([None, "de"]),
+)
+limits = st.integers(1, 60)
+measures = st.sampled_from(sorted(MEASURES))
+
+
+def escaped(span):
+    """A spelling that is longer than the neutral one, as platforms with markup have it."""
+    return f"<@{span.id}>" if isinstance(span, Mention) else spelled(span).replace(".", "\\.")
+
+
+def rendering(document, spell=spelled):
+    return "\n\n".join("".join(map(spell, paragraph)) for paragraph in document.paragraphs)
+
+
+def visible(document):
+    """Everything but white space, in order."""
+    seen = []
+    for span in spans(document):
+        seen += "".join(span.text.split()) if isinstance(span, Text) else [span]
+    return seen
+
+
+def measured(name, limit):
+    return lambda text: MEASURES[name](text) <= limit
+
+
+def split_or_skip(document, fits, spell=spelled):
+    try:
+        return split(document, fits, spell)
+    except ValueError:
+        assume(False)
+
+
+@given(documents, limits, measures, st.sampled_from([spelled, escaped]))
+def test_parts_fit_lose_nothing_and_are_never_empty(document, limit, measure, spell):
+    fits = measured(measure, limit)
+    parts = split_or_skip(document, fits, spell)
+    assert all(fits(rendering(part, spell)) for part in parts)
+    assert [item for part in parts for item in visible(part)] == visible(document)
+    assert len(parts) == 1 or all(visible(part) and plain(part).strip() for part in parts)
+    assert all(part.language == document.language for part in parts)
+    assert [part.media for part in parts] == [document.media] + [()] * (len(parts) - 1)
+    assert not any(isinstance(span, Text) and not span.text for part in parts for span in spans(part))
+
+
+@given(documents, limits, measures)
+def test_what_fits_is_left_alone_and_the_cut_is_stable(document, limit, measure):
+    fits = measured(measure, limit)
+    parts = split_or_skip(document, fits)
+    assert parts == split(document, fits)
+    assert all(split(part, fits) == (part,) for part in parts)
+    if fits(rendering(document)):
+        assert parts[0] is document
+
+
+@given(documents, limits, measures)
+def test_it_gives_up_only_on_what_cannot_be_cut(document, limit, measure):
+    fits = measured(measure, limit)
+    atoms = [
+        atom
+        for span in spans(document)
+        for atom in (clusters(span.text) if isinstance(span, Text) else [spelled(span)])
+    ]
+    try:
+        split(document, fits)
+    except ValueError:
+        assert not all(map(fits, atoms))
+    else:
+        assert fits(rendering(document)) or all(map(fits, atoms))
+
+
+def clusters(text):
+    return [cut for cut in (cluster.rstrip() for cluster in regex.findall(r"\X", text)) if cut]
+
+
+@given(texts, limits)
+def test_no_character_that_a_reader_sees_is_torn(text, limit):
+    document = Document(((Text(text),),))
+    parts = split_or_skip(document, measured("characters", limit))
+    assert [cluster for part in parts for cluster in clusters(rendering(part))] == clusters(text)
+
+
+words = st.text("abc.!", min_size=1, max_size=9)
+
+
+@given(st.lists(words, min_size=1, max_size=80), st.lists(st.sampled_from([" ", "\n", "\n\n"]), min_size=80), limits)
+def test_words_that_fit_are_never_torn(sequence, gaps, limit):
+    assume(all(len(word) <= limit for word in sequence))
+    text = "".join(word + gap for word, gap in zip(sequence, gaps, strict=False))
+    parts = split(from_text(text), measured("characters", limit))
+    assert [word for part in parts for word in plain(part).split()] == text.split()
+
+
+@given(st.lists(words, min_size=1, max_size=200), st.integers(40, 100))
+def test_parts_are_filled_reasonably(sequence, limit):
+    text = " ".join(sequence)
+    parts = split(from_text(text), measured("characters", limit))
+    assert all(len(plain(part)) >= (limit - 10) / 3 for part in parts[:-1])
+
+
+# Where it cuts.
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "parts"),
+    [
+        ("One two. Three.\n\nFour five six.", 25, ["One two. Three.", "Four five six."]),
+        ("One two three. Four five six", 20, ["One two three.", "Four five six"]),
+        ("He said “stop!” Then he left us", 22, ["He said “stop!”", "Then he left us"]),
+        ("one two three four five", 13, ["one two three", "four five"]),
+        ("line one is here\nline two", 20, ["line one is here", "line two"]),
+        ("abcdefghij", 4, ["abcd", "efgh", "ij"]),
+        ("ab cdefghijkl mn", 5, ["ab", "cdefg", "hijkl", "mn"]),
+        ("今日は晴れ。明日は雨。", 8, ["今日は晴れ。", "明日は雨。"]),
+        ("wait 10\u00a0km now", 9, ["wait", "10\u00a0km now"]),
+        # A cut that leaves a crumb is no bargain: the next best is taken.
+        ("Hi.\n\nThis is a long sentence", 24, ["Hi.\n\nThis is a long", "sentence"]),
+    ],
+)
+def test_where_it_cuts(text, limit, parts):
+    assert [plain(part) for part in split(from_text(text), measured("characters", limit))] == parts
+
+
+def test_links_and_mentions_stay_whole():
+    mention, link = Mention("net", "1", "ana"), Link("https://a.example/long/path")
+    document = Document(((Text("("), mention, Text("): see "), link, Text(".")),))
+    parts = split(document, measured("characters", 28))
+    assert [part.paragraphs for part in parts] == [((Text("("), mention, Text("): see")),), ((link, Text(".")),)]
+
+
+def test_an_unbreakable_span_that_is_too_long_is_an_error():
+    with pytest.raises(ValueError, match="does not fit"):
+        split(from_text("see https://a.example/much/too/long"), measured("characters", 20))
+
+
+def test_white_space_alone_becomes_nothing_but_keeps_the_media():
+    media = (Media("00", "image/png", 1),)
+    assert split(Document(((Text(" " * 50),),), media), measured("characters", 20)) == (Document((), media),)
+
+
+# How long it takes, without a clock: the work is what was measured.
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lorem ipsum dolor. " * 10_000,
+        "x" * 200_000,
+        ("y" * 5000 + " a b c ") * 40,
+        "para graph\n\n" * 16_000,
+        "http://a.example/x " * 10_000,
+        " " * 200_000 + "x" * 400,
+    ],
+)
+def test_the_work_grows_with_the_text_not_with_its_square(text):
+    work = 0
+
+    def fits(rendered):
+        nonlocal work
+        work += len(rendered)
+        return len(rendered) <= 300
+
+    parts = split(from_text(text), fits)
+    assert len(parts) <= len(text) / 90 + 2
+    assert work <= 30 * len(text)
