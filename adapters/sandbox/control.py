@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import importlib
-from collections.abc import Iterable
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from aiohttp import web
 
 from adapters.sandbox.face import Face
-from adapters.sandbox.faults import Faults, Rule, Trouble
+from adapters.sandbox.faults import Faults, Trouble, read_rule
 from adapters.sandbox.world import Message, Network
 
 FACES = {
@@ -22,6 +26,13 @@ FACES = {
 }
 
 
+log = logging.getLogger("multihome.sandbox")
+
+SPOKEN_MAX = 100_000
+"""Characters one person may say at once: enough to overrun every platform's limit."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+
+
 class Sandbox:
     """Faces that listen on loopback. Use :func:`serve` to start one."""
 
@@ -31,16 +42,24 @@ class Sandbox:
         self._runners: list[web.AppRunner] = []
 
     async def start(self, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen. The control answers on ``port`` (0: any free one), each face on a free one of its own."""
-        for face in self.faces.values():
-            face.url = await self._listen(face.app(), host, 0)
-        self.url = await self._listen(self._control(), host, port)
+        """Listen. The control answers on ``port`` and the faces on those after it, in their order; 0: on any free ones.
+
+        Raises OSError when a port is taken; nothing listens then.
+        """
+        try:
+            self.url = await self._listen(self._control(), host, port)
+            for number, face in enumerate(self.faces.values(), 1):
+                face.url = await self._listen(face.app(), host, port and port + number)
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
+        """Listen no more. Safe to call twice."""
         for face in self.faces.values():
             face.cut_streams()
-        while self._runners:
-            await self._runners.pop().cleanup()
+        runners, self._runners = self._runners, []
+        await asyncio.gather(*(runner.cleanup() for runner in runners))
 
     async def _listen(self, app: web.Application, host: str, port: int) -> str:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
@@ -51,7 +70,7 @@ class Sandbox:
         return f"http://{address[0]}:{address[1]}"
 
     def _control(self) -> web.Application:
-        app = web.Application()
+        app = web.Application(middlewares=[_one_line])
         app.add_routes(
             [
                 web.get("/", self._index),
@@ -62,7 +81,7 @@ class Sandbox:
                 web.get("/{network}/faults", self._list_faults),
                 web.post("/{network}/faults", self._add_fault),
                 web.delete("/{network}/faults", self._lift_faults),
-                web.delete("/{network}/faults/{id}", self._lift_fault),
+                web.delete(r"/{network}/faults/{id:\d{1,18}}", self._lift_fault),
                 web.post("/{network}/cut", self._cut),
             ]
         )
@@ -80,14 +99,19 @@ class Sandbox:
 
     async def _account(self, request: web.Request) -> web.Response:
         body = await _json(request)
-        return web.json_response(self._face(request).account(str(body.get("handle", "agent"))))
+        return web.json_response(self._face(request).account(_name(body, "handle", "agent")))
 
     async def _say(self, request: web.Request) -> web.Response:
-        body = await _json(request)
+        face, body = self._face(request), await _json(request)
+        person, kind, text = _name(body, "person"), _text(body, "kind"), _text(body, "text")
+        options = {name: value for name, value in body.items() if name not in ("person", "kind", "text")}
+        _check_options(options)
         try:
-            message = self._face(request).say(body.pop("person"), body.pop("kind"), body.pop("text"), **body)
-        except (KeyError, TypeError, ValueError) as error:
-            raise web.HTTPBadRequest(text=f"say: {error}\n") from error
+            message = face.say(person, kind, text, **options)
+        except KeyError as error:
+            raise _bad(f"there is no message {error}") from error
+        except (TypeError, ValueError) as error:
+            raise _bad(str(error)) from error
         return web.json_response(_plain(message))
 
     async def _messages(self, request: web.Request) -> web.Response:
@@ -103,17 +127,17 @@ class Sandbox:
         return web.json_response([dataclasses.asdict(rule) for rule in self._face(request).faults.rules()])
 
     async def _add_fault(self, request: web.Request) -> web.Response:
-        body = await _json(request)
-        face = self._face(request)
+        face, body = self._face(request), await _json(request)
         try:
-            rule = Rule(Trouble(body.pop("kind")), **body)
-        except (KeyError, TypeError, ValueError) as error:
-            raise web.HTTPBadRequest(text=f"fault: {error}\n") from error
-        face.faults.add(rule)
+            rule = face.faults.add(read_rule(body))
+        except ValueError as error:
+            raise _bad(str(error)) from error
         return web.json_response(dataclasses.asdict(rule))
 
     async def _lift_faults(self, request: web.Request) -> web.Response:
         kind = request.query.get("kind")
+        if kind is not None and kind not in set(Trouble):
+            raise _bad(f"kind is one of: {', '.join(Trouble)}")
         return web.json_response({"lifted": self._face(request).faults.lift_all(Trouble(kind) if kind else None)})
 
     async def _lift_fault(self, request: web.Request) -> web.Response:
@@ -122,22 +146,76 @@ class Sandbox:
         return web.json_response({"lifted": 1})
 
     async def _cut(self, request: web.Request) -> web.Response:
-        self._face(request).cut_streams((await _json(request)).get("account"))
+        face, body = self._face(request), await _json(request)
+        face.cut_streams(_name(body, "account") if body.get("account") is not None else None)
         return web.json_response({})
 
 
+@web.middleware
+async def _one_line(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Whatever goes wrong is told in one line."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        return web.Response(status=error.status, text=f"{' '.join((error.text or error.reason).split())[:300]}\n")
+    except Exception:
+        log.exception("%s %s", request.method, request.path)
+        return web.Response(status=500, text="the sandbox is broken; its log tells more\n")
+
+
+def _bad(why: str) -> web.HTTPBadRequest:
+    return web.HTTPBadRequest(text=why)
+
+
 async def _json(request: web.Request) -> dict[str, Any]:
-    body = await request.json() if request.can_read_body else {}
+    try:
+        body = json.loads(await request.read() or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise _bad("that is not JSON") from error
     if not isinstance(body, dict):
-        raise web.HTTPBadRequest(text="a JSON object is wanted\n")
+        raise _bad("a JSON object is wanted")
     return body
 
 
+def _text(body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= SPOKEN_MAX:
+        raise _bad(f"{name}: a text of 1 to {SPOKEN_MAX} characters is wanted")
+    return _sendable(value, name)
+
+
+def _sendable(value: str, name: str) -> str:
+    """Half a surrogate pair can't be written on any wire."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise _bad(f"{name}: that is not Unicode text") from error
+    return value
+
+
+def _name(body: dict[str, Any], name: str, default: str | None = None) -> str:
+    value = body.get(name, default)
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise _bad(f"{name}: a short name of letters, digits, dot, dash and underscore is wanted")
+    return value
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    for name, value in options.items():
+        if isinstance(value, str) and len(value) <= 1000:
+            _sendable(value, name)
+        elif not isinstance(value, bool) and value is not None:
+            raise _bad(f"{name}: a short text or a boolean is wanted")
+    if options.get("account") is not None:
+        _name(options, "account")
+
+
 def _plain(message: Message) -> dict[str, Any]:
-    plain = dataclasses.asdict(message)
-    del plain["extra"]
-    plain["at"] = message.at.isoformat()
-    return plain
+    """A message as JSON, without what only its face knows."""
+    plain = {f.name: getattr(message, f.name) for f in dataclasses.fields(message) if f.name != "extra"}
+    return {**plain, "at": message.at.isoformat()}
 
 
 def build(names: Iterable[str] | None = None) -> Sandbox:

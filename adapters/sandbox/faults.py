@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from typing import Any
 
 
 class Trouble(StrEnum):
@@ -58,6 +61,65 @@ class Rule:
     retry_after_s: float | None = 1.0
     """What a rate limit tells; ``None`` leaves the headers out."""
     extra: dict[str, str] = field(default_factory=dict)
+
+
+LONGEST_S = 86_400.0
+TEXT_MAX = 1_000
+
+
+def read_rule(told: dict[str, Any]) -> Rule:
+    """A rule from what somebody sent; ValueError says in one line what is wrong with it."""
+    if unknown := told.keys() - _READERS.keys():
+        raise ValueError(f"no such key: {', '.join(sorted(unknown))}; there are: {', '.join(_READERS)}")
+    if told.get("kind") not in list(Trouble):
+        raise ValueError(f"kind is one of: {', '.join(Trouble)}")
+    for name, value in told.items():
+        complaint = _READERS[name](value)
+        if complaint and not (value is None and name in _MAY_BE_NONE):
+            raise ValueError(f"{name}: {complaint}")
+    return Rule(Trouble(told["kind"]), **{name: value for name, value in told.items() if name != "kind"})
+
+
+def _words(value: Any) -> str:
+    return "" if isinstance(value, str) and len(value) <= TEXT_MAX else f"a text of at most {TEXT_MAX} characters"
+
+
+def _seconds(value: Any) -> str:
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return "" if number and 0 <= value <= LONGEST_S else f"a number from 0 to {LONGEST_S:.0f}"
+
+
+def _whole(least: int, most: int) -> Callable[[Any], str]:
+    def complaint(value: Any) -> str:
+        good = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+        return "" if good else f"a whole number from {least} to {most}"
+
+    return complaint
+
+
+def _side(value: Any) -> str:
+    return "" if value in ("any", "write", "read", "stream") else "any, write, read or stream"
+
+
+def _pairs(value: Any) -> str:
+    good = isinstance(value, dict) and len(value) <= 20 and not any(_words(item) for item in value.values())
+    return "" if good else "an object of at most 20 texts"
+
+
+_READERS: dict[str, Callable[[Any], str]] = {
+    "kind": _words,
+    "account": _words,
+    "count": _whole(1, 1_000_000),
+    "on": _side,
+    "action": _words,
+    "match": _words,
+    "status": _whole(400, 599),
+    "code": _words,
+    "delay_s": _seconds,
+    "retry_after_s": _seconds,
+    "extra": _pairs,
+}
+_MAY_BE_NONE = frozenset(f.name for f in fields(Rule) if "None" in str(f.type))
 
 
 class Faults:
