@@ -1,0 +1,387 @@
+"""X on the wire: API v2 posts, mentions, direct messages, media and OAuth2 refresh, as tweepy meets them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import secrets
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from aiohttp import web
+
+from adapters.sandbox import x_bodies, x_wire
+from adapters.sandbox.face import Face
+from adapters.sandbox.faults import Faults, Rule, Trouble
+from adapters.sandbox.world import Member, Message, Network, utc_now
+from adapters.sandbox.x_lists import Lists
+from adapters.sandbox.x_media import Uploads
+
+DUPLICATE_WINDOW = timedelta(hours=1)
+"""How long X refuses the same words again. The real window is not published."""
+
+
+class XFace(Face):
+    """X. A REFUSE rule's ``code`` is a key of :data:`adapters.sandbox.x_bodies.REFUSALS`, or ``html_403``.
+
+    A rate limit's ``extra`` are further headers, such as ``x-user-limit-24hour-reset``. A 5xx with the code
+    ``html`` is the edge's page instead of a problem body.
+    """
+
+    name: ClassVar[str] = "x"
+
+    def __init__(self, network: Network, faults: Faults) -> None:
+        super().__init__(network, faults)
+        self.uploads = Uploads()
+        self.refreshes: list[str] = []
+        """Every refresh token that was handed in, in order: ``accepted`` or ``refused``."""
+        self._ids = x_wire.Snowflakes()
+        self._lists = Lists(self)
+        self._access: dict[str, Member] = {}
+        self._aliases: dict[str, str] = {}
+        self._spent: dict[tuple[str, str], int] = {}
+
+    def app(self) -> web.Application:
+        app = web.Application(client_max_size=32 * 2**20)
+        app.on_response_prepare.append(self._rate_headers)
+        app.add_routes(
+            [
+                web.post("/2/oauth2/token", self._token),
+                web.post("/2/tweets", self._create),
+                web.delete("/2/tweets/{id}", self._delete),
+                web.post("/2/dm_conversations/with/{person}/messages", self._direct),
+                web.post("/2/dm_conversations/{conversation}/messages", self._direct),
+                web.delete("/2/dm_events/{id}", self._delete_direct),
+                web.post("/2/media/upload/initialize", self._media_begin),
+                web.post("/2/media/upload/{id}/append", self._media_append),
+                web.post("/2/media/upload/{id}/finalize", self._media_finalize),
+                web.get("/2/media/upload", self._media_status),
+                web.post("/2/media/metadata", self._media_describe),
+                *self._lists.routes(),
+            ]
+        )
+        return app
+
+    # Accounts and people.
+
+    def account(self, handle: str = "agent") -> dict[str, Any]:
+        bot = self.network.member(handle) or self._sign_up(handle)
+        prefix = "X_" + re.sub(r"\W", "_", handle).upper()
+        settings = {
+            "id": "x/main" if handle == "agent" else f"x/{handle}",
+            "server": self.url,
+            "access_token": {"env": f"{prefix}_ACCESS_TOKEN"},
+            "refresh_token": {"env": f"{prefix}_REFRESH_TOKEN"},
+            "client_id": "sandbox-app",
+            "poll_s": 0.05,
+            "poll_direct_s": 0.1,
+        }
+        tokens = {"ACCESS_TOKEN": bot.extra["access"], "REFRESH_TOKEN": bot.extra["refresh"]}
+        return {"settings": settings, "environment": {f"{prefix}_{name}": value for name, value in tokens.items()}}
+
+    def expire(self, handle: str = "agent") -> None:
+        """The access token's two hours are over."""
+        bot = self.network.member(handle)
+        if bot is not None:
+            self._access.pop(bot.extra["access"], None)
+
+    def person(self, handle: str) -> Member:
+        known = self.network.member(handle)
+        return known or self.network.join(Member(self._ids.next(), handle, handle.capitalize()))
+
+    def _sign_up(self, handle: str) -> Member:
+        bot = self.network.join(Member(self._ids.next(), handle, handle.capitalize(), is_bot=True))
+        self._hand_out(bot)
+        return bot
+
+    def _hand_out(self, bot: Member) -> None:
+        self._access.pop(bot.extra.get("access", ""), None)
+        bot.extra |= {"access": f"access-{secrets.token_hex(12)}", "refresh": f"refresh-{secrets.token_hex(12)}"}
+        self._access[bot.extra["access"]] = bot
+
+    def say(self, person: str, kind: str, text: str, **options: Any) -> Message:
+        author = self.person(person)
+        bot = self.network.member(options.get("account", "agent")) or self._sign_up(options.get("account", "agent"))
+        to = self.found(str(options["to"])) if options.get("to") else None
+        if kind == "reply" and to is None:
+            raise ValueError("a reply wants `to`, the id of a message")
+        media = [{"mime": "image/png", "size_bytes": 68, "alt": "a picture"}] if options.get("image") else []
+        if kind in ("direct", "group") or (to is not None and to.private):
+            conversation = (
+                to.conversation if to and to.private else self.conversation(author, bot, group=kind == "group")
+            )
+            return self._written(author, text, "group" if "-" not in conversation else "direct", media, conversation)
+        if kind == "mention" and f"@{bot.handle}" not in text:
+            text = f"@{bot.handle} {text}"
+        return self._written(author, text, kind, media, to=to)
+
+    def person_edits(self, message_id: str, text: str) -> None:
+        """Somebody edits a post: it goes on under a new id."""
+        message = self.network.messages[message_id]
+        new = self._ids.next()
+        message.extra["edit_ids"] = [*message.extra.get("edit_ids", [message.id]), new]
+        self._aliases[new] = message.id
+        short, message.extra["urls"] = x_wire.shorten(text)
+        self.network.edit(message, short)
+
+    def person_deletes(self, message_id: str) -> None:
+        self.network.delete(self.network.messages[message_id])
+
+    def conversation(self, person: Member, bot: Member, *, group: bool) -> str:
+        """Two people's ids make a conversation's id; a group's is a number of its own."""
+        low, high = sorted((int(person.id), int(bot.id)))
+        if not group:
+            return f"{low}-{high}"
+        members: list[str] = bot.extra.setdefault("group_members", [bot.id])
+        if person.id not in members:
+            members.append(person.id)
+        return str(bot.extra.setdefault("group", self._ids.next()))
+
+    def participants(self, conversation: str) -> list[str]:
+        if "-" in conversation:
+            return conversation.split("-")
+        bots = (m for m in self.network.members.values() if m.extra.get("group") == conversation)
+        return next((list(bot.extra["group_members"]) for bot in bots), [])
+
+    def found(self, message_id: str) -> Message | None:
+        """A message that is still there, by any id it ever had."""
+        message = self.network.messages.get(self._aliases.get(message_id, message_id))
+        return message if message is not None and not message.deleted else None
+
+    # Trouble.
+
+    def body(self, trouble: Trouble, rule: Rule, member: Member | None) -> web.Response:  # noqa: ARG002  the face's port
+        match trouble:
+            case Trouble.REFUSE:
+                return x_bodies.refusal(rule.code or "write_block")
+            case Trouble.SUSPEND | Trouble.LOCK | Trouble.REVOKE:
+                codes = {Trouble.SUSPEND: "suspended", Trouble.LOCK: "locked", Trouble.REVOKE: "revoked"}
+                return x_bodies.refusal(rule.code or codes[trouble])
+            case Trouble.RATE_LIMIT:
+                return x_bodies.rate_limited(rule.retry_after_s, rule.extra)
+            case _:
+                status = rule.status or 503
+                words = {500: "Internal Server Error", 502: "Bad Gateway", 504: "Gateway Timeout"}
+                if rule.code == "html":
+                    page = f"<html><head><title>{status}</title></head></html>"
+                    return web.Response(status=status, content_type="text/html", text=page)
+                title = words.get(status, "Service Unavailable")
+                return x_bodies.problem(status, title, title)
+
+    def cut_streams(self, account: str | None = None) -> None:
+        """X is polled here: no stream stays open."""
+
+    # A bot's requests.
+
+    async def enter(
+        self, request: web.Request, action: str, *, on: str = "write", text: str = ""
+    ) -> Member | web.StreamResponse:
+        """Who asks, or what stands in the way."""
+        member = self._access.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
+        request["rate"] = (member.id if member else "", action)
+        refused = await self.admit(request, member, action, on=on, text=text)
+        if refused is not None:
+            return refused
+        return member if member is not None else x_bodies.refusal("revoked")
+
+    def refuse(self, member: Member, action: str, code: str, text: str = "") -> web.Response:
+        self.network.attempted(member.handle, action, "refused", text=text, detail=code)
+        return x_bodies.refusal(code)
+
+    async def _rate_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        if "rate" not in request or response.status == 429:
+            return
+        spent = self._spent[request["rate"]] = self._spent.get(request["rate"], 0) + 1
+        reset = int(utc_now().timestamp()) // 900 * 900 + 900
+        response.headers["x-rate-limit-limit"] = "1000000"
+        response.headers["x-rate-limit-remaining"] = str(max(0, 1_000_000 - spent))
+        response.headers["x-rate-limit-reset"] = str(reset)
+
+    async def _token(self, request: web.Request) -> web.StreamResponse:
+        form = await request.post()
+        token = str(form.get("refresh_token", ""))
+        bot = next((m for m in self.network.members.values() if m.extra.get("refresh") == token), None)
+        gone = frozenset({Trouble.REVOKE, Trouble.SUSPEND, Trouble.LOCK})
+        refused = await self.admit(request, bot, "refresh", on="refresh", ignore=gone)
+        if refused is not None:
+            return refused
+        revoked = bot is None or self.faults.active(Trouble.REVOKE, bot.handle)
+        if bot is None or revoked or form.get("grant_type") != "refresh_token" or not _client(request, form):
+            self.refreshes.append("refused")
+            words = "Value passed for the token was invalid."
+            return web.json_response({"error": "invalid_request", "error_description": words}, status=400)
+        self.refreshes.append("accepted")
+        self._hand_out(bot)
+        scope = "tweet.read tweet.write users.read dm.read dm.write media.write offline.access"
+        tokens = {"access_token": bot.extra["access"], "refresh_token": bot.extra["refresh"]}
+        return web.json_response({"token_type": "bearer", "expires_in": 7200, "scope": scope, **tokens})
+
+    async def _create(self, request: web.Request) -> web.StreamResponse:
+        body = await _object(request)
+        text = str(body.get("text") or "")
+        bot = await self.enter(request, "post", text=text)
+        if not isinstance(bot, Member):
+            return bot
+        target_id = (body.get("reply") or {}).get("in_reply_to_tweet_id")
+        target = self.found(str(target_id)) if target_id else None
+        media = self.uploads.attached((body.get("media") or {}).get("media_ids") or [], bot.id)
+        code = self._objection(bot, text, target, media, replies=bool(target_id))
+        if code is not None or media is None:
+            return self.refuse(bot, "post", code or "media_invalid", text)
+        mentioned = any(self.network.member(handle) for handle in x_wire.MENTION.findall(text))
+        kind = "reply" if target else "mention" if mentioned else "post"
+        message = self._written(bot, text.strip(), kind, media, to=target)
+        data = {"id": message.id, "text": message.text, "edit_history_tweet_ids": [message.id]}
+        return await self.answer(request, bot, "post", web.json_response({"data": data}, status=201), message)
+
+    def _objection(
+        self, bot: Member, text: str, target: Message | None, media: list[Any] | None, *, replies: bool
+    ) -> str | None:
+        """Why X would not take this post, in the order it looks."""
+        if media is None or len(media) > 4 or not (text.strip() or media):
+            return "media_invalid"
+        if x_wire.weighted_length(text) > x_wire.TEXT_MAX:
+            return "too_long"
+        if replies and (target is None or target.private):
+            return "target_gone"
+        if target is not None and not self._summoned(bot, target):
+            return "not_summoned"
+        return "duplicate" if self._said_before(bot, text, target) else None
+
+    def _summoned(self, bot: Member, target: Message) -> bool:
+        """Only under one's own posts, or where the author mentioned or answered the account."""
+        answered = self.network.messages.get(target.in_reply_to or "")
+        named = any(handle.casefold() == bot.handle.casefold() for handle in x_wire.MENTION.findall(target.text))
+        return target.author == bot.id or named or (answered is not None and answered.author == bot.id)
+
+    def _said_before(self, bot: Member, text: str, target: Message | None) -> bool:
+        under = target.id if target else None
+        since = utc_now() - DUPLICATE_WINDOW
+        short = x_wire.shorten(text.strip())[0]
+        for message in reversed(self.network.messages.values()):
+            if message.at < since:
+                return False
+            same = message.author == bot.id and message.text == short and message.in_reply_to == under
+            if same and text.strip() and not message.private and not message.deleted:
+                return True
+        return False
+
+    async def _delete(self, request: web.Request) -> web.StreamResponse:
+        return await self._remove(request, "delete", private=False)
+
+    async def _delete_direct(self, request: web.Request) -> web.StreamResponse:
+        return await self._remove(request, "delete_direct", private=True)
+
+    async def _remove(self, request: web.Request, action: str, *, private: bool) -> web.StreamResponse:
+        bot = await self.enter(request, action)
+        if not isinstance(bot, Member):
+            return bot
+        message = self.found(request.match_info["id"])
+        if message is None or message.private is not private:
+            return x_bodies.not_found("dm_event" if private else "tweet", request.match_info["id"])
+        if message.author != bot.id:
+            return self.refuse(bot, action, "write_block")
+        self.network.delete(message)
+        return await self.answer(request, bot, action, web.json_response({"data": {"deleted": True}}), message)
+
+    async def _direct(self, request: web.Request) -> web.StreamResponse:
+        body = await _object(request)
+        text = str(body.get("text") or "")
+        bot = await self.enter(request, "direct", text=text)
+        if not isinstance(bot, Member):
+            return bot
+        conversation = request.match_info.get("conversation") or self._with(bot, request.match_info["person"])
+        attachments = body.get("attachments") or []
+        media = self.uploads.attached([item.get("media_id") for item in attachments], bot.id)
+        if media is None or len(media) > 1 or not (text or media) or len(text) > x_wire.DIRECT_MAX:
+            return self.refuse(bot, "direct", "media_invalid", text)
+        if bot.id not in self.participants(conversation) or not self._wrote_first(bot, conversation):
+            return self.refuse(bot, "direct", "dm_refused", text)
+        kind = "direct" if "-" in conversation else "group"
+        message = self._written(bot, text, kind, media, conversation)
+        data = {"dm_conversation_id": conversation, "dm_event_id": message.id}
+        return await self.answer(request, bot, "direct", web.json_response({"data": data}, status=201), message)
+
+    def _with(self, bot: Member, person: str) -> str:
+        known = self.network.members.get(person)
+        return self.conversation(known, bot, group=False) if known else ""
+
+    def _wrote_first(self, bot: Member, conversation: str) -> bool:
+        messages = self.network.messages.values()
+        return any(m.conversation == conversation and m.author != bot.id and m.private for m in messages)
+
+    def _written(
+        self,
+        author: Member,
+        text: str,
+        kind: str,
+        media: list[dict[str, Any]],
+        conversation: str = "",
+        *,
+        to: Message | None = None,
+    ) -> Message:
+        short, urls = x_wire.shorten(text)
+        message = Message(self._ids.next(), author.id, short, utc_now(), kind=kind, media=media)
+        message.private = bool(conversation)
+        message.in_reply_to = to.id if to else None
+        message.conversation = conversation or (to.conversation if to else message.id)
+        message.extra["urls"] = urls
+        return self.network.add(message)
+
+    # Media.
+
+    async def _media_begin(self, request: web.Request) -> web.StreamResponse:
+        bot = await self.enter(request, "media")
+        if not isinstance(bot, Member):
+            return bot
+        return self.uploads.begin(self._ids.next(), bot.id, await _object(request))
+
+    async def _media_append(self, request: web.Request) -> web.StreamResponse:
+        bot = await self.enter(request, "media")
+        if not isinstance(bot, Member):
+            return bot
+        upload = self.uploads.owned(request.match_info["id"], bot.id)
+        return self.uploads.append(upload, await _object(request)) if upload else x_bodies.media_invalid()
+
+    async def _media_finalize(self, request: web.Request) -> web.StreamResponse:
+        bot = await self.enter(request, "media")
+        if not isinstance(bot, Member):
+            return bot
+        upload = self.uploads.owned(request.match_info["id"], bot.id)
+        return self.uploads.finalize(upload) if upload else x_bodies.media_invalid()
+
+    async def _media_status(self, request: web.Request) -> web.StreamResponse:
+        bot = await self.enter(request, "media", on="read")
+        if not isinstance(bot, Member):
+            return bot
+        upload = self.uploads.owned(request.query.get("media_id", ""), bot.id)
+        return self.uploads.status(upload) if upload else x_bodies.media_invalid()
+
+    async def _media_describe(self, request: web.Request) -> web.StreamResponse:
+        bot = await self.enter(request, "media")
+        if not isinstance(bot, Member):
+            return bot
+        return self.uploads.describe(await _object(request), bot.id)
+
+
+async def _object(request: web.Request) -> dict[str, Any]:
+    try:
+        body = await request.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        answer = x_bodies.invalid("the body is not a JSON object")
+        raise web.HTTPBadRequest(body=answer.body, content_type="application/problem+json")
+    return body
+
+
+def _client(request: web.Request, form: Any) -> bool:
+    """Public clients name themselves in the form, confidential ones by Basic."""
+    given = request.headers.get("Authorization", "")
+    if not given.startswith("Basic "):
+        return bool(form.get("client_id") == "sandbox-app")
+    try:
+        return base64.b64decode(given[6:]).startswith(b"sandbox-app:")
+    except binascii.Error:
+        return False

@@ -1,0 +1,150 @@
+"""X's spelling: ids that tell time, weights of a text, t.co, and posts, people and messages as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+import unicodedata
+from datetime import UTC, datetime
+from typing import Any
+
+from adapters.sandbox.world import Member, Message
+
+TEXT_MAX = 280
+DIRECT_MAX = 10_000
+EPOCH_MS = 1288834974657
+_ONE = ((0, 4351), (8192, 8205), (8208, 8223), (8242, 8247))
+_TLDS = "com|org|net|edu|gov|io|dev|app|social|news|info|blog|me|co|uk|de|fr|at|eu|jp"
+URL = re.compile(
+    rf"https?://[^\s<>\"]+[^\s<>\".,;:!?)\]}}']|(?<![\w@.$#-])(?:[a-z0-9-]+\.)+(?:{_TLDS})(?:/[\w/?=&%.#-]*[\w/])?\b",
+    re.IGNORECASE,
+)
+_EMOJI = re.compile(
+    "(?:[\U0001f1e6-\U0001f1ff]{2}|[0-9#*]\ufe0f?\u20e3|"
+    "[\u2600-\u27bf\u2b00-\u2bff\U0001f300-\U0001faff][\ufe0f\U0001f3fb-\U0001f3ff]*[\U000e0020-\U000e007f]*"
+    "(?:\u200d[\u2600-\u27bf\u2b00-\u2bff\U0001f300-\U0001faff][\ufe0f\U0001f3fb-\U0001f3ff]*)*)"
+)
+MENTION = re.compile(r"(?<![\w@])@(\w{1,15})")
+
+
+class Snowflakes:
+    """Ids that grow with time, as X's do, never the same twice."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def next(self) -> str:
+        self._last = max(self._last + 1, (int(time.time() * 1000) - EPOCH_MS) << 22)
+        return str(self._last)
+
+
+def weighted_length(text: str) -> int:
+    """Roughly twitter-text v3: URLs 23, emoji 2, the rest by its range. Good enough to refuse what X would."""
+    normal = unicodedata.normalize("NFC", text)
+    bare, urls = URL.subn("", normal)
+    bare, emoji = _EMOJI.subn("", bare)
+    weights = sum(1 if any(a <= ord(c) <= b for a, b in _ONE) else 2 for c in bare)
+    return weights + 23 * urls + 2 * emoji
+
+
+def shorten(text: str) -> tuple[str, list[dict[str, str]]]:
+    """The text with each URL as t.co, and the URL entities that tell what they were."""
+    entities: list[dict[str, str]] = []
+
+    def replace(match: re.Match[str]) -> str:
+        typed = match.group()
+        short = "https://t.co/" + hashlib.sha256(typed.encode()).hexdigest()[:10]
+        expanded = typed if "://" in typed else f"http://{typed}"
+        entities.append({"url": short, "expanded_url": expanded, "display_url": expanded.partition("://")[2]})
+        return short
+
+    return URL.sub(replace, text), entities
+
+
+def escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def stamp(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+def wire_id(message: Message) -> str:
+    """The id it goes by now: every edit gives a new one."""
+    return str(message.extra.get("edit_ids", [message.id])[-1])
+
+
+def wire_text(message: Message, answered: Member | None) -> str:
+    """As the API tells it: escaped, with the leading mention X puts before a reply and the picture's own link."""
+    text = escape(message.text)
+    if answered is not None and answered.id != message.author and f"@{answered.handle}" not in text:
+        text = f"@{answered.handle} {text}"
+    if message.media:
+        text = f"{text} {_media_url(message)}".strip()
+    return text
+
+
+def _media_url(message: Message) -> str:
+    return "https://t.co/" + hashlib.sha256(f"media {message.id}".encode()).hexdigest()[:10]
+
+
+def post(
+    message: Message,
+    author: Member,
+    answered: Member | None,
+    mentioned: list[Member],
+    fields: set[str],
+) -> dict[str, Any]:
+    """A post with the fields that were asked for, besides those that always come."""
+    text = wire_text(message, answered)
+    urls: list[dict[str, Any]] = [_placed(text, entity) for entity in message.extra.get("urls", [])]
+    if message.media:
+        shown = f"https://x.com/{author.handle}/status/{message.id}/photo/1"
+        urls.append(_placed(text, {"url": _media_url(message), "expanded_url": shown, "media_key": f"3_{message.id}"}))
+    mentions = [_placed(text, {"username": m.handle, "id": m.id}, f"@{m.handle}") for m in mentioned]
+    everything: dict[str, Any] = {
+        "id": wire_id(message),
+        "text": text,
+        "edit_history_tweet_ids": message.extra.get("edit_ids", [message.id]),
+        "author_id": message.author,
+        "created_at": stamp(message.at),
+        "conversation_id": message.conversation or message.id,
+        "lang": "en",
+    }
+    if urls or mentions:
+        everything["entities"] = {key: value for key, value in (("urls", urls), ("mentions", mentions)) if value}
+    if message.in_reply_to:
+        everything["referenced_tweets"] = [{"type": "replied_to", "id": message.in_reply_to}]
+        if answered is not None:
+            everything["in_reply_to_user_id"] = answered.id
+    if message.media:
+        everything["attachments"] = {"media_keys": [f"3_{message.id}"]}
+    always = {"id", "text", "edit_history_tweet_ids"}
+    return {key: value for key, value in everything.items() if key in always | fields}
+
+
+def _placed(text: str, entity: dict[str, Any], needle: str | None = None) -> dict[str, Any]:
+    start = max(0, text.find(needle or str(entity["url"])))
+    return {"start": start, "end": start + len(needle or str(entity["url"])), **entity}
+
+
+def user(member: Member) -> dict[str, Any]:
+    return {"id": member.id, "name": member.name, "username": member.handle}
+
+
+def direct_event(message: Message, participants: list[str], fields: set[str]) -> dict[str, Any]:
+    everything: dict[str, Any] = {
+        "id": message.id,
+        "event_type": "MessageCreate",
+        "text": message.text,
+        "sender_id": message.author,
+        "dm_conversation_id": message.conversation,
+        "created_at": stamp(message.at),
+        "participant_ids": participants,
+    }
+    if message.extra.get("urls"):
+        everything["entities"] = {"urls": [_placed(message.text, entity) for entity in message.extra["urls"]]}
+    if message.media:
+        everything["attachments"] = {"media_keys": [f"3_{message.id}"]}
+    return {key: value for key, value in everything.items() if key in {"id", "event_type", "text"} | fields}
