@@ -51,7 +51,7 @@ class Face(ABC):
 
     @abstractmethod
     def body(self, trouble: Trouble, rule: Rule, member: Member | None) -> web.Response:
-        """The platform's real answer for a trouble (SUSPEND, LOCK, REVOKE, RATE_LIMIT, FAIL_*), or REFUSE by its code."""
+        """The platform's real answer for a trouble (SUSPEND, LOCK, REVOKE, RATE_LIMIT, FAIL_*), REFUSE by code."""
 
     @abstractmethod
     def cut_streams(self, account: str | None = None) -> None:
