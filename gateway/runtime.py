@@ -86,8 +86,17 @@ class Runtime:
         await self._pipeline.stop(STOP_PATIENCE_S)
         await self._outbox.stop(STOP_PATIENCE_S)
         await self._monitor.stop()
-        for account, adapter in self._adapters.items():
-            await self._close(account, adapter)
+        await self.disconnect()
+
+    async def connect(self) -> None:
+        """Only open the accounts: neither send nor receive."""
+        for member in self._members:
+            await self._adapter(member)
+
+    async def disconnect(self) -> None:
+        """Close every open account."""
+        while self._adapters:
+            await self._close(*self._adapters.popitem())
 
     async def _close(self, account: AccountId, adapter: Adapter) -> None:
         try:
@@ -97,6 +106,15 @@ class Runtime:
             log.exception("%s: closing failed", account)
 
     async def _open(self, member: Member) -> None:
+        """Open an account and put it to work."""
+        adapter = await self._adapter(member)
+        if adapter is None:
+            return
+        await self._outbox.open(member.account, adapter, member.rules)
+        self._supervise(f"{member.account} probe", lambda: self._monitor.watch(member.account, adapter))
+        self._supervise(f"{member.account} receive", lambda: self._receive(member.account, adapter))
+
+    async def _adapter(self, member: Member) -> Adapter | None:
         try:
             factory = await asyncio.to_thread(_factory, member.platform.factory)
             adapter = await factory(member.settings, member.context)
@@ -104,11 +122,9 @@ class Runtime:
             log.exception("%s: can't be opened", member.account)
             evidence = error.fault.evidence if isinstance(error, FaultError) else f"{type(error).__name__}: {error}"
             self._report(member.account, Fault(FaultKind.SIGNED_OUT, True, f"can't be opened: {evidence}"))
-            return
+            return None
         self._adapters[member.account] = adapter
-        await self._outbox.open(member.account, adapter, member.rules)
-        self._supervise(f"{member.account} probe", lambda: self._monitor.watch(member.account, adapter))
-        self._supervise(f"{member.account} receive", lambda: self._receive(member.account, adapter))
+        return adapter
 
     def _report(self, account: AccountId, fault: Fault) -> None:
         self._monitor.observe(account, Signal(Source.RECEIVE, self._clock.now(), fault.evidence, fault))

@@ -11,26 +11,19 @@ from gateway.model.delivery import Delivery, Draft, InConversation, State, Targe
 from gateway.model.ids import AccountId, DeliveryId
 from gateway.model.verdict import Allow, Delay, Divert, Hold, Refuse, Rewrite, Verdict
 from gateway.outbox.roads import Roads
-from gateway.ports import Clock, NewDelivery, Policies, Store
+from gateway.ports import NewDelivery
+from gateway.services import Services
 
 
 class Intake:
     """Turns drafts into deliveries."""
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        policies: Policies,
-        roads: Roads,
-        new_id: Callable[[], str],
-        offer: Callable[[Iterable[Delivery]], None],
-    ) -> None:
-        self._store = store
-        self._clock = clock
-        self._policies = policies
+    def __init__(self, services: Services, roads: Roads, offer: Callable[[Iterable[Delivery]], None]) -> None:
+        self._store = services.store
+        self._clock = services.clock
+        self._policies = services.policies
+        self._new_id = services.new_id
         self._roads = roads
-        self._new_id = new_id
         self._offer = offer
 
     async def submit(self, drafts: Sequence[Draft]) -> tuple[Delivery, ...]:

@@ -1,0 +1,201 @@
+"""The operator's desk: what a person (or the CLI for them) can ask of the gateway, in plain JSON values.
+
+The local endpoint offers these operations over HTTP; the CLI uses them directly when no gateway runs.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from msgspec import structs
+
+from gateway.announcer import Announcer
+from gateway.directory import Directory, DirectoryError
+from gateway.model.content import Media
+from gateway.model.delivery import Delivery, State
+from gateway.model.identity import Person
+from gateway.model.ids import AccountId
+from gateway.model.standing import MEANING, Record
+from gateway.monitor import Monitor
+from gateway.ports import Adapter
+from gateway.services import Services
+from gateway.text.plain import from_text
+
+TEXT_MAX = 100_000
+IMAGE_MAX_BYTES = 16 * 1024 * 1024
+LISTED_MAX = 1_000
+IMAGE_TYPES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
+
+
+class DeskError(Exception):
+    """One line for people: what is wrong with the request, and the cure."""
+
+
+class Desk:
+    """Each operation takes and gives JSON values; what is wrong is told in one line (:class:`DeskError`)."""
+
+    OPERATIONS: ClassVar[tuple[str, ...]] = (
+        "status", "deliveries", "accounts", "resume", "announce", "link", "unlink", "links", "check",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        services: Services,
+        monitor: Monitor,
+        announcer: Announcer,
+        directory: Directory,
+        adapters: Mapping[AccountId, Adapter],
+    ) -> None:
+        self._services = services
+        self._monitor = monitor
+        self._announcer = announcer
+        self._directory = directory
+        self._adapters = adapters
+
+    async def status(self) -> dict[str, Any]:
+        """Every account's standing, and how many deliveries are in which state."""
+        counts = await self._services.store.counts()
+        totals: dict[str, int] = {}
+        for states in counts.values():
+            for state, number in states.items():
+                totals[state] = totals.get(state, 0) + number
+        return {"workspace": self._services.workspace, "accounts": await self.accounts(), "deliveries": totals}
+
+    async def accounts(self) -> list[dict[str, Any]]:
+        counts = await self._services.store.counts()
+        return [_account(record, counts.get(record.account, {})) for record in self._monitor.records()]
+
+    async def deliveries(
+        self, account: str | None = None, state: str | None = None, limit: int = 50
+    ) -> list[dict[str, Any]]:
+        """The newest deliveries first."""
+        try:
+            states = frozenset({State(state)}) if state else frozenset()
+        except ValueError as error:
+            raise DeskError(f"there is no state {state!r}; there are: {', '.join(State)}") from error
+        wanted = self._account(account) if account else None
+        limit = max(1, min(int(limit), LISTED_MAX))
+        found = await self._services.store.deliveries(account=wanted, states=states, limit=limit)
+        return [_delivery(delivery) for delivery in found]
+
+    async def resume(self, account: str) -> dict[str, Any]:
+        """The operator says that an account works again: what it holds goes home."""
+        known = self._account(account)
+        self._monitor.resume(known)
+        record = self._monitor.record(known)
+        return {"account": known, "standing": record.standing if record else ""}
+
+    async def announce(
+        self,
+        text: str,
+        accounts: list[str] | None = None,
+        key: str = "",
+        image: str | None = None,
+        alt: str = "",
+    ) -> dict[str, Any]:
+        """Post on the accounts' public places; ``image`` is base64. The same key again posts nothing twice."""
+        if len(text) > TEXT_MAX:
+            raise DeskError(f"the text has {len(text)} characters; {TEXT_MAX} are the most")
+        document = from_text(text)
+        if image:
+            document = structs.replace(document, media=(await self._image(image, alt),))
+        if document.is_empty:
+            raise DeskError("there is nothing to announce: the text is empty")
+        targets = [self._account(account) for account in accounts or ()]
+        announcement, deliveries = await self._announcer.announce(document, accounts=targets, key=key)
+        return {"announcement": announcement, "deliveries": [_delivery(delivery) for delivery in deliveries]}
+
+    async def link(self, first: str, second: str) -> dict[str, Any]:
+        """Two identities are one person: the operator's word."""
+        try:
+            return _person(await self._directory.link(first, second))
+        except DirectoryError as error:
+            raise DeskError(str(error)) from error
+
+    async def unlink(self, first: str, second: str) -> dict[str, Any]:
+        try:
+            await self._directory.unlink(first, second)
+        except DirectoryError as error:
+            raise DeskError(str(error)) from error
+        return {"unlinked": [first, second]}
+
+    async def links(self) -> list[dict[str, Any]]:
+        return [
+            {"first": str(one.first), "second": str(one.second), "evidence": one.evidence, "at": one.at.isoformat()}
+            for one in await self._directory.links()
+        ]
+
+    async def check(self) -> list[dict[str, Any]]:
+        """Ask every open account's platform, read-only, whether its credential works."""
+        results = []
+        for account, adapter in self._adapters.items():
+            signal = await adapter.check()
+            fault = signal.fault
+            results.append(
+                {"account": account, "ok": fault is None, "fault": fault.kind if fault else None,
+                 "evidence": signal.evidence or (fault.evidence if fault else "")}
+            )  # fmt: skip
+        return results
+
+    def _account(self, account: str) -> AccountId:
+        if self._monitor.record(AccountId(account)) is None:
+            known = ", ".join(record.account for record in self._monitor.records())
+            raise DeskError(f"there is no account {account!r}; there are: {known}")
+        return AccountId(account)
+
+    async def _image(self, encoded: str, alt: str) -> Media:
+        if len(encoded) > IMAGE_MAX_BYTES * 4 // 3 + 4:
+            raise DeskError(f"the image is larger than {IMAGE_MAX_BYTES // 1024 // 1024} MiB")
+        try:
+            data = base64.b64decode(encoded, validate=True)
+        except binascii.Error as error:
+            raise DeskError("the image is not base64") from error
+        mime = image_type(data)
+        return Media(await self._services.store.put_media(data, mime), mime, len(data), alt)
+
+
+def image_type(data: bytes) -> str:
+    """What a picture is by its first bytes; never by its name."""
+    for magic, mime in IMAGE_TYPES:
+        if data.startswith(magic):
+            return mime
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    raise DeskError("the image is none of PNG, JPEG, GIF or WebP")
+
+
+def _account(record: Record, counts: Mapping[State, int]) -> dict[str, Any]:
+    meaning = MEANING[record.standing]
+    return {
+        "account": record.account,
+        "standing": record.standing,
+        "since": record.since.isoformat(),
+        "evidence": record.evidence,
+        "can_send": meaning.can_send,
+        "cure": meaning.cure,
+        "deliveries": {str(state): number for state, number in counts.items()},
+    }
+
+
+def _delivery(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "account": delivery.account,
+        "home": delivery.home,
+        "state": delivery.state,
+        "reason": delivery.reason,
+        "attempts": delivery.attempts,
+        "created_at": delivery.created_at.isoformat(),
+        "due_at": delivery.due_at.isoformat() if delivery.due_at else None,
+        "parts": len(delivery.parts or ()),
+        "refs": [receipt.ref for receipt in delivery.sent],
+        "urls": [receipt.url for receipt in delivery.sent if receipt.url],
+        "announcement": delivery.draft.announcement,
+    }
+
+
+def _person(person: Person) -> dict[str, Any]:
+    return {"person": person.id, "identities": [str(identity) for identity in person.identities]}

@@ -1,0 +1,107 @@
+"""The long-running commands: the gateway and the sandbox, from start to a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+from collections.abc import AsyncIterator
+from typing import Any
+
+from gateway import logs, wiring
+from gateway.agent import AgentError
+from gateway.config import Config
+from gateway.model.events import GatewayEvent, StandingChanged
+from gateway.ports import StoreError
+
+log = logging.getLogger("multihome")
+
+
+class RunError(Exception):
+    """One line for people: why it can't run, and the cure."""
+
+
+def serve(config: Config, *, log_json: bool = False) -> int:
+    """Run a gateway until a signal; returns the exit code."""
+    logs.configure(config, as_json=log_json)
+    try:
+        return asyncio.run(_gateway(config))
+    except (StoreError, AgentError) as error:
+        raise RunError(str(error)) from error
+    except OSError as error:
+        raise RunError(f"the local endpoint can't listen: {error.strerror or error}") from error
+
+
+def serve_sandbox(port: int, *, as_json: bool = False) -> int:
+    """Run a sandbox until a signal; prints where everything is."""
+    try:
+        return asyncio.run(_sandbox(port, as_json=as_json))
+    except OSError as error:
+        raise RunError(f"port {port} can't be used: {error.strerror or error}; choose another with --port") from error
+
+
+async def _gateway(config: Config) -> int:
+    gateway = await wiring.build(config)
+    gateway.services.bus.listen(_told)
+    async with _until_signal() as stopped:
+        starting = asyncio.create_task(gateway.start())
+        try:
+            await asyncio.wait((starting, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+            await stopped
+        finally:
+            log.info("stopping: finishing what is under way")
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            await gateway.stop()
+    return 0
+
+
+def _told(event: GatewayEvent) -> None:
+    if isinstance(event, StandingChanged):
+        log.info("%s is %s", event.account, event.after)
+
+
+async def _sandbox(port: int, *, as_json: bool) -> int:
+    world = await wiring.sandbox()(port=port)
+    try:
+        _print_world(world, as_json=as_json)
+        async with _until_signal() as stopped:
+            await stopped
+    finally:
+        await world.stop()
+    return 0
+
+
+def _print_world(world: Any, *, as_json: bool) -> None:
+    faces = {name: {"url": face.url, **face.account()} for name, face in world.faces.items()}
+    if as_json:
+        print(json.dumps({"control": world.url, "networks": faces}), flush=True)  # noqa: T201 - it is the output
+        return
+    lines = [
+        f"The sandbox is up. Control: {world.url}",
+        *(f"  {name:<10} {face['url']}" for name, face in faces.items()),
+    ]
+    print("\n".join([*lines, "Stop it with Ctrl-C."]), flush=True)  # noqa: T201 - it is the output
+
+
+@contextlib.asynccontextmanager
+async def _until_signal() -> AsyncIterator[asyncio.Future[None]]:
+    """A future that resolves on SIGINT or SIGTERM."""
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[None] = loop.create_future()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, _resolve, stopped)
+    try:
+        yield stopped
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

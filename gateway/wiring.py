@@ -1,0 +1,189 @@
+"""The composition root: the only place that loads adapters and policies, and puts the house together."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, structs
+
+from gateway import agent
+from gateway.announcer import Announcer
+from gateway.api.local import LocalEndpoint
+from gateway.bus import Bus
+from gateway.clock import SystemClock
+from gateway.config import AccountConfig, Config
+from gateway.desk import Desk
+from gateway.directory import Directory
+from gateway.ids import id_source
+from gateway.model.ids import AccountId
+from gateway.monitor import Monitor, Pauses
+from gateway.outbox.intake import Intake
+from gateway.outbox.outbox import Outbox
+from gateway.outbox.roads import Roads
+from gateway.outbox.settle import Rules
+from gateway.pipeline import Limits, Pipeline
+from gateway.ports import Adapter, Clock, Context, Platform, Policies, Store
+from gateway.rerouter import Rerouter
+from gateway.runtime import Member, Runtime
+from gateway.scheduler import Scheduler
+from gateway.services import Services
+from gateway.store.sqlite import open_store
+from gateway.vault import FileVault
+
+
+class Gateway(Struct, frozen=True):
+    """The whole house, put together and not yet started."""
+
+    config: Config
+    services: Services
+    monitor: Monitor
+    intake: Intake
+    outbox: Outbox
+    announcer: Announcer
+    directory: Directory
+    desk: Desk
+    runtime: Runtime
+    scheduler: Scheduler
+    endpoint: LocalEndpoint
+    adapters: dict[AccountId, Adapter]
+
+    async def start(self) -> None:
+        """Begin: first the endpoint, so that it can be watched; then the accounts."""
+        await self.endpoint.start(self.config.gateway.api_port)
+        self.scheduler.start()
+        await self.runtime.start()
+
+    async def stop(self) -> None:
+        """End cleanly; what could not finish is safe in the database."""
+        self.scheduler.stop()
+        await self.endpoint.stop()
+        await self.runtime.stop()
+        await self.services.store.aclose()
+
+
+def platforms() -> dict[str, Platform]:
+    """Every platform there is, without importing a client library."""
+    return {point.name: point.load() for point in entry_points(group="multihome.adapters")}
+
+
+def policies() -> Policies:
+    """The policy set that is installed."""
+    found: Policies = entry_points(group="multihome.policies")["default"].load()
+    return found
+
+
+def sandbox() -> Any:
+    """The function that starts a sandbox."""
+    return entry_points(group="multihome.sandboxes")["default"].load()
+
+
+async def build(config: Config, *, clock: Clock | None = None) -> Gateway:
+    """Put a gateway together. Opens the database, and so takes its lock."""
+    store = await open_store(config.gateway.database, config.gateway.workspace)
+    try:
+        return assemble(config, store, clock or SystemClock(), platforms())
+    except BaseException:
+        await store.aclose()
+        raise
+
+
+@asynccontextmanager
+async def offline(config: Config, *, connect: bool = False) -> AsyncIterator[Desk]:
+    """The desk on the database itself, for when no gateway runs. Nothing is sent or received.
+
+    ``connect`` opens the accounts as well, for questions that only their platforms can answer.
+    """
+    gateway = await build(structs.replace(config, agent=None))
+    try:
+        await gateway.monitor.load()
+        if connect:
+            await gateway.runtime.connect()
+        yield gateway.desk
+    finally:
+        await gateway.runtime.disconnect()
+        await gateway.monitor.stop()
+        await gateway.services.store.aclose()
+
+
+def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Platform]) -> Gateway:
+    """The house on an open store."""
+    bus = Bus()
+    services = Services(config.gateway.workspace, store, clock, bus, policies(), id_source(clock))
+    profiles = {account.id: known[account.platform].profile for account in config.accounts}
+    routes = {route.source: route for route in config.routes}
+    adapters: dict[AccountId, Adapter] = {}
+
+    monitor = Monitor(services, profiles, _pauses(config))
+    outbox = Outbox(store, clock, bus, services.policies, monitor)
+    intake = Intake(services, Roads(store, routes, profiles, monitor.record), outbox.offer)
+    announced = config.announce.accounts or tuple(account.id for account in config.accounts)
+    announcer = Announcer(services, monitor, intake, routes, announced)
+    rerouter = Rerouter(services, monitor, intake, outbox, ramp_s=config.gateway.ramp_s, tell=announcer.notice)
+    pipeline = Pipeline(services, intake, outbox, adapters, _handler(config), _limits(config))
+    members = [_member(account, known, config, services, monitor) for account in config.accounts]
+    directory = Directory(services)
+    desk = Desk(services, monitor, announcer, directory, adapters)
+    return Gateway(
+        config,
+        services,
+        monitor,
+        intake,
+        outbox,
+        announcer,
+        directory,
+        desk,
+        Runtime(members, adapters, services, monitor, outbox, pipeline, rerouter),
+        Scheduler(services, timedelta(days=config.gateway.keep_days)),
+        LocalEndpoint(desk, endpoint_file(config)),
+        adapters,
+    )
+
+
+def database_file(config: Config) -> Path:
+    return Path(config.gateway.database.removeprefix("sqlite:///"))
+
+
+def endpoint_file(config: Config) -> Path:
+    """Where a running gateway says how to reach it."""
+    database = database_file(config)
+    return database.with_name(database.name + ".endpoint")
+
+
+def _member(
+    account: AccountConfig, known: Mapping[str, Platform], config: Config, services: Services, monitor: Monitor
+) -> Member:
+    platform = known[account.platform]
+    database = database_file(config)
+    context = Context(
+        account.id,
+        services.clock,
+        FileVault(database.with_name(database.name + ".vault"), account.id),
+        services.store.media,
+        lambda signal: monitor.observe(account.id, signal),
+    )
+    return Member(account.id, platform, account.settings, Rules(platform.profile, account.on_uncertain), context)
+
+
+def _handler(config: Config) -> agent.Handler | None:
+    if config.agent is None:
+        return None
+    if str(config.folder) not in sys.path:
+        sys.path.insert(0, str(config.folder))
+    return agent.load(config.agent.handler)
+
+
+def _limits(config: Config) -> Limits:
+    if config.agent is None:
+        return Limits(config.gateway.agent_concurrency)
+    return Limits(config.gateway.agent_concurrency, config.agent.timeout_s, config.agent.max_attempts)
+
+
+def _pauses(config: Config) -> Pauses:
+    gateway = config.gateway
+    return Pauses(gateway.probe_first_s, gateway.probe_longest_s, gateway.health_check_s)
