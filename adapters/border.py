@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -101,13 +102,28 @@ async def crossing(
     except (FaultError, asyncio.CancelledError):
         raise
     except Exception as error:
-        told = describe(error)
+        told = _described(describe, error, doing)
         if told is None and isinstance(error, TimeoutError):
             raise FaultError(Fault(FaultKind.NETWORK, False, f"{doing}: timed out")) from error
         if told is None:
-            log.exception("%s: an exception no rule knows (%s)", doing, type(error).__name__)
+            _log_places("%s: an exception no rule knows (%s)\n%s", doing, error)
             raise FaultError(Fault(FaultKind.UNKNOWN, False, f"{doing}: {type(error).__name__}")) from error
         fault = judge(told, rules)
         if fault.kind is FaultKind.UNKNOWN:
-            log.error("%s: no rule for: %s", doing, fault.evidence)
+            log.error("%s: no rule for: %s", doing, fault.evidence)  # noqa: TRY400 - no traceback: the answer is odd, not the code
         raise FaultError(fault) from error
+
+
+def _described(describe: Callable[[Exception], Told | None], error: Exception, doing: str) -> Told | None:
+    """What ``describe`` says; nothing where it stumbles itself, say over an error body of a new shape."""
+    try:
+        return describe(error)
+    except Exception as stumble:  # noqa: BLE001 - whatever it is, the first error is the one that counts
+        _log_places("%s: can't be described, a mistake in the adapter (%s)\n%s", doing, stumble)
+        return None
+
+
+def _log_places(message: str, doing: str, error: Exception) -> None:
+    """Log where an exception came from, but not its words: they may hold an address with a token in it."""
+    places = "".join(traceback.format_tb(error.__traceback__))
+    log.error(message, doing, type(error).__name__, places)

@@ -12,7 +12,9 @@ import regex
 from gateway.model.content import Document, Link, Paragraph, Span, Text
 
 _BLANK_LINES = regex.compile(r"\n(?:[^\S\n]*+\n)++")
-_URL = regex.compile(r"""(?<![A-Za-z0-9])https?://[\p{L}\p{N}\[][^\s<>"、。，！？「」『』（）]*+""", regex.IGNORECASE)
+_URL = regex.compile(
+    r"""(?<![A-Za-z0-9])https?://[\p{L}\p{N}\[][^\s<>"“”„«»、。，！？「」『』（）]*+""", regex.IGNORECASE
+)
 _NOT_LAST = ".,;:!?'*_~…"
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
 
