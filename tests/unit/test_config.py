@@ -1,6 +1,5 @@
 """gateway/config.py: what is written becomes typed, and what is wrong is told all at once, with the cure."""
 
-import importlib
 import re
 import tomllib
 from datetime import timedelta
@@ -372,16 +371,7 @@ def test_only_a_sqlite_file_works_and_a_password_in_the_address_is_not_repeated(
 
 def real_platforms():
     """Every platform of the entry points."""
-    found = {}
-    for entry in entry_points(group="multihome.adapters"):
-        module, _, name = entry.value.partition(":")
-        try:
-            found[entry.name] = getattr(importlib.import_module(module), name)
-        except ModuleNotFoundError as error:
-            if error.name != module:
-                raise
-            pytest.skip(f"{entry.name} is not written yet: {error}")
-    return found
+    return {entry.name: entry.load() for entry in entry_points(group="multihome.adapters")}
 
 
 def written_or_commented(text):
@@ -403,17 +393,31 @@ def test_the_example_loads_as_it_is_and_with_every_commented_key(tmp_path):
         assert {account.platform for account in config.accounts} == platforms.keys()
 
 
-def test_the_example_shows_every_key_of_every_section_and_platform():
+def example_tables():
+    """Each table of the example with its commented keys switched on, and the fields it may have."""
     platforms = real_platforms()
     shown = tomllib.loads(written_or_commented(EXAMPLE.read_text()))
-    missing = []
     for section, kind in SECTIONS.items():
-        tables = shown[section] if isinstance(shown[section], list) else [shown[section]]
-        for table in tables if section != "routes" else tables[:1]:
-            keys = {field.encode_name for field in msgspec.structs.fields(kind)}
+        for table in shown[section] if isinstance(shown[section], list) else [shown[section]]:
+            fields = msgspec.structs.fields(kind)
             if section == "accounts":
-                keys |= {
-                    field.encode_name for field in msgspec.structs.fields(platforms[table["id"].split("/")[0]].settings)
-                }
-            missing += [f"{section} {table.get('id', '')}: {key}" for key in sorted(keys - table.keys())]
+                fields += msgspec.structs.fields(platforms[table["id"].split("/")[0]].settings)
+            yield f"[{section}] {table.get('id', '')}", table, {field.encode_name: field for field in fields}
+
+
+def test_the_example_shows_every_key_of_every_section_and_platform():
+    missing = [f"{where}: {key}" for where, table, fields in example_tables() for key in fields.keys() - table.keys()]
     assert not missing
+
+
+def test_the_example_shows_the_real_defaults():
+    written = EXAMPLE.read_text().splitlines()
+    checked = 0
+    for where, table, fields in example_tables():
+        for key, value in table.items():
+            default = fields[key].default
+            commented = not any(line.startswith(f"{key} = ") for line in written)
+            if commented and default not in (msgspec.NODEFAULT, None, ()):
+                assert value == default, f"{where}: {key}"
+                checked += 1
+    assert checked > 20
