@@ -148,7 +148,8 @@ class TelegramFace(Face):
     # People speak.
 
     def say(self, person: str, kind: str, text: str, **options: Any) -> Message:
-        """See :meth:`Face.say`. A reply goes where its message is; a post is in a channel no bot reads.
+        """See :meth:`Face.say`; ``thread`` is a topic of "general". A reply goes where its message is; a post is in a
+        channel no bot reads.
 
         A reply to a channel post is a comment: it is written in "general", the channel's discussion group.
         """
@@ -161,7 +162,9 @@ class TelegramFace(Face):
         chat = self._where(author, kind, to)
         if chat.type == "private":
             author.extra["started"].add(bot.id)
-        message = self.write(author, chat, text, kind=kind, to=to, image=bool(options.get("image")))
+        message = self.write(
+            author, chat, text, kind=kind, to=to, image=bool(options.get("image")), thread=options.get("thread")
+        )
         message.extra["bot"] = bot
         if kind != "post":
             self._tell(message)

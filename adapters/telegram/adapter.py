@@ -11,12 +11,11 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from telegram import InputFile
 
 from adapters.border import crossing
 from adapters.telegram import planning, translate
 from adapters.telegram.profile import FAULTS, PROFILE, Settings
-from adapters.telegram.session import CALL_TIMEOUT_S, Client, Clients, describe, silence
+from adapters.telegram.session import CALL_TIMEOUT_S, Clients, describe, silence, upload
 from gateway.model.capabilities import Profile
 from gateway.model.content import Document
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt
@@ -29,6 +28,8 @@ log = logging.getLogger("multihome.telegram")
 
 POLL_MAX_S = 50
 PAGE = 100
+SLACK_S = 15.0
+"""How much later than asked a poll's answer may come."""
 PAUSE_S = 0.05
 """After a page that held nothing for us: a server that answers at once with nothing must not keep us spinning."""
 FRESH_FOR_S = 6 * 86_400
@@ -56,9 +57,7 @@ class TelegramAdapter:
         self._settings = settings
         self._context = context
         self._clients = Clients(settings.token, settings.server)
-        self._poller: Client | None = None
         self._me: translate.Me | None = None
-        self._closed = False
 
     @property
     def profile(self) -> Profile:
@@ -102,18 +101,11 @@ class TelegramAdapter:
     async def _poll(self, *, offset: int, timeout: int) -> list[Any]:  # noqa: ASYNC109  # the server's, in seconds
         wanted = {"offset": offset, "limit": PAGE, "timeout": timeout, "allowed_updates": list(translate.WANTED)}
         async with self._crossing("getUpdates"), asyncio.timeout(timeout + CALL_TIMEOUT_S):
-            page = await self._receiver.call("getUpdates", wanted)
+            poller = self._clients.poller(self._patience_s + SLACK_S)
+            page = await poller.call("getUpdates", wanted)
         if not isinstance(page, list):
             raise FaultError(Fault(FaultKind.SERVER, False, "getUpdates: the answer holds no list of updates"))
         return page
-
-    @property
-    def _receiver(self) -> Client:
-        """A client of its own: a long poll must not hold a place that a send needs, and waits longer."""
-        if self._poller is None:
-            patience_s = self._patience_s + 15.0
-            self._poller = Client(self._settings.token, self._settings.server, connections=1, read_timeout_s=patience_s)
-        return self._poller
 
     def _after(self, page: list[Any], position: _Cursor) -> _Cursor:
         """The position behind a page: behind every update that has an id, readable or not."""
@@ -150,14 +142,10 @@ class TelegramAdapter:
         body = dict(part.body)
         method = body.pop("method")
         if "media" in body:
-            body["photo"] = await self._picture(body.pop("media"), body.pop("mime"))
+            body["photo"] = upload(await self._context.media(body.pop("media")), body.pop("mime"))
         if part.previous is not None and part.kind != "direct":
             body["reply_parameters"] = planning.answering(planning.message_of(part.previous)[1])
         return self._receipt(await self._call(method, body), body.get("message_thread_id"))
-
-    async def _picture(self, sha256: str, mime: str) -> InputFile:
-        data = await self._context.media(sha256)
-        return InputFile(data, filename=f"picture.{mime.rpartition('/')[2]}")
 
     def _receipt(self, sent: Any, topic: int | None = None) -> Receipt:
         """What the API says of a message. Uncertain when it says nothing: it may be there all the same."""
@@ -171,8 +159,6 @@ class TelegramAdapter:
         return Receipt(MessageRef(f"{place}/{number}"), at, f"https://t.me/{name}/{number}" if name else None)
 
     async def _call(self, method: str, parameters: dict[str, Any]) -> Any:
-        if self._closed:
-            raise FaultError(Fault(FaultKind.CANCELLED, True, f"{method}: the account is closed"))
         async with self._crossing(method), self._clients.one() as client, asyncio.timeout(CALL_TIMEOUT_S):
             return await client.call(method, parameters)
 
@@ -231,10 +217,6 @@ class TelegramAdapter:
         return Signal(Source.PROBE, self._context.clock.now(), f"getMe answers: @{name}")
 
     async def aclose(self) -> None:
-        self._closed = True
-        poller, self._poller = self._poller, None
-        if poller is not None:
-            await poller.close_connections()
         await self._clients.aclose()
 
 

@@ -99,7 +99,6 @@ FAULTS: tuple[Rule, ...] = (
     Rule(K.INVALID, code="BadRequest", source="PTB: any other 400"),
     # Weather. PTB keeps httpx's exception as __cause__: that tells what left and what didn't.
     Rule(K.CONFIG, code="BadServer", source="httpx: the server setting is no http address"),
-    Rule(K.INVALID, code="NotEncodable", source="httpx: the text can't be written"),
     Rule(K.NETWORK, code="NoAnswer", certain=False, source="httpx ReadTimeout, ReadError, RemoteProtocolError, Write*"),
     Rule(K.SERVER, code="NetworkError", certain=False, source="PTB: any other status, 5xx above all"),
 )
