@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, Protocol, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct, structs
@@ -18,7 +18,6 @@ from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, WorkspaceId, platfor
 from gateway.model.route import Route
 from gateway.model.secret import Secret
 from gateway.model.standing import GONE, MEANING, Standing
-from gateway.ports import Platform
 
 SECRET_FILE_MAX_BYTES = 64 * 1024
 _YEAR_S = 366 * 86400.0
@@ -40,6 +39,16 @@ class ConfigError(Exception):
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
+
+
+class Configurable(Protocol):
+    """What the configuration has to know of a platform; :class:`gateway.ports.Platform` is one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def settings(self) -> type[Any]: ...
 
 
 class GatewaySection(Struct, frozen=True):
@@ -118,7 +127,7 @@ SECTIONS: dict[str, type[Struct]] = {
 }
 
 
-def load(path: Path, platforms: Mapping[str, Platform], environ: Mapping[str, str]) -> Config:
+def load(path: Path, platforms: Mapping[str, Configurable], environ: Mapping[str, str]) -> Config:
     """Read and check a configuration file. Raises ConfigError with every problem found."""
     return _Reader(path, platforms, environ).config(_parsed(path))
 
@@ -144,7 +153,7 @@ T = TypeVar("T", bound=Struct)
 class _Reader:
     """Reads section by section and goes on after a problem, so that all of them come in one go."""
 
-    def __init__(self, path: Path, platforms: Mapping[str, Platform], environ: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, platforms: Mapping[str, Configurable], environ: Mapping[str, str]) -> None:
         self._path = path
         self._folder = path.resolve().parent
         self._platforms = platforms
@@ -244,21 +253,14 @@ class _Reader:
             if target == written.source:
                 self._problem(f"{where} divert_to", "names the account itself; leave it out")
         if not written.when:
-            self._problem(f"{where} when", f"is empty; choose from {_listed(ROUTABLE)}")
+            self._problem(f"{where} when", f"is empty; choose from {', '.join(ROUTABLE)}")
         for word in written.when:
             if word not in ROUTABLE:
                 self._problem(f"{where} when", f"`{word}` is no standing to route for{_nearest(word, ROUTABLE)}")
         if not written.hold_at_most:
             self._problem(f"{where} hold_at_most", 'is nothing; write "7d", "12h", "30m" or "45s"')
-        return Route(
-            written.source,
-            frozenset(Standing(word) for word in written.when if word in ROUTABLE),
-            written.divert_to,
-            written.conversations,
-            written.announce,
-            written.notice,
-            written.hold_at_most,
-        )
+        when = frozenset(Standing(word) for word in written.when if word in ROUTABLE)
+        return Route(**{**structs.asdict(written), "when": when})
 
     def _agent(self, table: object) -> AgentSection | None:
         section = self._struct(AgentSection, table, "[agent]")
@@ -384,8 +386,4 @@ def _nearest(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, names, n=1)
     if close:
         return f"; did you mean `{close[0]}`?"
-    return f"; there are: {_listed(names)}" if names else ""
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)
+    return f"; there are: {', '.join(names)}" if names else ""
