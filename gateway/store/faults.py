@@ -1,0 +1,43 @@
+"""What SQLite says when it can't, in one line with the cure."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlalchemy.exc import DBAPIError
+
+from gateway.ports import StoreError
+
+CURES = {
+    sqlite3.SQLITE_FULL: "the disk is full: nothing of this was written; free some space and it goes on",
+    sqlite3.SQLITE_BUSY: "another program keeps the database locked: close it, and ask again",
+    sqlite3.SQLITE_LOCKED: "another program keeps the database locked: close it, and ask again",
+    sqlite3.SQLITE_READONLY: "the database can't be written: give this user the right to, folder included",
+    sqlite3.SQLITE_CANTOPEN: "the database can't be opened: look whether its folder is still there",
+    sqlite3.SQLITE_IOERR: "the disk failed under the database: look at the system's log before anything else",
+    sqlite3.SQLITE_CORRUPT: "the database is damaged: stop, copy the file away, and restore a backup",
+    sqlite3.SQLITE_NOTADB: "the file is not a database any more: stop, copy it away, and restore a backup",
+}
+PRIMARY = 0xFF
+"""SQLite's extended codes carry the plain one in their low byte."""
+
+
+def _code(error: BaseException) -> int | None:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(cause, "sqlite_errorcode", None)
+    return None if code is None else code & PRIMARY
+
+
+def concerns_all(error: BaseException) -> bool:
+    """Whether trying the neighbours one by one would only wait for the same answer again and again."""
+    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def told(error: Exception) -> Exception:
+    """The error as callers see it: trouble of the whole database as a StoreError, an operation's own as it is."""
+    code = _code(error)
+    if code not in CURES:
+        return error
+    clear = StoreError(f"{CURES[code]} ({error.orig if isinstance(error, DBAPIError) else error})")
+    clear.__cause__ = error
+    return clear

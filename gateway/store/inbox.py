@@ -1,0 +1,244 @@
+"""The road in: what happened on the platforms, kept before anybody handles it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Insert, Update, and_, bindparam, literal_column, select, text, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from gateway.model.delivery import Delivery
+from gateway.model.events import MemberJoined, MessageDeleted, MessageReceived, PlatformEvent
+from gateway.model.identity import Identity
+from gateway.model.ids import AccountId, PersonId, WorkspaceId
+from gateway.ports import NewDelivery, StoredEvent
+from gateway.store.codec import decode_event, encode, micros, scrub
+from gateway.store.hot import Batched, given, records
+from gateway.store.outbox import Adding, add_all, adding
+from gateway.store.people import known_person
+from gateway.store.room import Room
+from gateway.store.schema import conversations, cursors, events, identities
+from gateway.store.transaction import Transaction
+from gateway.store.writer import Kind, Regroup, single
+
+PENDING = "pending"
+HANDLED = "handled"
+PARKED = "parked"
+
+EVENT = "seq workspace account id kind conversation ref author_platform author_id at state due_at attempts error event"
+
+
+def _insert(n: int) -> Insert:
+    return upsert(events).values(records(events, EVENT, n)).on_conflict_do_nothing()
+
+
+def _mark(n: int) -> Update:
+    rows = given("seq now", n)
+    e = events.c
+    return (
+        update(events)
+        .where(e.seq == rows.c.seq, e.workspace == bindparam("workspace"), text("events.state <> 'handled'"))
+        .values(state=literal_column(f"'{HANDLED}'"), handled_at=rows.c.now)
+    )
+
+
+def _move_cursors(n: int) -> Insert:
+    new = upsert(cursors).values(records(cursors, "workspace account cursor at", n))
+    return new.on_conflict_do_update(
+        index_elements=["workspace", "account"], set_={"cursor": new.excluded.cursor, "at": new.excluded.at}
+    )
+
+
+def _meet(n: int) -> Insert:
+    new = upsert(conversations).values(
+        records(conversations, "workspace account platform author private conversation ref at", n)
+    )
+    return new.on_conflict_do_update(
+        index_elements=["workspace", "account", "platform", "author", "private"],
+        set_={name: new.excluded[name] for name in ("conversation", "ref", "at")},
+        where=new.excluded.at >= conversations.c.at,
+    )
+
+
+INSERT = Batched(_insert)
+MARK = Batched(_mark)
+MOVE_CURSORS = Batched(_move_cursors)
+MEET = Batched(_meet)
+_e = events.c
+ARRIVED = select(_e.seq).where(_e.workspace == bindparam("workspace"), _e.seq >= bindparam("first"))
+CURSOR = select(cursors.c.cursor).where(
+    cursors.c.workspace == bindparam("workspace"), cursors.c.account == bindparam("account")
+)
+PENDING_EVENTS = (
+    select(_e.seq, _e.event, identities.c.person, _e.attempts)
+    .select_from(
+        events.outerjoin(
+            identities,
+            and_(
+                identities.c.workspace == _e.workspace,
+                identities.c.platform == _e.author_platform,
+                identities.c.id == _e.author_id,
+            ),
+        )
+    )
+    .where(
+        _e.workspace == bindparam("workspace"),
+        text("events.state = 'pending'"),
+        _e.seq > bindparam("after"),
+        _e.due_at <= bindparam("now"),
+    )
+    .order_by(_e.seq)
+    .limit(bindparam("limit"))
+)
+POSTPONE = (
+    update(events)
+    .where(_e.workspace == bindparam("of"), _e.seq == bindparam("number"), text("events.state = 'pending'"))
+    .values(attempts=_e.attempts + 1, state=bindparam("next"), due_at=bindparam("retry_at"), error=bindparam("because"))
+)
+
+
+class Arrived(NamedTuple):
+    account: AccountId
+    events: Sequence[PlatformEvent]
+    encoded: Sequence[bytes]
+    cursor: str
+    now: datetime
+
+
+def _author(event: PlatformEvent) -> Identity | None:
+    match event:
+        case MessageDeleted():
+            return None
+        case MemberJoined(member=member):
+            return member if member.id else None
+        case _:
+            return event.author if event.author.id else None
+
+
+def _record_all(tx: Transaction, requests: Sequence[Arrived]) -> list[tuple[StoredEvent, ...]]:
+    rows = [(r, event, body) for r in requests for event, body in zip(r.events, r.encoded, strict=True)]
+    first = tx.take("events", len(rows))
+    kept = INSERT.change(tx, [_row(tx, first + at, *row) for at, row in enumerate(rows)])
+    seqs = range(first, first + len(rows)) if kept == len(rows) else _which(tx, first)
+    stored = {seq: _stored(tx, seq, rows[seq - first]) for seq in seqs}
+    MEET.change(tx, list({row[:5]: row for row in _met(tx, [rows[seq - first] for seq in seqs])}.values()))
+    at_now = {r.account: (tx.workspace, r.account, r.cursor, micros(r.now)) for r in requests}
+    MOVE_CURSORS.change(tx, list(at_now.values()))
+    return _dealt(requests, first, stored)
+
+
+Line = tuple[Arrived, PlatformEvent, bytes]
+
+
+def _which(tx: Transaction, first: int) -> Sequence[int]:
+    return tx.connection.execute(ARRIVED, {"workspace": tx.workspace, "first": first}).scalars().all()
+
+
+def _row(tx: Transaction, seq: int, request: Arrived, event: PlatformEvent, body: bytes) -> tuple[Any, ...]:
+    """In the order of :data:`EVENT`."""
+    author = _author(event)
+    return (
+        seq,
+        tx.workspace,
+        request.account,
+        event.id,
+        type(event).__struct_config__.tag,
+        event.conversation,
+        getattr(event, "ref", None),
+        author and author.platform,
+        author and author.id,
+        micros(event.at),
+        PENDING,
+        0,
+        0,
+        "",
+        body,
+    )
+
+
+def _stored(tx: Transaction, seq: int, line: Line) -> StoredEvent:
+    request, event, _ = line
+    author = _author(event)
+    return StoredEvent(seq, event, known_person(tx, author, request.now) if author else None)
+
+
+def _met(tx: Transaction, lines: Sequence[Line]) -> list[tuple[Any, ...]]:
+    """Who wrote to which account, oldest first: what :meth:`People.reach` looks for."""
+    met = [
+        (tx.workspace, request.account, who.platform, who.id, int(e.private), e.conversation, e.ref, micros(e.at))
+        for request, e, _ in lines
+        if isinstance(e, MessageReceived) and e.addressed and (who := e.author).id
+    ]
+    return sorted(met, key=lambda row: row[-1])
+
+
+def _dealt(requests: Sequence[Arrived], first: int, stored: dict[int, StoredEvent]) -> list[tuple[StoredEvent, ...]]:
+    results = []
+    for request in requests:
+        span = range(first, first + len(request.events))
+        results.append(tuple(stored[seq] for seq in span if seq in stored))
+        first += len(request.events)
+    return results
+
+
+class Handling(NamedTuple):
+    seq: int
+    answers: Adding
+
+
+def _handle_all(tx: Transaction, requests: Sequence[Handling]) -> list[tuple[Delivery, ...]]:
+    marked = MARK.change(tx, [(r.seq, micros(r.answers.now)) for r in requests], tx.workspace)
+    if marked < len(requests):
+        if len(requests) > 1:
+            raise Regroup
+        return [()]
+    return add_all(tx, [request.answers for request in requests])
+
+
+def _postpone(tx: Transaction, request: dict[str, Any]) -> None:
+    tx.connection.execute(POSTPONE, {"of": tx.workspace, **request})
+
+
+RECORD = Kind(_record_all)
+HANDLE = Kind(_handle_all)
+POSTPONE_IT = single(_postpone)
+
+
+def _pending(connection: Connection, names: dict[str, Any]) -> tuple[StoredEvent, ...]:
+    return tuple(
+        StoredEvent(seq, decode_event(event), None if person is None else PersonId(person), attempts)
+        for seq, event, person, attempts in connection.execute(PENDING_EVENTS, names).all()
+    )
+
+
+def _cursor(connection: Connection, workspace: WorkspaceId, account: AccountId) -> str | None:
+    found: str | None = connection.execute(CURSOR, {"workspace": workspace, "account": account}).scalar()
+    return found
+
+
+class Inbox(Room):
+    """Operations of :class:`gateway.ports.Store` on what comes in."""
+
+    async def record(
+        self, account: AccountId, events: Sequence[PlatformEvent], cursor: str, now: datetime
+    ) -> tuple[StoredEvent, ...]:
+        encoded = [encode(event) for event in events]
+        return await self._write(RECORD, Arrived(account, events, encoded, cursor, now))
+
+    async def cursor(self, account: AccountId) -> str | None:
+        return await self._read(_cursor, self._workspace, account)
+
+    async def pending_events(self, now: datetime, *, after: int = 0, limit: int = 500) -> tuple[StoredEvent, ...]:
+        names = {"workspace": self._workspace, "now": micros(now), "after": after, "limit": limit}
+        return await self._read(_pending, names)
+
+    async def handled(self, seq: int, answers: Sequence[NewDelivery], now: datetime) -> tuple[Delivery, ...]:
+        return await self._write(HANDLE, Handling(seq, adding(self._workspace, answers, now)))
+
+    async def postpone(self, seq: int, error: str, retry_at: datetime | None) -> None:
+        state = PENDING if retry_at else PARKED
+        due_at = micros(retry_at) if retry_at else 0
+        request = {"number": seq, "because": scrub(error), "next": state, "retry_at": due_at}
+        await self._write(POSTPONE_IT, request)

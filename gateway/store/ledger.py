@@ -1,0 +1,123 @@
+"""What the outbox holds: reads, on the readers' threads."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BindParameter, Connection, Select, bindparam, func, select, text
+
+from gateway.model.delivery import Delivery, State
+from gateway.model.ids import AccountId, AnnouncementId, DeliveryId, MessageRef, WorkspaceId
+from gateway.ports import SentPart
+from gateway.store.codec import DELIVERY, delivery, micros, moment
+from gateway.store.room import Room
+from gateway.store.schema import deliveries, sent_parts
+
+_d = deliveries.c
+_s = sent_parts.c
+_mine = _d.workspace == bindparam("workspace")
+_here = _d.account == bindparam("account")
+_states = _d.state.in_(bindparam("states", expanding=True))
+_limit: BindParameter[int] = bindparam("limit")
+
+_due = (_mine, _here, text("deliveries.state IN ('queued', 'uncertain')"), _d.due_at.is_not(None))
+READY = select(*DELIVERY).where(*_due, _d.due_at <= bindparam("now")).order_by(_d.due_at, _d.seq).limit(_limit)
+NEXT_DUE = select(func.min(_d.due_at)).where(*_due, _d.due_at > bindparam("after"))
+UNSENT = select(*DELIVERY).where(_mine, _here, _states, _d.seq > bindparam("after")).order_by(_d.seq).limit(_limit)
+ONE = select(*DELIVERY).where(_mine, _d.id == bindparam("id"))
+NEWEST = select(*DELIVERY).where(_mine).order_by(_d.seq.desc()).limit(_limit)
+NEWEST_OF = {
+    (False, False): NEWEST,
+    (True, False): NEWEST.where(_here),
+    (False, True): NEWEST.where(_states),
+    (True, True): NEWEST.where(_here, _states),
+}
+"""By (account given, states given)."""
+COUNTS = select(_d.account, _d.state, func.count()).where(_mine).group_by(_d.account, _d.state)
+ANNOUNCED = select(_d.home).distinct().where(_mine, _d.announcement == bindparam("announcement"))
+SENT = select(_s.delivery, _s.account, _s.part, _s.kind, _s.conversation, _s.ref, _s.at, _s.url).where(
+    _s.workspace == bindparam("workspace")
+)
+SENT_OF = SENT.where(_s.delivery == bindparam("delivery")).order_by(_s.seq)
+SENT_SINCE = SENT.where(_s.account == bindparam("account"), _s.at >= bindparam("since")).order_by(_s.at, _s.seq)
+
+WAITS = frozenset({State.WAITING, State.QUEUED, State.HELD})
+
+
+def _deliveries(connection: Connection, query: Select[Any], names: dict[str, Any]) -> tuple[Delivery, ...]:
+    workspace: WorkspaceId = names["workspace"]
+    return tuple(delivery(workspace, row) for row in connection.execute(query, names).all())
+
+
+def _value(connection: Connection, query: Select[Any], names: dict[str, Any]) -> Any:
+    return connection.execute(query, names).scalar()
+
+
+def _parts(connection: Connection, query: Select[Any], names: dict[str, Any]) -> tuple[SentPart, ...]:
+    return tuple(
+        SentPart(DeliveryId(of), AccountId(account), part, kind, where, MessageRef(ref), moment(at), url)
+        for of, account, part, kind, where, ref, at, url in connection.execute(query, names).all()
+    )
+
+
+def _counts(connection: Connection, workspace: WorkspaceId) -> dict[AccountId, dict[State, int]]:
+    counts: defaultdict[AccountId, dict[State, int]] = defaultdict(dict)
+    for account, state, n in connection.execute(COUNTS, {"workspace": workspace}).all():
+        counts[AccountId(account)][State(state)] = n
+    return dict(counts)
+
+
+def _announced(connection: Connection, names: dict[str, Any]) -> frozenset[AccountId]:
+    return frozenset(AccountId(home) for home in connection.execute(ANNOUNCED, names).scalars())
+
+
+class Ledger(Room):
+    """Operations of :class:`gateway.ports.Store` that look into the outbox."""
+
+    async def ready(self, account: AccountId, now: datetime, limit: int) -> tuple[Delivery, ...]:
+        return await self._read(_deliveries, READY, self._named(account=account, now=micros(now), limit=limit))
+
+    async def next_due(self, account: AccountId, *, after: datetime) -> datetime | None:
+        at = await self._read(_value, NEXT_DUE, self._named(account=account, after=micros(after)))
+        return None if at is None else moment(at)
+
+    async def unsent(
+        self, account: AccountId, *, after: int = 0, limit: int = 500, states: frozenset[State] = frozenset()
+    ) -> tuple[Delivery, ...]:
+        names = self._named(account=account, after=after, limit=limit, states=_values(states or WAITS))
+        return await self._read(_deliveries, UNSENT, names)
+
+    async def delivery(self, delivery: DeliveryId) -> Delivery | None:
+        found = await self._read(_deliveries, ONE, self._named(id=delivery))
+        return found[0] if found else None
+
+    async def deliveries(
+        self, *, account: AccountId | None = None, states: frozenset[State] = frozenset(), limit: int = 100
+    ) -> tuple[Delivery, ...]:
+        names = self._named(limit=limit)
+        if account is not None:
+            names["account"] = account
+        if states:
+            names["states"] = _values(states)
+        return await self._read(_deliveries, NEWEST_OF[account is not None, bool(states)], names)
+
+    async def sent_parts(self, delivery: DeliveryId) -> tuple[SentPart, ...]:
+        return await self._read(_parts, SENT_OF, self._named(delivery=delivery))
+
+    async def sent_since(self, account: AccountId, since: datetime) -> tuple[SentPart, ...]:
+        return await self._read(_parts, SENT_SINCE, self._named(account=account, since=micros(since)))
+
+    async def counts(self) -> dict[AccountId, dict[State, int]]:
+        return await self._read(_counts, self._workspace)
+
+    async def announced_on(self, announcement: AnnouncementId) -> frozenset[AccountId]:
+        return await self._read(_announced, self._named(announcement=announcement))
+
+    def _named(self, **names: Any) -> dict[str, Any]:
+        return {"workspace": self._workspace, **names}
+
+
+def _values(states: frozenset[State]) -> list[str]:
+    return sorted(state.value for state in states)

@@ -1,0 +1,189 @@
+"""The road out: into the outbox, claimed, settled. The busiest operations of all, so they work on whole batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, insert, select
+
+from gateway.model.delivery import TRANSITIONS, Delivery, InConversation, Part, State
+from gateway.model.ids import AccountId, DeliveryId, WorkspaceId
+from gateway.ports import NewDelivery, Settlement
+from gateway.store.codec import DELIVERY, delivery, encode, micros, micros_or_none, scrub
+from gateway.store.orders import go_on
+from gateway.store.outbox_sql import CLAIM, INSERT, KEEP, LOOK, SETTLE, WAITERS
+from gateway.store.room import Room
+from gateway.store.schema import deliveries, media_uses
+from gateway.store.transaction import Transaction
+from gateway.store.writer import Kind, Regroup
+
+BY_KEY = select(*DELIVERY).where(deliveries.c.workspace == bindparam("workspace"), deliveries.c.key == bindparam("key"))
+
+
+class Adding(NamedTuple):
+    new: Sequence[NewDelivery]
+    drafts: Sequence[bytes]
+    now: datetime
+
+
+class Settling(NamedTuple):
+    id: DeliveryId
+    settlement: Settlement
+    receipt: str | None
+    now: int
+
+
+class Admission:
+    """Who comes in with one transaction, in order."""
+
+    def __init__(self, tx: Transaction, asked: Sequence[NewDelivery]) -> None:
+        self._tx = tx
+        self.rows: list[tuple[Any, ...]] = []
+        self.pictures: list[dict[str, str]] = []
+        looked = LOOK.fetch(tx, [(new.draft.key, new.order_key) for new in asked], tx.workspace, tx.workspace)
+        self._there = {key: self._by_key(key) for known, key in looked if known}
+        self._busy = {order for known, order in looked if not known}
+        self._seq = tx.take("deliveries", len(asked))
+
+    def _by_key(self, key: str) -> Delivery:
+        names = {"workspace": self._tx.workspace, "key": key}
+        return delivery(self._tx.workspace, self._tx.connection.execute(BY_KEY, names).one())
+
+    def admit(self, new: NewDelivery, draft: bytes, now: datetime) -> Delivery:
+        """The delivery that carries this draft: the one that is there, or a new one behind its order."""
+        known = self._there.get(new.draft.key)
+        if known is not None:
+            return known
+        state = State.WAITING if new.state is State.QUEUED and new.order_key in self._busy else new.state
+        if state is not State.REFUSED:
+            self._busy.add(new.order_key)
+        admitted = Delivery(
+            self._seq,
+            new.id,
+            self._tx.workspace,
+            new.account,
+            new.account,
+            new.order_key,
+            state,
+            new.due_at,
+            new.draft,
+            now,
+            reason=new.reason,
+            expires_at=new.expires_at,
+        )
+        self._seq += 1
+        self._there[new.draft.key] = admitted
+        self.rows.append(_row(admitted, draft))
+        self.pictures += [_use(admitted, media.sha256) for media in new.draft.document.media]
+        return admitted
+
+    def write(self) -> None:
+        INSERT.change(self._tx, self.rows)
+        if self.pictures:
+            self._tx.connection.execute(insert(media_uses).prefix_with("OR IGNORE"), self.pictures)
+
+
+def _row(new: Delivery, draft: bytes) -> tuple[Any, ...]:
+    """In the order of :data:`gateway.store.outbox_sql.ADDED`."""
+    now = micros(new.created_at)
+    target = new.draft.target
+    return (
+        new.seq,
+        new.workspace,
+        new.id,
+        new.draft.key,
+        new.account,
+        new.home,
+        new.order_key,
+        new.state.value,
+        micros_or_none(new.due_at),
+        now,
+        now,
+        micros_or_none(new.expires_at),
+        0,
+        0,
+        new.draft.announcement,
+        target.conversation if isinstance(target, InConversation) else None,
+        scrub(new.reason),
+        draft,
+    )
+
+
+def _use(new: Delivery, sha256: str) -> dict[str, str]:
+    return {"workspace": new.workspace, "sha256": sha256, "delivery": new.id}
+
+
+def adding(workspace: WorkspaceId, new: Sequence[NewDelivery], now: datetime) -> Adding:
+    """Encoded on the caller's side, so that what can't be encoded fails nobody else."""
+    for each in new:
+        if each.draft.workspace != workspace:
+            raise ValueError(f"a draft of workspace {each.draft.workspace!r} can't enter the store of {workspace!r}")
+    return Adding(new, [encode(each.draft) for each in new], now)
+
+
+def add_all(tx: Transaction, requests: Sequence[Adding]) -> list[tuple[Delivery, ...]]:
+    """Every request's deliveries, in order."""
+    admission = Admission(tx, [each for request in requests for each in request.new])
+    results = [
+        tuple(admission.admit(new, draft, request.now) for new, draft in zip(request.new, request.drafts, strict=True))
+        for request in requests
+    ]
+    admission.write()
+    return results
+
+
+def _claim_all(tx: Transaction, requests: Sequence[tuple[DeliveryId, AccountId, bytes, int]]) -> list[bool]:
+    claimed = CLAIM.change(tx, requests, tx.workspace)
+    if claimed == len(requests):
+        return [True] * claimed
+    if len(requests) > 1:
+        raise Regroup
+    return [False]
+
+
+def _settle_all(tx: Transaction, requests: Sequence[Settling]) -> list[Delivery | None]:
+    settled = SETTLE.change(tx, [_next(request) for request in requests], tx.workspace)
+    if settled < len(requests):
+        if len(requests) > 1:
+            raise Regroup
+        return [None]
+    KEEP.change(tx, [_arrived(request) for request in requests if request.receipt is not None], tx.workspace)
+    waiters = dict(WAITERS.fetch(tx, [(request.id,) for request in requests], tx.workspace))
+    return [go_on(tx, waiters[request.id]) if request.id in waiters else None for request in requests]
+
+
+def _next(request: Settling) -> tuple[Any, ...]:
+    settlement = request.settlement
+    due_at = micros_or_none(settlement.due_at)
+    return request.id, settlement.state.value, due_at, request.now, settlement.reason, request.receipt
+
+
+def _arrived(request: Settling) -> tuple[Any, ...]:
+    settlement = request.settlement
+    receipt = settlement.receipt
+    assert receipt is not None  # noqa: S101 - asked for by the caller
+    at = micros(receipt.at)
+    return request.id, settlement.part_kind, settlement.part_conversation, receipt.ref, receipt.url, at
+
+
+ADD = Kind(add_all)
+CLAIM_THEM = Kind(_claim_all)
+SETTLE_THEM = Kind(_settle_all)
+
+
+class Outbox(Room):
+    """Operations of :class:`gateway.ports.Store` on the way from draft to receipt."""
+
+    async def add(self, new: Sequence[NewDelivery], now: datetime) -> tuple[Delivery, ...]:
+        return await self._write(ADD, adding(self._workspace, new, now))
+
+    async def begin(self, delivery: DeliveryId, account: AccountId, parts: Sequence[Part], now: datetime) -> bool:
+        return await self._write(CLAIM_THEM, (delivery, account, encode(parts), micros(now)))
+
+    async def settle(self, delivery: DeliveryId, settlement: Settlement, now: datetime) -> Delivery | None:
+        if settlement.state not in TRANSITIONS[State.SENDING]:
+            raise ValueError(f"no attempt ends {settlement.state}")
+        receipt = None if settlement.receipt is None else encode(settlement.receipt).decode()
+        return await self._write(SETTLE_THEM, Settling(delivery, settlement, receipt, micros(now)))

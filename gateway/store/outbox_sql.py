@@ -1,0 +1,130 @@
+"""The outbox's batched statements. Each binds its rows first, then the workspace as often as it says it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    Insert,
+    Select,
+    Text,
+    Update,
+    bindparam,
+    case,
+    cast,
+    func,
+    insert,
+    literal_column,
+    select,
+    text,
+    union_all,
+    update,
+)
+
+from gateway.model.delivery import TRANSITIONS, State
+from gateway.store.hot import Batched, given, records
+from gateway.store.schema import OPEN, deliveries, sent_parts
+
+_d = deliveries.c
+_b = deliveries.alias("b")
+_workspace: BindParameter[str] = bindparam("of")
+_ONE: ColumnElement[int] = literal_column("1")
+
+ADDED = (
+    "seq workspace id key account home order_key state due_at created_at changed_at expires_at attempts sent_n "
+    "announcement conversation reason draft"
+)
+
+
+def _look(n: int) -> CompoundSelect[Any]:
+    rows = given("key order_key", n)
+    known = select(_b.c.seq).where(_b.c.workspace == _workspace, _b.c.key == rows.c.key)
+    ahead = select(_b.c.seq).where(
+        _b.c.workspace == _workspace,
+        _b.c.order_key == rows.c.order_key,
+        text(f"b.{OPEN}"),
+        text("(b.state <> 'uncertain' OR b.due_at IS NOT NULL)"),
+    )
+    return union_all(
+        select(_ONE, rows.c.key).where(known.exists()),
+        select(literal_column("0"), rows.c.order_key).where(ahead.exists()),
+    )
+
+
+def _insert(n: int) -> Insert:
+    return insert(deliveries).values(records(deliveries, ADDED, n))
+
+
+def _claim(n: int) -> Update:
+    rows = given("id account parts now", n)
+    claimable = "(deliveries.state = 'queued' OR (deliveries.state = 'uncertain' AND deliveries.due_at IS NOT NULL))"
+    return (
+        update(deliveries)
+        .where(_d.workspace == _workspace, _d.id == rows.c.id, _d.account == rows.c.account, text(claimable))
+        .values(
+            state=literal_column(f"'{State.SENDING.value}'"),
+            attempts=_d.attempts + _ONE,
+            parts=func.coalesce(_d.parts, rows.c.parts),
+            changed_at=rows.c.now,
+        )
+    )
+
+
+def _settle(n: int) -> Update:
+    rows = given("id state due_at now reason receipt", n)
+    body = func.substr(_d.sent, _ONE, func.length(_d.sent) - _ONE)
+    opening = case((_d.sent.is_(None), literal_column("'['")), else_=body.concat(literal_column("','")))
+    longer = opening.concat(cast(rows.c.receipt, Text)).concat(literal_column("']'"))
+    return (
+        update(deliveries)
+        .where(_d.workspace == _workspace, _d.id == rows.c.id, text(_allowed()))
+        .values(
+            state=rows.c.state,
+            due_at=rows.c.due_at,
+            changed_at=rows.c.now,
+            reason=rows.c.reason,
+            sent=case((rows.c.receipt.is_(None), _d.sent), else_=longer),
+            sent_n=_d.sent_n + case((rows.c.receipt.is_(None), literal_column("0")), else_=_ONE),
+        )
+    )
+
+
+def _allowed() -> str:
+    """The state table as SQL. Only a claim makes an uncertain one SENDING again."""
+    after_doubt = ", ".join(f"'{state.value}'" for state in sorted(TRANSITIONS[State.UNCERTAIN] - {State.SENDING}))
+    return f"(deliveries.state = 'sending' OR (deliveries.state = 'uncertain' AND given.state IN ({after_doubt})))"
+
+
+def _keep(n: int) -> Insert:
+    rows = given("id kind conversation ref url at", n)
+    kept = select(_d.workspace, _d.id, _d.account, _d.sent_n - _ONE, *list(rows.c)[1:])
+    names = ["workspace", "delivery", "account", "part", "kind", "conversation", "ref", "url", "at"]
+    return insert(sent_parts).from_select(names, kept.where(_d.workspace == _workspace, _d.id == rows.c.id))
+
+
+def _waiters(n: int) -> Select[Any]:
+    rows = given("id", n)
+    others = select(_b.c.seq).where(
+        _b.c.workspace == _d.workspace,
+        _b.c.order_key == _d.order_key,
+        text(f"b.{OPEN}"),
+        text("b.state IN ('waiting', 'queued')"),
+        _b.c.seq != _d.seq,
+    )
+    return select(_d.id, _d.order_key).where(_d.workspace == _workspace, _d.id == rows.c.id, others.exists())
+
+
+LOOK = Batched(_look)
+"""(key, order key) -> (1, key) for each known key and (0, order key) for each order that has somebody to wait for."""
+INSERT = Batched(_insert)
+CLAIM = Batched(_claim)
+"""(id, account, parts, now): SENDING, with the plan frozen where there was none."""
+SETTLE = Batched(_settle)
+"""(id, state, due_at, now, reason, receipt): the next state where the state table allows it."""
+KEEP = Batched(_keep)
+"""(id, kind, conversation, ref, url, at): a part that arrived; after SETTLE has counted its receipt."""
+WAITERS = Batched(_waiters)
+"""(id,) -> (id, order key) of those that have others of their order waiting or queued."""

@@ -1,0 +1,33 @@
+"""All operations in one class, on any engine that the rooms below were opened on."""
+
+from __future__ import annotations
+
+from typing import IO
+
+from gateway.model.ids import WorkspaceId
+from gateway.ports import Clock
+from gateway.store.diversions import Diversions
+from gateway.store.history import History
+from gateway.store.housekeeping import Housekeeping
+from gateway.store.inbox import Inbox
+from gateway.store.ledger import Ledger
+from gateway.store.outbox import Outbox
+from gateway.store.people import People
+from gateway.store.readers import Readers
+from gateway.store.writer import Writer
+
+
+class SqlStore(Inbox, Outbox, Diversions, Ledger, People, History, Housekeeping):
+    """A :class:`gateway.ports.Store`. Bound to the event loop of its first call."""
+
+    def __init__(self, workspace: WorkspaceId, writer: Writer, readers: Readers, clock: Clock, lock: IO[str]) -> None:
+        super().__init__(workspace, writer, readers, clock)
+        self._writer = writer
+        self._readers = readers
+        self._lock = lock
+
+    async def aclose(self) -> None:
+        """Write what is queued, then let go of the database. Safe to call twice."""
+        await self._readers.aclose()
+        await self._writer.aclose()
+        self._lock.close()

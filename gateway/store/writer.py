@@ -1,0 +1,151 @@
+"""The one writer: a thread that commits together what concurrent callers ask for.
+
+What waits in the queue when the thread comes back from a commit is the next transaction, so one flush to the disk
+serves everybody who came meanwhile. Operations of one kind run as one batch; kinds run in the order in which the
+first of each came, so a caller who needs an order between two kinds awaits the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from gateway.ports import StoreError
+from gateway.store.faults import concerns_all, told
+from gateway.store.transaction import Transaction
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+BATCH_MAX = 256
+"""Operations per transaction: bounds how long the first of them waits."""
+
+
+class Regroup(Exception):  # noqa: N818 - a signal to the writer, not an error
+    """A batch met something that only one-by-one handles right, such as two claims of one delivery."""
+
+
+class Kind(Generic[P, R]):
+    """A named operation: what it does to a batch of requests within one transaction."""
+
+    __slots__ = ("run",)
+
+    def __init__(self, run: Callable[[Transaction, Sequence[P]], Sequence[R]]) -> None:
+        self.run = run
+
+
+def single(one: Callable[[Transaction, P], R]) -> Kind[P, R]:
+    """An operation that gains nothing from being batched."""
+    return Kind(lambda tx, requests: [one(tx, request) for request in requests])
+
+
+class Op(NamedTuple):
+    kind: Kind[Any, Any]
+    request: Any
+    future: asyncio.Future[Any]
+
+
+class Writer:
+    """Owns the writing connection. Every method is for the event loop's thread but those that say otherwise."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._tx = transaction
+        self._queue: SimpleQueue[Op | None] = SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, kind: Kind[P, R], request: P) -> asyncio.Future[R]:
+        """Queue an operation; the future has its result once it is on disk. Cancelling it changes nothing."""
+        if self._closed:
+            raise StoreError("the store is closed")
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._queue.put(Op(kind, request, future))
+        return future
+
+    async def aclose(self) -> None:
+        """Write what is queued, then close the connection."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _work(self) -> None:
+        """The thread: until closed, take what waits and commit it."""
+        open_ = True
+        while open_:
+            batch, open_ = self._take()
+            if batch:
+                _hand_back(batch, self._outcomes(batch))
+                del batch
+        self._tx.close()
+
+    def _take(self) -> tuple[list[Op], bool]:
+        batch: list[Op] = []
+        op = self._queue.get()
+        with contextlib.suppress(Empty):
+            while op is not None:
+                batch.append(op)
+                if len(batch) == BATCH_MAX:
+                    return batch, True
+                op = self._queue.get_nowait()
+            return batch, False
+        return batch, True
+
+    def _outcomes(self, batch: Sequence[Op]) -> list[Any]:
+        """A result or an exception for each operation."""
+        for grouped in (True, False):
+            try:
+                return self._commit(batch, grouped=grouped)
+            except Regroup:
+                continue
+            except Exception as error:  # noqa: BLE001 - it goes to the callers
+                if len(batch) == 1 or concerns_all(error):
+                    return [told(error) for _ in batch]
+                break
+        return [self._alone(op) for op in batch]
+
+    def _alone(self, op: Op) -> Any:
+        try:
+            return self._commit([op], grouped=False)[0]
+        except Exception as error:  # noqa: BLE001 - it goes to the caller
+            return told(error)
+
+    def _commit(self, batch: Sequence[Op], *, grouped: bool = True) -> list[Any]:
+        with self._tx:
+            if grouped:
+                return _run_grouped(self._tx, batch)
+            return [op.kind.run(self._tx, (op.request,))[0] for op in batch]
+
+
+def _run_grouped(tx: Transaction, batch: Sequence[Op]) -> list[Any]:
+    groups: dict[Kind[Any, Any], list[int]] = {}
+    for at, op in enumerate(batch):
+        groups.setdefault(op.kind, []).append(at)
+    outcomes: list[Any] = [None] * len(batch)
+    for kind, places in groups.items():
+        results = kind.run(tx, [batch[at].request for at in places])
+        for at, result in zip(places, results, strict=True):
+            outcomes[at] = result
+    return outcomes
+
+
+def _hand_back(batch: Sequence[Op], outcomes: Sequence[Any]) -> None:
+    """Wake the callers, all with one call into their loop."""
+    loop = batch[0].future.get_loop()
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(_settle, [op.future for op in batch], outcomes)
+
+
+def _settle(futures: Sequence[asyncio.Future[Any]], outcomes: Sequence[Any]) -> None:
+    for future, outcome in zip(futures, outcomes, strict=True):
+        if future.done():
+            continue
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
