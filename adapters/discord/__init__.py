@@ -1,0 +1,1 @@
+"""Discord: bots on discord.py, in servers ("guilds") and direct messages."""

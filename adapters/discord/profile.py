@@ -1,0 +1,110 @@
+"""Facts of Discord: what it can do, its sizes and rates, and what its refusals mean (docs of 2026-08)."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from adapters.border import Rule
+from gateway.model.capabilities import Feature, Idempotency, Lane, Limits, Profile, Scope, Support
+from gateway.model.delivery import FaultKind
+from gateway.model.secret import Secret
+from gateway.ports import Platform
+
+SERVER = "https://discord.com"
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Keys of a Discord account.
+
+    ``announce_to`` is the channel that posts go to; without it only conversations work. ``watch`` lists channels
+    whose messages are fetched after a pause even if nothing was ever heard of them. ``member_joins`` asks for the
+    privileged "Server Members" intent. ``identify_pause_s`` is the least rest between two logins of one run.
+    """
+
+    token: Secret
+    server: str = SERVER
+    announce_to: str | None = None
+    watch: tuple[str, ...] = ()
+    member_joins: bool = False
+    identify_pause_s: float = 5.0
+
+
+TEXT_MAX = 2000  # resources/message: code points
+NONCE_MAX = 25  # resources/message
+ALT_MAX = 1024  # resources/message: attachment.description
+FILES_MAX = 10
+FILE_SIZE_MAX_BYTES = 10_485_760  # reference: 10 MiB without boosts
+HISTORY_PAGE = 100  # resources/message
+MENTIONS_MAX = 100  # resources/message: allowed_mentions.users
+
+KINDS = ("post", "reply", "direct")
+CHANNEL_LANE = "channel"
+
+PROFILE = Profile(
+    features={
+        Feature.EDIT: Support.FULL,
+        Feature.DELETE: Support.FULL,
+        Feature.REACT: Support.FULL,
+        Feature.TYPING: Support.FULL,
+        Feature.THREAD: Support.PARTIAL,  # parts answer one another in the channel
+        Feature.DIRECT: Support.FULL,
+        Feature.IMAGE: Support.FULL,
+        Feature.MENTION_ANYONE: Support.PARTIAL,  # reaches who can see the channel of `announce_to`
+        Feature.DIRECT_ANYONE: Support.PARTIAL,  # reaches who shares a server and takes its DMs
+    },
+    limits=Limits(
+        text_max=TEXT_MAX,
+        unit="codepoints",
+        direct_max=TEXT_MAX,
+        images_max=FILES_MAX,
+        image_size_bytes=FILE_SIZE_MAX_BYTES,
+        image_mimes=("image/png", "image/jpeg", "image/gif", "image/webp"),
+        alt_max=ALT_MAX,
+    ),
+    lanes=(
+        Lane("global", 50, 1.0, KINDS),  # topics/rate-limits
+        Lane(CHANNEL_LANE, 5, 5.0, KINDS, Scope.CONVERSATION),  # observed; live headers rule
+    ),
+    idempotency=Idempotency.KEYED,
+    key_lifetime_s=120.0,  # enforce_nonce: "in the past few minutes"; the lower end
+    settle_after_s=1.0,
+    probe_sees_lock=False,  # 40002 meets writes only
+    concurrency=64,
+)
+
+_CODES = "topics/opcodes-and-status-codes"
+_HTTP = "discord/http.py"
+
+
+def _codes(kind: FaultKind, *codes: str, certain: bool = True, source: str = _CODES) -> tuple[Rule, ...]:
+    return tuple(Rule(kind, code=code, certain=certain, source=source) for code in codes)
+
+
+FAULTS: tuple[Rule, ...] = (
+    Rule(FaultKind.RATE_LIMITED, code="waits", source=f"{_HTTP}: RateLimited, nothing was sent"),
+    # The account.
+    Rule(FaultKind.SIGNED_OUT, status=401, source="401: Unauthorized; also 40001 and 50014, and a disabled bot"),
+    *_codes(FaultKind.SIGNED_OUT, "4004", source="gateway close 4004"),
+    *_codes(FaultKind.CONFIG, "4010", "4011", "4012", "4013", "4014", source="gateway close codes"),
+    *_codes(FaultKind.LOCKED, "40002"),
+    *_codes(FaultKind.NETWORK, "40333", source="Cloudflare refuses before Discord sees it"),
+    # Rates.
+    *_codes(FaultKind.RATE_LIMITED, "20016", "20028", "20029", "20022", "30046", "40003"),
+    Rule(FaultKind.RATE_LIMITED, status=429, source=f"{_HTTP}: 429 without Via is Cloudflare's ban of the address"),
+    *_codes(FaultKind.SERVER, "40004", source="sending is switched off for a while"),
+    *_codes(FaultKind.SERVER, "130000", certain=False, source="overloaded, comes as a 5xx"),
+    # The target. A quarantined bot (20026) still talks in its servers; only new DMs are refused.
+    *_codes(FaultKind.TARGET_REFUSED, "20026", source="discord-api-docs#2669"),
+    *_codes(FaultKind.TARGET_REFUSED, "50001", "50013", "50009", "160005", "50083", "50007", "50278", "50005"),
+    *_codes(FaultKind.TARGET_GONE, "10003", "10004", "10008", "10013"),
+    Rule(FaultKind.TARGET_GONE, code="50035", text="In message_reference", source="the message replied to is gone"),
+    # The content.
+    Rule(FaultKind.TOO_LONG, code="50035", text="or fewer in length", source="BASE_TYPE_MAX_LENGTH"),
+    *_codes(FaultKind.INVALID, "50035", "50006", "200000", "240000", "20009"),
+    *_codes(FaultKind.MEDIA, "40005", "50045", "400001"),
+    Rule(FaultKind.MEDIA, status=413, source="request entity too large"),
+    # Last, for closes whose code no row above knows.
+    Rule(FaultKind.NETWORK, code="broken", certain=False, source=f"{_HTTP}: connection errors pass through"),
+)
+
+PLATFORM = Platform("discord", Settings, PROFILE, "adapters.discord.adapter:open_account")

@@ -1,0 +1,349 @@
+"""discord.py, fitted: one HTTP client and one gateway client per account.
+
+A file beside ``adapter.py`` because the library is adapted by subclassing, which is another job than talking.
+What is different from the library, each at the narrowest seam it has:
+
+* every account has its own server, where the library keeps ``Route.BASE`` and ``DEFAULT_GATEWAY`` for the process;
+* a send returns when it is answered, where the library sleeps out an exhausted bucket first (http.py ``__aexit__``);
+* a 5xx, and a 429 to a write, comes back at once, where the library retries for 25 s: the outbox repeats with the
+  same nonce and the monitor sees the outage;
+* events reach us raw and in order, where the library starts a task for each and lets a malformed one end
+  ``connect()``; nothing is cached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import discord
+from discord.gateway import DiscordWebSocket
+from discord.http import HTTPClient, Ratelimit, Route, json_or_text
+from discord.state import ConnectionState
+from discord.utils import MISSING
+from yarl import URL
+
+from adapters.border import Told
+from adapters.discord.profile import CHANNEL_LANE, SERVER
+from gateway.model.capabilities import LaneState
+
+TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
+UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=180, sock_connect=10)
+ANSWER_SIZE_MAX_BYTES = 16 * 1024 * 1024
+RATELIMIT_WAIT_S = 30.0
+"""The least the library lets one set: what would wait longer comes back as RateLimited."""
+BAN_S = 600.0
+"""Cloudflare counts invalid requests over ten minutes."""
+QUEUE_MAX = 10_000
+CLOSE_S = 2.0
+
+HEARD = (
+    "READY",
+    "GUILD_CREATE",
+    "MESSAGE_CREATE",
+    "MESSAGE_UPDATE",
+    "MESSAGE_DELETE",
+    "MESSAGE_DELETE_BULK",
+    "MESSAGE_REACTION_ADD",
+    "GUILD_MEMBER_ADD",
+)
+LOGIN = "login"
+BROKE = "broke"
+
+_UNREADABLE = (LookupError, TypeError, ValueError, AttributeError)
+"""What discord.py throws out of ``connect()`` for frames that are not what it expects."""
+
+Item = tuple[str, Any]
+
+
+class GatewayEndedError(Exception):
+    """The connection is over without an exception of the library's."""
+
+
+class ThrottledError(discord.HTTPException):
+    """A 429 with Discord's own body."""
+
+    def __init__(self, response: aiohttp.ClientResponse, body: dict[str, Any]) -> None:
+        super().__init__(response, body)
+        self.retry_after_s = float(body.get("retry_after", 1.0))
+        self.everywhere = bool(body.get("global"))
+
+
+class Bucket(Ratelimit):
+    """A rate window whose last caller isn't kept waiting for the reset."""
+
+    def __init__(self, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
+        super().__init__(RATELIMIT_WAIT_S)
+        self._spawn = spawn
+        self._refreshing: asyncio.Task[None] | None = None
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        refreshing = self._refreshing is not None and not self._refreshing.done()
+        exhausted = self.remaining - self.outgoing + 1 <= 0
+        if exhausted and self.reset_after > 0 and not self._sleeping.locked():
+            self.outgoing -= 1
+            if not refreshing:
+                self._refreshing = self._spawn(self._refresh())
+        else:
+            await super().__aexit__(kind, value, traceback)  # type: ignore[type-var, arg-type]  # the library leaves out None
+
+
+class Rest(HTTPClient):
+    """The library's HTTP client for one server. Lives as long as the account; the gateway comes and goes."""
+
+    def __init__(self, server: str) -> None:
+        super().__init__(asyncio.get_running_loop(), max_ratelimit_timeout=RATELIMIT_WAIT_S)
+        self.gateway: URL | None = None
+        """Where to connect instead of the library's default."""
+        self.elsewhere = server.rstrip("/") != SERVER
+        """Whether this is another server than the real one."""
+        self._base = f"{server.rstrip('/')}/api/v10"
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def route(self, method: str, path: str, **parameters: Any) -> Route:
+        """A route on this server. May be kept and used again."""
+        return self._here(Route(method, path, **parameters))
+
+    def _here(self, route: Route) -> Route:
+        if route.url.startswith(Route.BASE):
+            route.url = self._base + route.url.removeprefix(Route.BASE)
+        return route
+
+    async def request(self, route: Route, **kwargs: Any) -> Any:
+        kwargs.setdefault("timeout", TIMEOUT)
+        kwargs["allow_redirects"] = False
+        kwargs["raise_for_status"] = _impatient_read if route.method == "GET" else _impatient_write
+        return await super().request(self._here(route), **kwargs)
+
+    async def ws_connect(self, url: str, *, compress: int = 0) -> aiohttp.ClientWebSocketResponse:
+        if self.gateway is not None and url.startswith(str(DiscordWebSocket.DEFAULT_GATEWAY)):
+            url = str(self.gateway.with_query(URL(url).query))
+        return await super().ws_connect(url, compress=compress)
+
+    def get_ratelimit(self, key: str) -> Ratelimit:
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            self._buckets[key] = bucket = Bucket(self._spawn)
+            self._try_clear_expired_ratelimits()
+        return bucket
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def window(self, route: Route) -> tuple[int, float] | None:
+        """What the last answers said of a route: requests left, seconds until more."""
+        key = self._bucket_hashes.get(route.key, route.key)
+        bucket = self._buckets.get(f"{key}:{route.major_parameters}")
+        if bucket is None or bucket.expires is None:
+            return None
+        return max(0, bucket.remaining), max(0.0, bucket.expires - self.loop.time())
+
+    async def sign_in(self, token: str) -> Any:
+        """Open the session and ask who we are. A failed one leaves nothing open and may be repeated."""
+        try:
+            return await self.static_login(token)
+        except BaseException:
+            await self.shut()
+            raise
+
+    async def find_gateway(self) -> None:
+        """Take the gateway's address from the server itself."""
+        url = URL((await self.request(Route("GET", "/gateway")))["url"])
+        if url.scheme not in ("ws", "wss"):
+            raise ValueError("the server names a gateway that is no websocket")
+        self.gateway = url
+
+    async def close(self) -> None:
+        """Nothing: a gateway client that ends (4004 too) must not take REST with it. See :meth:`shut`."""
+
+    async def shut(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await super().close()
+        self.connector = MISSING
+
+
+async def _impatient_read(response: aiohttp.ClientResponse) -> None:
+    if (response.content_length or 0) > ANSWER_SIZE_MAX_BYTES:
+        raise aiohttp.ClientPayloadError("the answer is too large")
+    if response.status in (500, 502, 504, 524):
+        raise discord.DiscordServerError(response, await json_or_text(response))
+
+
+async def _impatient_write(response: aiohttp.ClientResponse) -> None:
+    await _impatient_read(response)
+    if response.status == 429 and response.headers.get("Via"):
+        body = await json_or_text(response)
+        if isinstance(body, dict):
+            raise ThrottledError(response, body)
+
+
+class _State(ConnectionState["Gateway"]):
+    """Keeps the latest websocket in reach even while it is still being opened."""
+
+    latest: DiscordWebSocket | None = None
+
+    def _update_references(self, ws: DiscordWebSocket) -> None:
+        self.latest = ws
+
+
+class Gateway(discord.Client):
+    """One run of the gateway connection, on the account's HTTP client. Everything heard goes to ``hear``, in order."""
+
+    def __init__(
+        self, rest: Rest, hear: Callable[[str, Any], None], before_login: Callable[[bool], Coroutine[Any, Any, None]],
+        *, member_joins: bool,
+    ) -> None:  # fmt: skip
+        self._rest = rest
+        self._hear = hear
+        self._before_login = before_login
+        intents = discord.Intents(
+            guilds=True, messages=True, message_content=True, reactions=True, members=member_joins
+        )
+        flags = discord.MemberCacheFlags.none()
+        super().__init__(intents=intents, max_messages=None, member_cache_flags=flags, chunk_guilds_at_startup=False)
+
+    def _get_state(self, **options: Any) -> ConnectionState[Self]:
+        self.http = self._rest
+        self._state = _State(
+            dispatch=self.dispatch, handlers=self._handlers, hooks=self._hooks, http=self.http, **options
+        )
+        self._state.parsers = {event: partial(self._hear, event) for event in HEARD}
+        return self._state  # type: ignore[return-value]  # the state of exactly this class
+
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - the library's signature
+        if event == "disconnect":
+            self._hear(BROKE, None)
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:  # noqa: ARG002
+        await self._before_login(initial)
+
+    async def close(self) -> None:
+        if self._state.latest is not None:
+            with contextlib.suppress(TimeoutError, aiohttp.ClientError, ConnectionError):
+                async with asyncio.timeout(CLOSE_S):
+                    await self._state.latest.close(1000)
+        await super().close()
+
+
+class Feed:
+    """The gateway's events as batches. Raises what ended the connection, after what came before it."""
+
+    def __init__(
+        self, rest: Rest, before_login: Callable[[bool], Coroutine[Any, Any, None]], *, member_joins: bool
+    ) -> None:
+        self._items: deque[Item] = deque()
+        self._news = asyncio.Event()
+        self._overflowed = False
+        self._gateway = Gateway(rest, self.put, before_login, member_joins=member_joins)
+        self._connection: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._gateway.__aenter__()
+        self._connection = asyncio.create_task(self._gateway.connect(reconnect=False))
+        self._connection.add_done_callback(lambda _: self._news.set())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._connection is not None:
+            self._connection.cancel()
+            await asyncio.gather(self._connection, return_exceptions=True)
+        await self._gateway.close()
+
+    def put(self, event: str, data: Any) -> None:
+        """Take an event in. When the reader lags too far behind the connection ends: history has the rest."""
+        if len(self._items) < QUEUE_MAX:
+            self._items.append((event, data))
+        elif not self._overflowed and self._connection is not None:
+            self._overflowed = True
+            self._connection.cancel()
+        self._news.set()
+
+    async def batch(self) -> deque[Item]:
+        """What has come since, at least one item."""
+        while not self._items:
+            if self._connection is not None and self._connection.done():
+                self._raise(self._connection)
+            self._news.clear()
+            await self._news.wait()
+        items, self._items = self._items, deque()
+        return items
+
+    def _raise(self, connection: asyncio.Task[None]) -> None:
+        if self._overflowed:
+            raise GatewayEndedError(f"more than {QUEUE_MAX} events were waiting")
+        if connection.cancelled():
+            raise GatewayEndedError("the connection was ended")
+        error = connection.exception()
+        if isinstance(error, _UNREADABLE):
+            raise GatewayEndedError(f"the gateway sent what can't be read ({type(error).__name__})") from error
+        raise error if error is not None else GatewayEndedError("the gateway closed the connection")
+
+
+def describe(now: Callable[[], datetime], conversation: str, error: Exception) -> Told | None:
+    """What the library's exceptions say; ``conversation`` is whose rate lane a refusal fills."""
+    match error:
+        case discord.HTTPException():
+            return _refusal(now(), conversation, error)
+        case discord.RateLimited():
+            retry_at = now() + timedelta(seconds=error.retry_after)
+            return Told(str(error), codes=("waits",), retry_at=retry_at, lanes=_full(retry_at, conversation))
+        case discord.LoginFailure() | discord.PrivilegedIntentsRequired() | discord.ConnectionClosed():
+            return _unwelcome(error)
+        case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
+            return Told(f"not reached: {type(error).__name__}", reached=False)
+        case aiohttp.ClientError() | OSError() | GatewayEndedError() if not isinstance(error, TimeoutError):
+            return Told(f"{type(error).__name__}: {error}", codes=("broken",))
+    return None
+
+
+def _refusal(now: datetime, conversation: str, error: discord.HTTPException) -> Told:
+    codes = (str(error.code),) if error.code else ()
+    if error.status != 429:
+        return Told(error.text, error.status, codes)
+    if isinstance(error, ThrottledError):
+        retry_at = now + timedelta(seconds=error.retry_after_s)
+        lanes = _full(retry_at) if error.everywhere else _full(retry_at, conversation)
+    else:
+        retry_at = now + timedelta(seconds=_ban_s(error))
+        lanes = _full(retry_at)
+    return Told(error.text, error.status, codes, retry_at=retry_at, lanes=lanes)
+
+
+def _full(until: datetime, conversation: str | None = None) -> tuple[LaneState, ...]:
+    """A lane with nothing left: the whole account's, or one conversation's where there is one."""
+    if conversation is None:
+        return (LaneState("global", 0, until.timestamp()),)
+    return (LaneState(CHANNEL_LANE, 0, until.timestamp(), conversation),) if conversation else ()
+
+
+def _ban_s(error: discord.HTTPException) -> float:
+    try:
+        return float(error.response.headers["Retry-After"])
+    except (KeyError, ValueError):
+        return BAN_S
+
+
+def _unwelcome(error: Exception) -> Told:
+    if isinstance(error, discord.LoginFailure):
+        return Told("the token is refused; make a new one in the developer portal", 401)
+    if isinstance(error, discord.ConnectionClosed):
+        return Told(f"the gateway closed with {error.code}", codes=(str(error.code), "broken"))
+    return Told(
+        "the gateway refuses privileged intents: switch on Message Content (and Server Members for member_joins) "
+        "for this bot in the developer portal",
+        codes=("4014",),
+    )

@@ -1,0 +1,231 @@
+"""Discord's own words: objects and refusals as its REST API and gateway spell them."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from adapters.sandbox.world import Member, Message
+
+EPOCH_MS = 1_420_070_400_000
+MENTION = re.compile(r"<@!?(\d+)>")
+
+REFUSALS: dict[str, tuple[int, str]] = {
+    "10003": (404, "Unknown Channel"),
+    "10004": (404, "Unknown Guild"),
+    "10008": (404, "Unknown Message"),
+    "10013": (404, "Unknown User"),
+    "20009": (400, "Explicit content cannot be sent to the desired recipient(s)"),
+    "20016": (429, "This action cannot be performed due to slowmode rate limit"),
+    "20022": (429, "This message cannot be edited due to announcement rate limits"),
+    "20026": (
+        403,
+        "Your bot has been flagged by our anti-spam system for abusive behavior. It is quarantined until you appeal.",
+    ),
+    "20028": (429, "The write action you are performing on the channel has hit the write rate limit."),
+    "20029": (429, "The write action you are performing on the server has hit the write rate limit."),
+    "30046": (429, "Maximum number of edits to messages older than 1 hour reached. Try again later"),
+    "40001": (401, "Unauthorized. Provide a valid token and try again"),
+    "40002": (403, "You need to verify your account in order to perform this action."),
+    "40003": (400, "You are opening direct messages too fast"),
+    "40004": (403, "Send messages has been temporarily disabled"),
+    "40005": (413, "Request entity too large. Try sending something smaller in size"),
+    "40333": (403, "Cloudflare is blocking your request. This can often be resolved by setting a proper User Agent"),
+    "50001": (403, "Missing Access"),
+    "50005": (403, "Cannot edit a message authored by another user"),
+    "50006": (400, "Cannot send an empty message"),
+    "50007": (403, "Cannot send messages to this user"),
+    "50009": (403, "Channel verification level is too high for you to gain access"),
+    "50013": (403, "You lack permissions to perform that action"),
+    "50014": (401, "Invalid authentication token provided"),
+    "50045": (400, "File uploaded exceeds the maximum size"),
+    "50083": (400, "Thread is archived"),
+    "50278": (403, "Cannot send messages to this user due to having no mutual guilds"),
+    "130000": (503, "API resource is currently overloaded. Try again a little later"),
+    "160005": (403, "Thread is locked"),
+    "200000": (400, "Message was blocked by automatic moderation"),
+    "240000": (400, "Message blocked by harmful links filter"),
+    "400001": (403, "File uploads are limited for this server"),
+}
+"""Each row that a rule's ``code`` can ask for: status and Discord's text."""
+
+FORM_ERRORS: dict[str, dict[str, Any]] = {
+    "too_long": {
+        "content": {"_errors": [{"code": "BASE_TYPE_MAX_LENGTH", "message": "Must be 2000 or fewer in length."}]}
+    },
+    "reference": {
+        "message_reference": {"_errors": [{"code": "REPLIES_UNKNOWN_MESSAGE", "message": "Unknown message"}]}
+    },
+    "nonce": {"nonce": {"_errors": [{"code": "NONCE_TYPE_MAX_LENGTH", "message": "Must be 25 or fewer in length."}]}},
+    "50035": {"embeds": {"0": {"_errors": [{"code": "BASE_TYPE_BAD", "message": "This value is not acceptable"}]}}},
+}
+"""Bodies of code 50035 by what is wrong with the form."""
+
+
+class Snowflakes:
+    """Ids that carry their time, strictly growing."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def next(self) -> str:
+        self._last = max(self._last + 1, (int(time.time() * 1000) - EPOCH_MS) << 22)
+        return str(self._last)
+
+
+def reply(data: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """An answer whose content type is exactly ``application/json``: with a charset discord.py takes it for text."""
+    return web.Response(status=status, body=json.dumps(data).encode(), content_type="application/json", headers=headers)
+
+
+def refusal(code: str, retry_after_s: float | None = None) -> web.Response:
+    """The body for one of :data:`REFUSALS` or :data:`FORM_ERRORS`."""
+    if code in FORM_ERRORS:
+        return reply({"message": "Invalid Form Body", "code": 50035, "errors": FORM_ERRORS[code]}, 400)
+    status, text = REFUSALS[code]
+    if status == 429:
+        return limited(retry_after_s or 1.0, text=text, code=int(code))
+    return reply({"message": text, "code": int(code)}, status)
+
+
+def unauthorized() -> web.Response:
+    return reply({"message": "401: Unauthorized", "code": 0}, 401)
+
+
+def limited(
+    retry_after_s: float,
+    *,
+    everywhere: bool = False,
+    text: str = "You are being rate limited.",
+    code: int | None = None,
+) -> web.Response:
+    """A 429 of Discord's own, recognisable by its ``Via`` header."""
+    body: dict[str, Any] = {"message": text, "retry_after": retry_after_s, "global": everywhere}
+    if code is not None:
+        body["code"] = code
+    headers = {"Via": "1.1 google", "Retry-After": str(int(retry_after_s) + 1)}
+    if everywhere:
+        headers |= {"X-RateLimit-Global": "true", "X-RateLimit-Scope": "global"}
+    else:
+        headers |= {
+            "X-RateLimit-Limit": "5",
+            "X-RateLimit-Remaining": "0",
+            "X-RateLimit-Reset": f"{time.time() + retry_after_s:.3f}",
+            "X-RateLimit-Reset-After": f"{retry_after_s:.3f}",
+            "X-RateLimit-Scope": "shared" if code else "user",
+        }
+    return reply(body, 429, headers)
+
+
+def banned() -> web.Response:
+    """Cloudflare's answer to an address that sent 10,000 invalid requests: no ``Via``, no JSON."""
+    return web.Response(status=429, text="error code: 1015", content_type="text/plain")
+
+
+def user(member: Member) -> dict[str, Any]:
+    return {
+        "id": member.id,
+        "username": member.handle,
+        "global_name": None if member.is_bot else member.name,
+        "discriminator": "0",
+        "avatar": None,
+        "bot": member.is_bot,
+        "public_flags": 0,
+    }
+
+
+def stamp(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds")
+
+
+def mentioned(text: str) -> list[str]:
+    """Ids of the people a text names, each once."""
+    return list(dict.fromkeys(MENTION.findall(text)))
+
+
+def message(
+    item: Message, author: Member, mentions: Iterable[Member], *, referenced: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """A message object as REST returns it; the gateway adds ``guild_id`` and ``member``."""
+    data: dict[str, Any] = {
+        "id": item.id,
+        "type": 19 if item.in_reply_to else 0,
+        "channel_id": item.conversation,
+        "author": user(author),
+        "content": item.text,
+        "timestamp": stamp(item.at),
+        "edited_timestamp": item.extra.get("edited"),
+        "tts": False,
+        "mention_everyone": False,
+        "mentions": [user(member) for member in mentions],
+        "mention_roles": [],
+        "attachments": item.extra.get("attachments", []),
+        "embeds": [],
+        "pinned": False,
+        "flags": 0,
+        "components": [],
+    }
+    if item.in_reply_to:
+        data["message_reference"] = {"type": 0, "message_id": item.in_reply_to, "channel_id": item.conversation}
+        data["referenced_message"] = referenced
+    return data
+
+
+def guild(guild_id: str, channels: Iterable[dict[str, Any]], members: Iterable[Member]) -> dict[str, Any]:
+    """GUILD_CREATE's object, with what discord.py needs to read it."""
+    channels, members = list(channels), list(members)
+    return {
+        "id": guild_id,
+        "name": "Sandbox",
+        "icon": None,
+        "owner_id": guild_id,
+        "afk_timeout": 300,
+        "verification_level": 0,
+        "default_message_notifications": 0,
+        "explicit_content_filter": 0,
+        "mfa_level": 0,
+        "nsfw_level": 0,
+        "premium_tier": 0,
+        "preferred_locale": "en-US",
+        "features": [],
+        "emojis": [],
+        "stickers": [],
+        "roles": [
+            {
+                "id": guild_id,
+                "name": "@everyone",
+                "color": 0,
+                "hoist": False,
+                "position": 0,
+                "permissions": "2248473465835073",
+                "managed": False,
+                "mentionable": False,
+                "flags": 0,
+            }
+        ],
+        "system_channel_id": channels[0]["id"] if channels else None,
+        "system_channel_flags": 0,
+        "joined_at": "2026-01-01T00:00:00+00:00",
+        "large": False,
+        "unavailable": False,
+        "member_count": len(members),
+        "members": [joined(member) | {"user": user(member)} for member in members if member.is_bot],
+        "channels": channels,
+        "threads": [],
+        "voice_states": [],
+        "presences": [],
+        "stage_instances": [],
+        "guild_scheduled_events": [],
+        "soundboard_sounds": [],
+    }
+
+
+def joined(_: Member) -> dict[str, Any]:
+    """A guild member without its user."""
+    return {"roles": [], "joined_at": "2026-01-01T00:00:00+00:00", "deaf": False, "mute": False, "flags": 0}
