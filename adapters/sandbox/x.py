@@ -20,6 +20,8 @@ from adapters.sandbox.x_media import Uploads
 
 DUPLICATE_WINDOW = timedelta(hours=1)
 """How long X refuses the same words again. The real window is not published."""
+RATE = web.RequestKey("rate", tuple)
+"""Whose window of which action an answer counts in."""
 
 
 class XFace(Face):
@@ -179,7 +181,7 @@ class XFace(Face):
     ) -> Member | web.StreamResponse:
         """Who asks, or what stands in the way."""
         member = self._access.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
-        request["rate"] = (member.id if member else "", action)
+        request[RATE] = (member.id if member else "", action)
         refused = await self.admit(request, member, action, on=on, text=text)
         if refused is not None:
             return refused
@@ -190,9 +192,9 @@ class XFace(Face):
         return x_bodies.refusal(code)
 
     async def _rate_headers(self, request: web.Request, response: web.StreamResponse) -> None:
-        if "rate" not in request or response.status == 429:
+        if RATE not in request or response.status == 429:
             return
-        spent = self._spent[request["rate"]] = self._spent.get(request["rate"], 0) + 1
+        spent = self._spent[request[RATE]] = self._spent.get(request[RATE], 0) + 1
         reset = int(utc_now().timestamp()) // 900 * 900 + 900
         response.headers["x-rate-limit-limit"] = "1000000"
         response.headers["x-rate-limit-remaining"] = str(max(0, 1_000_000 - spent))

@@ -1,0 +1,1 @@
+"""X (api.x.com, v2) over tweepy."""

@@ -1,0 +1,387 @@
+"""One account on X, over tweepy: what goes out, what became of it, and how the account is."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar, cast
+
+import aiohttp
+import msgspec
+from msgspec import Struct, structs
+from tweepy.asynchronous.client import AsyncClient
+from tweepy.errors import HTTPException, Unauthorized
+
+from adapters.border import Told, crossing, judge
+from adapters.x import session, translate
+from adapters.x.profile import FAULTS, PROFILE, Settings
+from adapters.x.receive import Page, Poller
+from gateway.model.capabilities import Profile
+from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt
+from gateway.model.ids import MessageRef
+from gateway.model.standing import Signal, Source
+from gateway.ports import Arrival, Context, Unsure
+
+# tweepy/asynchronous/client.py:91 writes the Authorization header into DEBUG lines.
+session.quiet("tweepy.asynchronous.client")
+
+log = logging.getLogger("multihome.x")
+T = TypeVar("T")
+AUTOMATION_REST = timedelta(hours=3)
+"""After "this request looks like it might be automated" only hours of rest help (platforms: back off hours)."""
+SEGMENT_BYTES = 2**20
+STATUS_ASKS_MAX = 20
+STATUS_REST_LONGEST_S = 10.0
+READ_BACK_PAGES_MAX = 5
+SKEW = timedelta(seconds=10)
+"""How far X's clock may be behind ours when something is read back."""
+OWN_MAX = 4096
+POST_FIELDS = [
+    "author_id",
+    "conversation_id",
+    "created_at",
+    "entities",
+    "in_reply_to_user_id",
+    "note_tweet",
+    "referenced_tweets",
+]
+DIRECT_FIELDS = ["created_at", "dm_conversation_id", "entities", "event_type", "sender_id", "text"]
+CREATED = "MessageCreate"
+
+
+class _Post(Struct):
+    id: translate.Id
+
+
+class _Direct(Struct):
+    dm_event_id: translate.Id
+
+
+class _Deleted(Struct):
+    deleted: bool
+
+
+class _Processing(Struct):
+    state: str
+    check_after_secs: float = 1.0
+
+
+class _Upload(Struct):
+    id: translate.Id
+    processing_info: _Processing | None = None
+
+
+class _PostAnswer(Struct):
+    data: _Post
+
+
+class _DirectAnswer(Struct):
+    data: _Direct
+
+
+class _DeletedAnswer(Struct):
+    data: _Deleted
+
+
+class _UploadAnswer(Struct):
+    data: _Upload
+
+
+class _UserAnswer(Struct):
+    data: translate.User
+
+
+async def open_account(settings: Settings, context: Context) -> XAdapter:
+    """An account, without asking X anything: whether it works shows in ``check()`` and ``events()``."""
+    door = session.Door(settings)
+    try:
+        tokens = session.Tokens(settings, context.vault, door)
+        await tokens.load()
+    except BaseException:
+        await door.close()
+        raise
+    return XAdapter(settings, context, door, tokens)
+
+
+class XAdapter:
+    """See :class:`gateway.ports.Adapter`."""
+
+    def __init__(self, settings: Settings, context: Context, door: session.Door, tokens: session.Tokens) -> None:
+        self.context = context
+        self._clock = context.clock
+        self._settings = settings
+        self._door = door
+        self._tokens = tokens
+        # wait_on_rate_limit stays off: without a reset header tweepy would ask again at once, for ever.
+        self._client: Any = AsyncClient(tokens.access, return_type=aiohttp.ClientResponse)  # type: ignore[no-untyped-call]  # tweepy has no types
+        self._client.session = cast("Any", door)
+        self._me: translate.User | None = None
+        self._own: deque[str] = deque(maxlen=OWN_MAX)
+        """Refs of what was sent for sure: reading back must not take one for another."""
+
+    @property
+    def profile(self) -> Profile:
+        return PROFILE
+
+    def events(self, cursor: str | None) -> AsyncIterator[Arrival]:
+        return Poller(self, self._settings).arrivals(cursor)
+
+    def plan(self, draft: Draft, at: datetime) -> tuple[Part, ...]:  # noqa: ARG002  X's parts don't depend on the time
+        return translate.plan(draft)
+
+    async def send(self, part: Part) -> Receipt:
+        body = part.body
+        media = [await self._upload(picture, part.kind) for picture in body.get("media", ())]
+        if part.kind == "direct":
+            return await self._send_direct(part, media)
+        reply_to = part.previous if part.index else body.get("reply_to")
+        if part.index and reply_to is None:
+            raise FaultError(Fault(FaultKind.INVALID, certain=True, evidence="a thread's part without the one before"))
+        call = partial(
+            self._client.create_tweet,
+            text=body.get("text"),
+            in_reply_to_tweet_id=reply_to,
+            media_ids=media or None,
+            user_auth=False,
+        )
+        reply = await self._ask("post", call, part.kind)
+        post_id = _read(reply, _PostAnswer).data.id
+        return self._receipt(post_id, f"https://x.com/i/status/{post_id}", part.kind, reply)
+
+    async def _send_direct(self, part: Part, media: list[str]) -> Receipt:
+        call = partial(
+            self._client.create_direct_message,
+            dm_conversation_id=part.body.get("conversation"),
+            participant_id=part.body.get("to"),
+            media_id=media[0] if media else None,
+            text=part.body.get("text"),
+            user_auth=False,
+        )
+        reply = await self._ask("direct message", call, part.kind)
+        return self._receipt(translate.DIRECT + _read(reply, _DirectAnswer).data.dm_event_id, None, part.kind, reply)
+
+    def _receipt(self, ref: str, url: str | None, kind: str, reply: session.Reply) -> Receipt:
+        self._own.append(ref)
+        return Receipt(MessageRef(ref), self._clock.now(), url, session.lanes(kind, reply.headers))
+
+    async def delete(self, ref: MessageRef) -> None:
+        """Take a post back, or a direct message out of the account's own view."""
+        if not ref.removeprefix(translate.DIRECT).isdecimal():
+            raise FaultError(Fault(FaultKind.INVALID, certain=True, evidence="this is no message of X"))
+        if ref.startswith(translate.DIRECT):
+            path = f"/2/dm_events/{ref.removeprefix(translate.DIRECT)}"
+            call = partial(self._client._make_request, "DELETE", path)  # noqa: SLF001  tweepy has no call for it
+        else:
+            call = partial(self._client.delete_tweet, ref, user_auth=False)
+        try:
+            answer = _read(await self._ask("delete", call), _DeletedAnswer)
+        except FaultError as error:
+            if error.fault.kind is not FaultKind.TARGET_GONE:
+                raise
+            return
+        if not answer.data.deleted:
+            raise FaultError(Fault(FaultKind.FORBIDDEN, certain=True, evidence="X did not delete it"))
+
+    async def reconcile(self, part: Part, since: datetime) -> Receipt | Unsure:
+        """Look for the part among what the account said since then."""
+        earliest = since - SKEW
+        if part.kind == "direct":
+            return await self._find(part, earliest, translate.DirectEvent, partial(self._directs_of, part))
+        me = await self.whoami()
+        fetch = partial(
+            self._client.get_users_tweets,
+            me.id,
+            start_time=earliest,
+            max_results=100,
+            tweet_fields=POST_FIELDS,
+            user_auth=False,
+        )
+        return await self._find(part, earliest, translate.Post, fetch)
+
+    async def _find(
+        self,
+        part: Part,
+        earliest: datetime,
+        kind: type[translate.Post | translate.DirectEvent],
+        fetch: Callable[..., Awaitable[Any]],
+    ) -> Receipt | Unsure:
+        token: str | None = None
+        me = await self.whoami()
+        for _ in range(READ_BACK_PAGES_MAX):
+            reply = await self._ask("read back", partial(fetch, pagination_token=token))
+            page = _read(reply, translate.Page)
+            items = [translate.attempt(raw, kind) for raw in page.data]
+            for item in items:
+                if item is not None and self._is_part(item, part, me.id):
+                    return self._found(item)
+            if None in items:
+                return Unsure.UNKNOWN
+            token = page.meta.next_token
+            past = any(item is not None and item.created_at < earliest for item in items)
+            if past or not token:
+                return Unsure.NOT_SENT
+        return Unsure.UNKNOWN
+
+    def _is_part(self, item: translate.Post | translate.DirectEvent, part: Part, me: str) -> bool:
+        sent = part.body.get("text", "")
+        if isinstance(item, translate.DirectEvent):
+            known = translate.DIRECT + item.id in self._own
+            return item.sender_id == me and not known and translate.says(item, sent, reply=False)
+        reply_to = part.previous if part.index else part.body.get("reply_to")
+        same_place = item.replied_to == reply_to and item.id not in self._own
+        return same_place and translate.says(item, sent, reply=reply_to is not None)
+
+    def _found(self, item: translate.Post | translate.DirectEvent) -> Receipt:
+        direct = isinstance(item, translate.DirectEvent)
+        ref = translate.DIRECT + item.id if direct else item.id
+        self._own.append(ref)
+        return Receipt(MessageRef(ref), item.created_at, None if direct else f"https://x.com/i/status/{item.id}")
+
+    async def check(self) -> Signal:
+        """Who am I? Suspended and signed-out accounts aren't told; a locked one is, so that only a write shows it."""
+        try:
+            me = await self._identify()
+        except FaultError as error:
+            return Signal(Source.PROBE, self._clock.now(), error.fault.evidence, error.fault)
+        return Signal(Source.PROBE, self._clock.now(), f"GET /2/users/me: @{me.username}")
+
+    async def aclose(self) -> None:
+        await self._tokens.aclose()
+        await self._door.close()
+
+    # What the poller asks.
+
+    async def whoami(self) -> translate.User:
+        return self._me or await self._identify()
+
+    async def mentions(self, since_id: str | None, size: int, token: str | None) -> Page:
+        me = await self.whoami()
+        call = partial(
+            self._client.get_users_mentions,
+            me.id,
+            since_id=since_id,
+            max_results=size,
+            pagination_token=token,
+            tweet_fields=POST_FIELDS,
+            expansions=["author_id"],
+            user_auth=False,
+        )
+        return self._page(await self._ask("mentions", call))
+
+    async def directs(self, size: int, token: str | None) -> Page:
+        return self._page(await self._ask("direct messages", partial(self._directs_of, None, size, token)))
+
+    async def _directs_of(self, part: Part | None, max_results: int = 100, pagination_token: str | None = None) -> Any:
+        where = part.body if part else {}
+        return await self._client.get_direct_message_events(
+            dm_conversation_id=where.get("conversation"),
+            participant_id=where.get("to"),
+            event_types=CREATED,
+            max_results=max_results,
+            pagination_token=pagination_token,
+            dm_event_fields=DIRECT_FIELDS,
+            expansions=["sender_id"],
+            user_auth=False,
+        )
+
+    def _page(self, reply: session.Reply) -> Page:
+        remaining = reply.headers.get("x-rate-limit-remaining", "")
+        reset = session.reset_at(reply.headers, self._clock.now())
+        return Page(reply.body, int(remaining) if remaining.isdecimal() else None, reset)
+
+    async def _identify(self) -> translate.User:
+        reply = await self._ask("users/me", partial(self._client.get_me, user_auth=False))
+        self._me = _read(reply, _UserAnswer).data
+        return self._me
+
+    # Pictures: media v2, which tweepy has no calls for.
+
+    async def _upload(self, picture: dict[str, Any], kind: str) -> str:
+        """Hand a picture in; returns its media id. Whatever fails here, nothing was posted yet."""
+        try:
+            return await self._uploaded(picture, kind)
+        except FaultError as error:
+            fault = structs.replace(error.fault, certain=True)
+            refused = fault.kind is FaultKind.INVALID
+            raise FaultError(structs.replace(fault, kind=FaultKind.MEDIA) if refused else fault) from error
+
+    async def _uploaded(self, picture: dict[str, Any], kind: str) -> str:
+        data = await self.context.media(picture["sha256"])
+        prefix = "dm" if kind == "direct" else "tweet"
+        category = f"{prefix}_{'gif' if picture['mime'] == 'image/gif' else 'image'}"
+        begin = {"media_type": picture["mime"], "total_bytes": len(data), "media_category": category}
+        media_id = _read(await self._post("/2/media/upload/initialize", begin), _UploadAnswer).data.id
+        for index in range(0, len(data), SEGMENT_BYTES):
+            segment = base64.b64encode(data[index : index + SEGMENT_BYTES]).decode()
+            body = {"media": segment, "segment_index": index // SEGMENT_BYTES}
+            await self._post(f"/2/media/upload/{media_id}/append", body)
+        reply = await self._post(f"/2/media/upload/{media_id}/finalize", {})
+        await self._processed(_read(reply, _UploadAnswer).data)
+        if alt := picture.get("alt"):
+            await self._post("/2/media/metadata", {"id": media_id, "metadata": {"alt_text": {"text": alt}}})
+        return media_id
+
+    async def _processed(self, upload: _Upload) -> None:
+        """Wait until X has worked through the picture."""
+        for _ in range(STATUS_ASKS_MAX):
+            info = upload.processing_info
+            if info is None or info.state == "succeeded":
+                return
+            if info.state == "failed":
+                raise FaultError(Fault(FaultKind.MEDIA, certain=True, evidence="X could not process the picture"))
+            await self._clock.sleep(min(max(info.check_after_secs, 0.0), STATUS_REST_LONGEST_S))
+            params = {"command": "STATUS", "media_id": upload.id}
+            call = partial(self._client._make_request, "GET", "/2/media/upload", params, tuple(params))  # noqa: SLF001  as above
+            upload = _read(await self._ask("media status", call), _UploadAnswer).data
+        raise FaultError(Fault(FaultKind.MEDIA_PENDING, certain=True, evidence="X still processes the picture"))
+
+    async def _post(self, route: str, body: dict[str, Any]) -> session.Reply:
+        return await self._ask("media", partial(self._client._make_request, "POST", route, json=body))  # noqa: SLF001  as above
+
+    # The border.
+
+    async def _ask(self, doing: str, call: Callable[[], Awaitable[Any]], kind: str | None = None) -> session.Reply:
+        """Make a request; with a token that X refuses, once more with a fresh one."""
+        async with crossing(partial(self._describe, kind), FAULTS, doing=doing):
+            used = self._tokens.access
+            self._client.bearer_token = used
+            try:
+                return cast("session.Reply", await call())
+            except Unauthorized:
+                if not await self._tokens.renew(used):
+                    raise
+            self._client.bearer_token = self._tokens.access
+            return cast("session.Reply", await call())
+
+    def _describe(self, kind: str | None, error: Exception) -> Told | None:
+        if isinstance(error, RuntimeError) and self._door.closed:
+            return Told("the account is closed", reached=False)
+        if not isinstance(error, HTTPException):
+            return session.broken(error)
+        reply = cast("session.Reply", error.response)
+        told = session.told(reply.status, reply.reason or "", reply.problem or {})
+        now = self._clock.now()
+        retry_at = None
+        if reply.status == 429 or "88" in told.codes:
+            retry_at = session.reset_at(reply.headers, now)
+        elif "226" in told.codes:
+            retry_at = now + AUTOMATION_REST
+        lanes = session.lanes(kind, reply.headers)
+        return structs.replace(told, text=self._tokens.hide(told.text), retry_at=retry_at, lanes=lanes)
+
+
+def _read(reply: session.Reply, kind: type[T]) -> T:
+    """What a success says. X also answers 200 with errors and no data: they are judged like a refusal."""
+    try:
+        return msgspec.json.decode(reply.body, type=kind)
+    except (msgspec.DecodeError, RecursionError) as error:
+        problem = session.problem(reply.body, reply.content_type)
+        told = session.told(reply.status, reply.reason or "", problem, "an answer that is none")
+        fault = judge(told, FAULTS)
+        if fault.kind is FaultKind.UNKNOWN:
+            log.error("no rule for: %s", fault.evidence)  # noqa: TRY400  the decoder's traceback tells nothing
+        raise FaultError(fault) from error

@@ -1,0 +1,197 @@
+"""What comes in: mentions and direct messages, polled side by side. Apart from the adapter: it is a loop of its own.
+
+X's pages come newest first. Everything since the cursor is collected before any of it is handed on, oldest first.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct, structs
+
+from adapters.x import translate
+from adapters.x.profile import Settings
+from gateway.model.delivery import FaultError, FaultKind
+from gateway.model.events import PlatformEvent
+from gateway.model.ids import AccountId
+from gateway.model.standing import Signal, Source
+from gateway.ports import Arrival, Context
+
+log = logging.getLogger("multihome.x")
+
+PAGE = 100
+MENTION_PAGES_MAX = 8
+"""The newest 800 mentions can be reached: posts/timelines/introduction.mdx."""
+DIRECT_PAGES_MAX = 5
+"""Of the 15 that X answers in 15 minutes."""
+DIRECT_REST_S = 900.0
+"""How long direct messages are left alone when X refuses only them: its window."""
+Item = TypeVar("Item", translate.Post, translate.DirectEvent)
+
+
+class Cursor(Struct, frozen=True):
+    """The newest ids that were handled; None: not looked yet, so begin with what comes from now on."""
+
+    mention: str | None = None
+    direct: str | None = None
+
+
+class Page(Struct, frozen=True):
+    """One answered page: its list and what X said of the window it counts in."""
+
+    body: bytes
+    remaining: int | None
+    reset_at: datetime | None
+
+
+class Account(Protocol):
+    """What the poller asks of the adapter. Every call may raise FaultError."""
+
+    context: Context
+
+    async def whoami(self) -> translate.User: ...
+
+    async def mentions(self, since_id: str | None, size: int, token: str | None) -> Page: ...
+
+    async def directs(self, size: int, token: str | None) -> Page: ...
+
+
+class Poller:
+    """One account's ear."""
+
+    def __init__(self, account: Account, settings: Settings) -> None:
+        self._account = account
+        self._clock = account.context.clock
+        self._id: AccountId = account.context.account
+        self._settings = settings
+        self._direct_due = self._clock.now()
+
+    async def arrivals(self, cursor: str | None) -> AsyncIterator[Arrival]:
+        """Everything after the cursor; without one, from now on."""
+        place = _placed(cursor)
+        me = await self._account.whoami()
+        while True:
+            events, after = await self._mentions(place, me)
+            if events or after != place:
+                place = after
+                yield events, _told(place)
+            if self._clock.now() >= self._direct_due:
+                events, after = await self._directs(place, me)
+                if events or after != place:
+                    place = after
+                    yield events, _told(place)
+            await self._clock.sleep(self._settings.poll_s)
+
+    async def _mentions(self, place: Cursor, me: translate.User) -> tuple[Sequence[PlatformEvent], Cursor]:
+        if place.mention is None:
+            start = await self._newest(self._account.mentions(None, 5, None))
+            return (), structs.replace(place, mention=start)
+        since = int(place.mention)
+        since_id = place.mention if since else None
+        fetch = partial(self._account.mentions, since_id, PAGE)
+        found, newest = await self._collect(fetch, translate.Post, since, MENTION_PAGES_MAX)
+        fresh = [(post, people) for post, people in found if post.author_id != me.id]
+        events = [translate.mention(post, people, me.id, self._id, since) for post, people in fresh]
+        return _oldest_first(events), structs.replace(place, mention=newest)
+
+    async def _directs(self, place: Cursor, me: translate.User) -> tuple[Sequence[PlatformEvent], Cursor]:
+        """Direct messages have a tight window and a scope of their own: their trouble doesn't silence the mentions."""
+        try:
+            return await self._direct_pages(place, me)
+        except FaultError as error:
+            if error.fault.kind not in (FaultKind.RATE_LIMITED, FaultKind.CONFIG, FaultKind.FORBIDDEN):
+                raise
+            now = self._clock.now()
+            rest = now + timedelta(seconds=DIRECT_REST_S)
+            self._direct_due = min(error.fault.retry_at or rest, rest)
+            log.warning("%s: direct messages rest until %s: %s", self._id, self._direct_due, error.fault.evidence)
+            self._account.context.report(Signal(Source.RECEIVE, now, error.fault.evidence, error.fault))
+            return (), place
+
+    async def _direct_pages(self, place: Cursor, me: translate.User) -> tuple[Sequence[PlatformEvent], Cursor]:
+        self._direct_due = self._clock.now() + timedelta(seconds=self._settings.poll_direct_s)
+        if place.direct is None:
+            start = await self._newest(self._account.directs(1, None))
+            return (), structs.replace(place, direct=start)
+        since = int(place.direct)
+        fetch = partial(self._account.directs, PAGE)
+        found, newest = await self._collect(fetch, translate.DirectEvent, since, DIRECT_PAGES_MAX)
+        fresh = [(event, people) for event, people in found if event.sender_id != me.id]
+        events = [translate.direct(event, people, self._id, me.username) for event, people in fresh]
+        return _oldest_first(events), structs.replace(place, direct=newest)
+
+    async def _newest(self, fetched: Awaitable[Page]) -> str:
+        """The id to begin after: the newest there is."""
+        page = _decoded((await fetched).body)
+        return str(max((_id_of(raw, translate.attempt(raw, _Named)) for raw in page.data), default=0))
+
+    async def _collect(
+        self, fetch: Callable[[str | None], Awaitable[Page]], kind: type[Item], since: int, most: int
+    ) -> tuple[list[tuple[Item, dict[str, translate.User]]], str]:
+        """Every item after ``since`` with the people around it, and the newest id there is."""
+        found: list[tuple[Item, dict[str, translate.User]]] = []
+        newest, token = since, None
+        for _ in range(most):
+            answer = await fetch(token)
+            if kind is translate.DirectEvent:
+                self._spare(answer)
+            page = _decoded(answer.body)
+            people = page.people
+            items = [translate.attempt(raw, kind) for raw in page.data]
+            ids: list[int] = [_id_of(raw, item) for raw, item in zip(page.data, items, strict=True)]
+            newest = max([newest, *ids])
+            found += [(item, people) for item in items if item is not None and int(item.id) > since]
+            token = page.meta.next_token
+            if not token or any(0 < item_id <= since for item_id in ids):
+                return found, str(newest)
+        log.warning("%s: more has come in than X gives back: what is older than %d pages is lost", self._id, most)
+        return found, str(newest)
+
+    def _spare(self, answer: Page) -> None:
+        """Leave the last requests of this tight window to reading back what may have been sent."""
+        if answer.remaining is not None and answer.remaining <= 1 and answer.reset_at is not None:
+            self._direct_due = max(self._direct_due, answer.reset_at)
+
+
+class _Named(Struct):
+    id: translate.Id
+
+
+def _id_of(raw: Raw, item: translate.Post | translate.DirectEvent | _Named | None) -> int:
+    """The item's id, also where nothing else of it can be read, so that it isn't asked for again; 0 without one."""
+    if item is not None:
+        return int(item.id)
+    named = translate.attempt(raw, _Named)
+    log.warning("a malformed event was skipped: %r", bytes(raw)[:200])
+    return int(named.id) if named else 0
+
+
+def _decoded(body: bytes) -> translate.Page:
+    try:
+        return msgspec.json.decode(body, type=translate.Page)
+    except (msgspec.DecodeError, RecursionError):
+        log.warning("a malformed page was skipped: %r", body[:200])
+        return translate.Page()
+
+
+def _oldest_first(events: Sequence[PlatformEvent]) -> Sequence[PlatformEvent]:
+    return sorted(events, key=lambda event: int(event.id))
+
+
+def _placed(cursor: str | None) -> Cursor:
+    if cursor is None:
+        return Cursor()
+    try:
+        return msgspec.json.decode(cursor, type=Cursor)
+    except msgspec.DecodeError:
+        log.exception("the stored cursor can't be read: beginning with what comes from now on")
+        return Cursor()
+
+
+def _told(place: Cursor) -> str:
+    return msgspec.json.encode(place).decode()

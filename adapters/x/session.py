@@ -1,0 +1,310 @@
+"""X's side of HTTP: the real host, bounded answers, errors in words, and tokens that renew themselves.
+
+A file of its own so that the adapter stays a list of what X can do. It knows aiohttp, not tweepy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import msgspec
+from msgspec import Struct, structs
+
+from adapters.border import Told, crossing
+from adapters.x.profile import DIRECTS, DIRECTS_DAY, FAULTS, POSTS, POSTS_DAY, Settings
+from gateway.model.capabilities import LaneState
+from gateway.model.delivery import Fault, FaultError, FaultKind
+from gateway.model.secret import Secret
+from gateway.ports import Vault
+
+BODY_MAX_BYTES = 8 * 2**20
+WORDS_MAX = 300
+ERRORS_MAX = 20
+RESET_LONGEST = timedelta(days=32)
+"""A reset further away than any window of X is nonsense."""
+HARD_CODED = "https://api.twitter.com"
+"""tweepy/asynchronous/client.py: where every request would go."""
+TOKEN_PATH = "/2/oauth2/token"  # noqa: S105  a path, no token
+
+
+class Reply(aiohttp.ClientResponse):
+    """An answer whose body is bounded, and whose error bodies can always be read as a problem.
+
+    tweepy reads the body, and decodes it only for a status of no success: there it would meet HTML of the edge, lists
+    where it wants objects, and die of them without telling the status.
+    """
+
+    problem: dict[str, Any] | None = None
+
+    async def read(self) -> bytes:
+        if self._body is None:
+            announced = self.content_length
+            if announced is None or announced > BODY_MAX_BYTES or "Content-Encoding" in self.headers:
+                self._body = await self._bounded()
+        return await super().read()
+
+    async def _bounded(self) -> bytes:
+        body = bytearray()
+        async for chunk in self.content.iter_any():
+            body += chunk
+            if len(body) > BODY_MAX_BYTES:
+                self.close()
+                raise aiohttp.ClientPayloadError(f"an answer above {BODY_MAX_BYTES} bytes")
+        return bytes(body)
+
+    async def json(self, **_: Any) -> Any:
+        """The body as a problem that tweepy's exceptions can take, whatever it was."""
+        if self.problem is None:
+            self.problem = problem(self.body, self.content_type)
+        return self.problem
+
+    @property
+    def body(self) -> bytes:
+        """What was read, also after the answer was let go."""
+        return self._body or b""
+
+
+def problem(body: bytes, content_type: str) -> dict[str, Any]:
+    """An answer's body in the shape of a problem: strings, and errors that are objects. Never fails."""
+    try:
+        told = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        told = None
+    if not isinstance(told, dict):
+        return {"detail": f"no JSON object but {content_type}"}
+    errors = told.get("errors")
+    kept = [error for error in errors[:ERRORS_MAX] if isinstance(error, dict)] if isinstance(errors, list) else []
+    words = {key: value for key, value in told.items() if isinstance(value, str)}
+    return words | {"errors": [_legacy(error) for error in kept]}
+
+
+def _legacy(error: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in error.items() if isinstance(value, (str, int))} | {
+        "message": str(error.get("message") or error.get("detail") or "")[:WORDS_MAX]
+    }
+
+
+def told(status: int, reason: str, problem: Mapping[str, Any], text: str = "") -> Told:
+    """A problem body as what the fault table looks at: last parts of its types, titles, codes, and its words."""
+    codes: list[str] = []
+    words: list[str] = [text] if text else []
+    for item in (problem, *problem.get("errors", ())):
+        kind, title = str(item.get("type", "")), str(item.get("title", ""))
+        codes += [kind.rpartition("/")[2]] if "/problems/" in kind else []
+        codes += [title] if title and " " not in title and title != reason else []
+        codes += [str(item["code"])] if "code" in item else []
+        words += [str(item[key])[:WORDS_MAX] for key in ("detail", "message") if item.get(key)]
+    oauth = problem.get("error")
+    codes += [oauth] if isinstance(oauth, str) else []
+    words += [str(problem["error_description"])[:WORDS_MAX]] if "error_description" in problem else []
+    return Told("; ".join(dict.fromkeys(words)) or reason, status, tuple(dict.fromkeys(codes))[:ERRORS_MAX])
+
+
+def broken(error: Exception) -> Told | None:
+    """What a failure below HTTP says of the request: never left, or lost from sight."""
+    if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
+        return Told(f"not reached: {type(error).__name__}", reached=False)
+    if isinstance(error, (aiohttp.ClientError, TimeoutError, OSError)):
+        return Told(f"lost: {type(error).__name__}", codes=("connection",))
+    return None
+
+
+def lanes(kind: str | None, headers: Mapping[str, str]) -> tuple[LaneState, ...]:
+    """What an answer's headers say of the windows that a part of this kind counts in."""
+    if kind is None:
+        return ()
+    short, day = (DIRECTS, DIRECTS_DAY) if kind == "direct" else (POSTS, POSTS_DAY)
+    states = (_lane(short, "x-rate-limit", headers), _lane(day, "x-user-limit-24hour", headers))
+    return tuple(state for state in states if state is not None)
+
+
+def _lane(lane: str, prefix: str, headers: Mapping[str, str]) -> LaneState | None:
+    remaining, reset = headers.get(f"{prefix}-remaining"), headers.get(f"{prefix}-reset")
+    if remaining is None or reset is None:
+        return None
+    try:
+        return LaneState(lane, int(remaining), float(int(reset)))
+    except ValueError:
+        return None
+
+
+def reset_at(headers: Mapping[str, str], now: datetime) -> datetime | None:
+    """When a rate limit ends: the day's where that is used up, else the window's; None where X doesn't tell."""
+    resets = [
+        headers.get(f"{prefix}-reset")
+        for prefix in ("x-user-limit-24hour", "x-app-limit-24hour")
+        if headers.get(f"{prefix}-remaining", "0") == "0"
+    ]
+    told_at = [_moment(value) for value in (*resets, headers.get("x-rate-limit-reset")) if value is not None]
+    sane = [at for at in told_at if at is not None and at - now < RESET_LONGEST]
+    return max(sane, default=None)
+
+
+def _moment(epoch_s: str) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(int(epoch_s), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+class Door:
+    """What tweepy takes for its session: the same requests, to the account's own server, without redirects."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.server = _checked(settings.server)
+        self._http = aiohttp.ClientSession(
+            response_class=Reply,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            json_serialize_bytes=msgspec.json.encode,
+            timeout=aiohttp.ClientTimeout(total=settings.timeout_s, sock_connect=min(10.0, settings.timeout_s)),
+        )
+
+    def request(self, method: str, url: str, **options: Any) -> Any:
+        where = self.server + url.removeprefix(HARD_CODED)
+        return self._http.request(method, where, allow_redirects=False, **options)
+
+    @property
+    def closed(self) -> bool:
+        return self._http.closed
+
+    async def close(self) -> None:
+        await self._http.close()
+
+
+def _checked(server: str) -> str:
+    if not server.startswith(("https://", "http://")):
+        raise FaultError(Fault(FaultKind.CONFIG, certain=True, evidence="server: an http(s) address is wanted"))
+    return server.rstrip("/")
+
+
+class Pair(Struct, frozen=True):
+    """What X hands out together; a refresh token serves once."""
+
+    access: str
+    refresh: str | None
+
+
+class Tokens:
+    """The account's tokens. One refresh at a time; what it brings is on disk before anybody uses it.
+
+    The vault's entry is named after the configured refresh token, so that a newly configured one replaces it.
+    """
+
+    def __init__(self, settings: Settings, vault: Vault, door: Door) -> None:
+        refresh = settings.refresh_token.reveal().strip() if settings.refresh_token else None
+        if refresh is not None and not settings.client_id:
+            raise FaultError(Fault(FaultKind.CONFIG, certain=True, evidence="refresh_token wants client_id beside it"))
+        self._settings = settings
+        self._vault = vault
+        self._door = door
+        self._pair = Pair(settings.access_token.reveal().strip(), refresh)
+        self._unsaved: Pair | None = None
+        self._entry = "oauth2-" + hashlib.sha256((refresh or "").encode()).hexdigest()[:12]
+        self._refreshing: asyncio.Task[None] | None = None
+
+    @property
+    def access(self) -> str:
+        return self._pair.access
+
+    def hide(self, text: str) -> str:
+        """The text without the secrets that a platform's words might repeat."""
+        secrets = [self._pair.access, self._pair.refresh]
+        secrets += [self._settings.client_secret.reveal()] if self._settings.client_secret else []
+        for secret in filter(None, secrets):
+            text = text.replace(secret, "***")
+        return text
+
+    async def load(self) -> None:
+        """Go on with what an earlier run was given."""
+        kept = await self._vault.get(self._entry) if self._pair.refresh else None
+        if kept is not None:
+            with suppress(msgspec.DecodeError):
+                self._pair = msgspec.json.decode(kept.reveal(), type=Pair)
+
+    async def renew(self, refused: str) -> bool:
+        """See to it that another token than the refused one is there; False where that can't be."""
+        if self._pair.access != refused:
+            return True
+        if self._pair.refresh is None:
+            return False
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.create_task(self._refresh())
+            self._refreshing.add_done_callback(_heard)
+        # Somebody who stops waiting must not lose the new token for everybody.
+        await asyncio.shield(self._refreshing)
+        return True
+
+    async def aclose(self) -> None:
+        """Let a refresh under way finish: its token would be lost."""
+        if self._refreshing is not None:
+            await asyncio.wait({self._refreshing})
+
+    async def _refresh(self) -> None:
+        if self._unsaved is None:
+            self._unsaved = await self._fetch(self._pair)
+        await self._vault.put(self._entry, Secret(msgspec.json.encode(self._unsaved).decode()))
+        self._pair, self._unsaved = self._unsaved, None
+
+    async def _fetch(self, pair: Pair) -> Pair:
+        form = {"grant_type": "refresh_token", "refresh_token": pair.refresh or ""}
+        client, secret = self._settings.client_id or "", self._settings.client_secret
+        auth = aiohttp.BasicAuth(client, secret.reveal()) if secret else None
+        try:
+            async with crossing(self._describe, FAULTS, doing="refresh"):
+                async with self._door.request(
+                    "POST", TOKEN_PATH, data=form | {"client_id": client}, auth=auth
+                ) as answer:
+                    body: bytes = await answer.read()
+                    if answer.status != 200:
+                        raise _RefusedError(answer.status, answer.reason or "", await answer.json())
+                return _pair(body, pair)
+        except FaultError as error:
+            # Whatever became of the refresh: what wanted it was refused with 401 and is certainly not sent.
+            raise FaultError(structs.replace(error.fault, certain=True)) from error.__cause__
+
+    def _describe(self, error: Exception) -> Told | None:
+        if isinstance(error, _RefusedError):
+            said = told(error.status, error.reason, error.problem)
+            return structs.replace(said, text=self.hide(said.text))
+        return broken(error)
+
+
+class _RefusedError(Exception):
+    def __init__(self, status: int, reason: str, problem: dict[str, Any]) -> None:
+        super().__init__(status)
+        self.status, self.reason, self.problem = status, reason, problem
+
+
+class _Granted(Struct):
+    access_token: str
+    refresh_token: str | None = None
+
+
+def _pair(body: bytes, before: Pair) -> Pair:
+    try:
+        granted = msgspec.json.decode(body, type=_Granted)
+    except msgspec.DecodeError as error:
+        raise _RefusedError(200, "OK", {"detail": "an answer without a token"}) from error
+    return Pair(granted.access_token, granted.refresh_token or before.refresh)
+
+
+def _heard(task: asyncio.Task[None]) -> None:
+    """A failure that nobody waited for is no news: the next caller finds out by itself."""
+    if not task.cancelled():
+        task.exception()
+
+
+def quiet(logger: str) -> None:
+    """Keep a library's DEBUG lines out of every log: tweepy's hold the Authorization header."""
+    logging.getLogger(logger).addFilter(_above_debug)
+
+
+def _above_debug(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.DEBUG

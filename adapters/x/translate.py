@@ -1,0 +1,384 @@
+"""X's words and ours: what the API tells becomes events, a draft becomes posts and direct messages. Pure.
+
+A message's ref is a post's id, or ``dm/`` and an event's id. A conversation is the id of a thread's first post, or
+``dm/`` and a dm_conversation_id.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import msgspec
+from msgspec import Meta, Raw, Struct, structs
+
+from adapters.x.length import fits_direct, fits_post
+from adapters.x.profile import PROFILE
+from gateway.model.content import Document, Link, Media, Mention, Paragraph, Span, Text, spelled
+from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, InConversation, Part, Timeline
+from gateway.model.events import Kind, MessageEdited, MessageReceived
+from gateway.model.identity import Identity
+from gateway.model.ids import AccountId, ConversationId, MessageRef
+from gateway.text.split import split
+
+T = TypeVar("T")
+PLATFORM = "x"
+DIRECT = "dm/"
+ENTITIES_MAX = 100
+GIF_MAX_BYTES = 15_000_000
+_ID = re.compile(r"[0-9]{1,19}")
+_CONVERSATION = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")
+_WEB = re.compile(r"https?://\S+", re.IGNORECASE)
+_BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n)+")
+_CALL = re.compile(r"(?<!\w)[@\uff20]")
+_LEADING_CALLS = re.compile(r"^(?:@\w{1,15}\s+)+")
+_REFUSED_CHARACTERS = {0xFFFE: None, 0xFEFF: None, 0xFFFF: None}
+
+Id = Annotated[str, Meta(pattern=r"^[0-9]{1,19}$")]
+Stamp = Annotated[datetime, Meta(tz=True)]
+
+
+class Address(Struct):
+    """A t.co link in a text; with a ``media_key`` it stands for the post's own pictures."""
+
+    url: str
+    expanded_url: str = ""
+    media_key: str | None = None
+
+
+class Name(Struct):
+    username: str
+    id: str = ""
+
+
+class Entities(Struct):
+    urls: list[Address] = []
+    mentions: list[Name] = []
+
+
+class Long(Struct):
+    """The whole text of a post above 280."""
+
+    text: str
+    entities: Entities = msgspec.field(default_factory=Entities)
+
+
+class Reference(Struct):
+    type: str
+    id: str
+
+
+class Post(Struct):
+    id: Id
+    text: str
+    author_id: Id
+    created_at: Stamp
+    conversation_id: Id | None = None
+    in_reply_to_user_id: str | None = None
+    referenced_tweets: list[Reference] = []
+    entities: Entities = msgspec.field(default_factory=Entities)
+    edit_history_tweet_ids: list[Id] = []
+    note_tweet: Long | None = None
+
+    @property
+    def replied_to(self) -> str | None:
+        return next((r.id for r in self.referenced_tweets if r.type == "replied_to" and _ID.fullmatch(r.id)), None)
+
+
+class DirectEvent(Struct):
+    id: Id
+    sender_id: Id
+    dm_conversation_id: Annotated[str, Meta(pattern=r"^[0-9]{1,19}(-[0-9]{1,19})?$")]
+    created_at: Stamp
+    text: str = ""
+    entities: Entities = msgspec.field(default_factory=Entities)
+
+
+class User(Struct):
+    id: Id
+    username: str = ""
+    name: str = ""
+
+
+class Includes(Struct):
+    users: list[Raw] = []
+
+
+class PageMeta(Struct):
+    next_token: str | None = None
+
+
+class Page(Struct):
+    """One answer of a list. Its items are decoded one by one, so that a broken one harms no other."""
+
+    data: list[Raw] = []
+    includes: Includes = msgspec.field(default_factory=Includes)
+    meta: PageMeta = msgspec.field(default_factory=PageMeta)
+
+    @property
+    def people(self) -> dict[str, User]:
+        users = (attempt(raw, User) for raw in self.includes.users)
+        return {user.id: user for user in users if user is not None}
+
+
+def attempt(raw: Raw, kind: type[T]) -> T | None:
+    """The item, or None when it isn't one."""
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+# From X.
+
+
+def mention(
+    post: Post, people: Mapping[str, User], me: str, account: AccountId, seen: int
+) -> MessageReceived | MessageEdited:
+    """A post that calls the account. ``seen`` is the newest id that was handled: an edit of something older than
+    that is an edit, of something younger it is all there is to know.
+    """
+    told = post.note_tweet or post
+    document = read(told.text, told.entities)
+    conversation = ConversationId(post.conversation_id or post.id)
+    author = _identity(post.author_id, people)
+    first = min((int(i) for i in post.edit_history_tweet_ids), default=int(post.id))
+    if first <= seen and first != int(post.id):
+        ref = MessageRef(str(first))
+        return MessageEdited(account, post.id, ref, conversation, author, document, post.created_at)
+    return MessageReceived(
+        account,
+        post.id,
+        MessageRef(post.id),
+        conversation,
+        Kind.REPLY if post.in_reply_to_user_id == me else Kind.MENTION,
+        author,
+        document,
+        post.created_at,
+        in_reply_to=MessageRef(post.replied_to) if post.replied_to else None,
+    )
+
+
+def direct(event: DirectEvent, people: Mapping[str, User], account: AccountId, handle: str) -> MessageReceived:
+    """A direct message. In a group the account is spoken to where it is named."""
+    group = "-" not in event.dm_conversation_id
+    return MessageReceived(
+        account,
+        event.id,
+        MessageRef(DIRECT + event.id),
+        ConversationId(DIRECT + event.dm_conversation_id),
+        Kind.GROUP if group else Kind.DIRECT,
+        _identity(event.sender_id, people),
+        read(event.text, event.entities),
+        event.created_at,
+        private=True,
+        addressed=not group or f"@{handle}".casefold() in event.text.casefold(),
+    )
+
+
+def _identity(user_id: str, people: Mapping[str, User]) -> Identity:
+    user = people.get(user_id)
+    return Identity(PLATFORM, user_id, user.username, user.name) if user else Identity(PLATFORM, user_id)
+
+
+def read(text: str, entities: Entities) -> Document:
+    """X's text as paragraphs: t.co back to what it stands for, names as mentions, escapes undone."""
+    marks: dict[str, Span | None] = {}
+    for address in entities.urls[:ENTITIES_MAX]:
+        known = _WEB.fullmatch(address.expanded_url)
+        marks[address.url] = None if address.media_key else Link(address.expanded_url if known else address.url)
+    for name in entities.mentions[:ENTITIES_MAX]:
+        marks[f"@{name.username}".casefold()] = Mention(PLATFORM, name.id, name.username)
+    longest_first = sorted(filter(None, marks), key=len, reverse=True)
+    pattern = re.compile(f"({'|'.join(map(re.escape, longest_first))})(?!\\w)", re.IGNORECASE) if marks else None
+    blocks = _BLANK_LINES.split(text.replace("\r\n", "\n"))
+    paragraphs = (tuple(_spans(block.strip(), pattern, marks)) for block in blocks)
+    return Document(tuple(paragraph for paragraph in paragraphs if paragraph))
+
+
+def _spans(text: str, pattern: re.Pattern[str] | None, marks: Mapping[str, Span | None]) -> list[Span]:
+    spans: list[Span] = []
+    pieces = pattern.split(text) if pattern else [text]
+    for position, piece in enumerate(pieces):
+        if position % 2:
+            span = marks.get(piece, marks.get(piece.casefold()))
+            spans += [span] if span is not None else []
+        elif piece:
+            spans.append(Text(unescape(piece)))
+    if spans and isinstance(last := spans[-1], Text):
+        spans[-1:] = [Text(last.text.rstrip())] if last.text.strip() else []
+    return spans
+
+
+def unescape(text: str) -> str:
+    """X escapes these three, and no others."""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def says(found: Post | DirectEvent, sent: str, *, reply: bool) -> bool:
+    """Whether a text that X tells is one that was sent: t.co, escapes, spaces and a reply's leading names aside."""
+    told = found.note_tweet or found if isinstance(found, Post) else found
+    wanted = _plain(sent, reply=reply)
+    return any(
+        _pattern(text, told.entities, reply=reply).fullmatch(wanted) for text in (told.text, unescape(told.text))
+    )
+
+
+def _plain(text: str, *, reply: bool) -> str:
+    flat = " ".join(unicodedata.normalize("NFC", text).split())
+    return _LEADING_CALLS.sub("", flat) if reply else flat
+
+
+def _pattern(text: str, entities: Entities, *, reply: bool) -> re.Pattern[str]:
+    """What the sender may have typed, as a pattern: X adds a scheme or a slash to an address that had none."""
+    typed: dict[str, str] = {}
+    for address in entities.urls[:ENTITIES_MAX]:
+        if address.media_key:
+            text = text.replace(address.url, "")
+        elif address.url:
+            scheme, _, rest = address.expanded_url.rpartition("://")
+            typed[address.url] = f"(?:{re.escape(scheme)}://)?{re.escape(rest.rstrip('/'))}/?"
+    flat = _plain(text, reply=reply)
+    if not typed:
+        return re.compile(re.escape(flat))
+    pieces = re.split(f"({'|'.join(map(re.escape, typed))})", flat)
+    return re.compile("".join(typed[piece] if n % 2 else re.escape(piece) for n, piece in enumerate(pieces)))
+
+
+# To X.
+
+
+class Aim(Struct, frozen=True):
+    """Where a draft goes: the kind of its first part, what its body names, and whom it calls."""
+
+    kind: str
+    body: dict[str, str]
+    call: Mention | None = None
+
+
+def plan(draft: Draft) -> tuple[Part, ...]:
+    """The posts or direct messages of a draft. Raises FaultError where X can't carry it."""
+    aim = _aim(draft)
+    private = aim.kind == "direct"
+    document = draft.document if aim.call is None else _called(draft.document, aim.call)
+    if document.is_empty:
+        _refuse(FaultKind.INVALID, "there is nothing to say")
+    try:
+        slices = split(document, fits_direct if private else fits_post, spell)
+    except ValueError as error:
+        _refuse(FaultKind.TOO_LONG, str(error))
+    pictures = _pictures(document.media, 1 if private else PROFILE.limits.images_max)
+    count = max(len(slices), len(pictures))
+    return tuple(
+        _part(
+            draft,
+            aim,
+            index,
+            count,
+            slices[index].paragraphs if index < len(slices) else (),
+            pictures[index] if index < len(pictures) else (),
+        )
+        for index in range(count)
+    )
+
+
+def _part(
+    draft: Draft, aim: Aim, index: int, count: int, paragraphs: tuple[Paragraph, ...], media: tuple[Media, ...]
+) -> Part:
+    private = aim.kind == "direct"
+    body: dict[str, Any] = dict(aim.body) if private or index == 0 else {}
+    text = write(paragraphs)
+    if text:
+        body["text"] = text
+    if media:
+        body["media"] = [_told(picture) for picture in media]
+    rest = None
+    if count > 1:
+        own = _uncalled(paragraphs, aim.call) if index == 0 and aim.call else paragraphs
+        rest = structs.replace(draft.document, paragraphs=own, media=media)
+    kind = aim.kind if private or index == 0 else "reply"
+    return Part(index, kind, f"{draft.id}.{index}", body, rest=rest)
+
+
+def _aim(draft: Draft) -> Aim:
+    target = draft.target
+    if isinstance(target, Timeline):
+        return Aim("post", {})
+    if isinstance(target, InConversation):
+        if target.conversation.startswith(DIRECT):
+            conversation = target.conversation.removeprefix(DIRECT)
+            return Aim("direct", {"conversation": _checked(_CONVERSATION, conversation)})
+        if target.private:
+            _refuse(FaultKind.TARGET_REFUSED, "a private conversation is no thread of posts")
+        return Aim("reply", {"reply_to": _checked(_ID, draft.in_reply_to or target.conversation)})
+    if target.identity.platform != PLATFORM:
+        _refuse(FaultKind.TARGET_REFUSED, "this person is on another platform")
+    if target.private:
+        return Aim("direct", {"to": _checked(_ID, target.identity.id)})
+    if not target.identity.handle:
+        _refuse(FaultKind.TARGET_REFUSED, "a person without a known handle can't be called")
+    return Aim("post", {}, Mention(PLATFORM, target.identity.id, target.identity.handle))
+
+
+def _checked(pattern: re.Pattern[str], name: str) -> str:
+    if not pattern.fullmatch(name):
+        _refuse(FaultKind.TARGET_REFUSED, "this is no post, person or conversation of X")
+    return name
+
+
+def _called(document: Document, call: Mention) -> Document:
+    first, *others = document.paragraphs or ((),)
+    if first and isinstance(first[0], Mention) and first[0].id == call.id:
+        return document
+    return structs.replace(document, paragraphs=((call, Text(" "), *first), *others))
+
+
+def _uncalled(paragraphs: tuple[Paragraph, ...], call: Mention) -> tuple[Paragraph, ...]:
+    """The slice without the name that was put before it."""
+    first, *others = paragraphs or ((),)
+    return ((*first[2:],), *others) if first[:2] == (call, Text(" ")) else paragraphs
+
+
+def _pictures(media: Sequence[Media], most: int) -> list[tuple[Media, ...]]:
+    """Pictures by message: up to ``most`` together, a GIF by itself."""
+    groups: list[tuple[Media, ...]] = []
+    for picture in media:
+        gif = picture.mime == "image/gif"
+        if picture.mime not in PROFILE.limits.image_mimes:
+            _refuse(FaultKind.MEDIA, f"X takes no {picture.mime}")
+        if picture.size_bytes > (GIF_MAX_BYTES if gif else PROFILE.limits.image_size_bytes):
+            _refuse(FaultKind.MEDIA, f"a picture of {picture.size_bytes} bytes is too big for X")
+        alone = gif or not groups or len(groups[-1]) >= most or groups[-1][-1].mime == "image/gif"
+        if alone:
+            groups.append((picture,))
+        else:
+            groups[-1] = (*groups[-1], picture)
+    return groups
+
+
+def _told(picture: Media) -> dict[str, Any]:
+    told = {"sha256": picture.sha256, "mime": picture.mime}
+    return told | {"alt": picture.alt[: PROFILE.limits.alt_max]} if picture.alt else told
+
+
+def write(paragraphs: Sequence[Paragraph]) -> str:
+    """Plain text as X wants it: no markup, and without the characters it refuses."""
+    return (
+        "\n\n".join("".join(map(spell, paragraph)) for paragraph in paragraphs).translate(_REFUSED_CHARACTERS).strip()
+    )
+
+
+def spell(span: Span) -> str:
+    """A span in X's spelling. Only people of X are called; others are named, so that no stranger hears it."""
+    if not isinstance(span, Mention):
+        return spelled(span)
+    if span.platform == PLATFORM and span.handle:
+        return f"@{span.handle}"
+    return _CALL.sub("", span.name or span.handle)
+
+
+def _refuse(kind: FaultKind, evidence: str) -> NoReturn:
+    raise FaultError(Fault(kind, certain=True, evidence=evidence))
