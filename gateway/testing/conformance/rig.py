@@ -302,6 +302,12 @@ def _chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
+def too_long_for_one(adapter: Adapter, *, private: bool = False) -> str:
+    """A text of 3,000 characters or more that the platform doesn't take in one piece."""
+    limits = adapter.profile.limits
+    return text_of(max(3000, 2 * (limits.direct_max if private else limits.text_max)) // 6)
+
+
 def text_of(words: int) -> str:
     """Sentences of words that are all different, in paragraphs: about seven characters a word."""
     numbered = [f"w{i:05d}" for i in range(words)]

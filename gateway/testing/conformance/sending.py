@@ -20,7 +20,7 @@ from gateway.testing.conformance.rig import (
     picture,
     publish,
     send_all,
-    text_of,
+    too_long_for_one,
     unique,
 )
 
@@ -45,9 +45,9 @@ class Sending:
 
     async def test_a_long_text_becomes_a_thread_in_order(self, rig: Rig) -> None:
         adapter = await rig.open()
-        text = text_of(430)
-        assert len(text) > 3000
+        text = too_long_for_one(adapter)
         parts = adapter.plan(draft(rig, text), now())
+        assert len(parts) > 1
         await send_all(adapter, parts)
         held = rig.held()
         assert len(held) == len(parts)
@@ -56,7 +56,7 @@ class Sending:
     async def test_a_thread_is_chained(self, rig: Rig) -> None:
         needs(rig, Feature.THREAD)
         adapter = await rig.open()
-        parts = adapter.plan(draft(rig, text_of(1200)), now())
+        parts = adapter.plan(draft(rig, too_long_for_one(adapter)), now())
         assert len(parts) > 1
         await send_all(adapter, parts)
         held = rig.held()
@@ -89,7 +89,7 @@ class Sending:
         adapter = await rig.open()
         event = await hear(rig, adapter, "ana", kind, unique("Tell me everything"))
         before = len(rig.held())
-        text = text_of(1600)
+        text = too_long_for_one(adapter, private=event.private)
         parts = adapter.plan(answer_to(rig, event, text), now())
         await send_all(adapter, parts)
         held = rig.held()[before:]
@@ -135,7 +135,7 @@ class Sending:
     async def test_a_picture_goes_with_the_first_part(self, rig: Rig) -> None:
         needs(rig, Feature.IMAGE)
         adapter = await rig.open()
-        long = draft(rig, text_of(900), media=(picture(rig, "A blue square"),))
+        long = draft(rig, too_long_for_one(adapter), media=(picture(rig, "A blue square"),))
         await send_all(adapter, adapter.plan(long, now()))
         assert [len(message.media) for message in rig.held()] == [1] + [0] * (len(rig.held()) - 1)
 

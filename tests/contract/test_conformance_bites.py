@@ -1,0 +1,182 @@
+"""The conformance suite finds what it is there to find: adapters broken on purpose fail it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from conformance_rig import SandboxRig, platform_named
+from msgspec import structs
+
+from adapters.sandbox.control import serve
+from gateway.model.delivery import FaultError
+from gateway.model.standing import Signal, Source
+from gateway.testing.conformance import Conformance
+
+PLATFORM = "telegram"
+
+
+class Broken:
+    """An adapter that is well but for what a subclass breaks."""
+
+    def __init__(self, adapter: Any, rig: SandboxRig) -> None:
+        self._adapter = adapter
+        self._rig = rig
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._adapter, name)
+
+
+class SendsTwice(Broken):
+    async def send(self, part: Any) -> Any:
+        await self._adapter.send(part)
+        return await self._adapter.send(part)
+
+
+class IsAlwaysSure(Broken):
+    async def send(self, part: Any) -> Any:
+        try:
+            return await self._adapter.send(part)
+        except FaultError as error:
+            raise FaultError(structs.replace(error.fault, certain=True)) from error
+
+
+class SwallowsCancellation(Broken):
+    async def send(self, part: Any) -> Any:
+        work = asyncio.ensure_future(self._adapter.send(part))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            return await work
+
+
+class PlansInPublic(Broken):
+    def plan(self, draft: Any, at: Any) -> Any:
+        return tuple(structs.replace(part, kind="post") for part in self._adapter.plan(draft, at))
+
+
+class PlansAtRandom(Broken):
+    def plan(self, draft: Any, at: Any) -> Any:
+        return tuple(structs.replace(part, key=uuid.uuid4().hex) for part in self._adapter.plan(draft, at))
+
+
+class LosesTheLastPart(Broken):
+    def plan(self, draft: Any, at: Any) -> Any:
+        parts = self._adapter.plan(draft, at)
+        return parts[:-1] or parts
+
+
+class ForgetsItsPosition(Broken):
+    def events(self, _: str | None) -> Any:
+        return self._adapter.events(None)
+
+
+class NeverMovesOn(Broken):
+    async def events(self, cursor: str | None) -> AsyncIterator[Any]:
+        first = cursor
+        async for events, now in self._adapter.events(cursor):
+            first = first or now
+            yield events, first
+
+
+class ProbesByPosting(Broken):
+    async def check(self) -> Any:
+        await self._adapter.send(self._adapter.plan(self._rig.any_draft(), None)[0])
+        return await self._adapter.check()
+
+
+class SeesNothing(Broken):
+    async def check(self) -> Any:
+        return Signal(Source.PROBE, self._rig.bench.context.clock.now(), "all is well")
+
+
+class TellsSecrets(Broken):
+    async def send(self, part: Any) -> Any:
+        logging.getLogger("multihome.broken").debug("with %s", next(iter(self._rig.secrets)))
+        return await self._adapter.send(part)
+
+
+class LeavesATask(Broken):
+    async def aclose(self) -> None:
+        self._rig.left.append(asyncio.create_task(asyncio.sleep(60)))
+        await self._adapter.aclose()
+
+
+class CannotEdit(Broken):
+    def __getattr__(self, name: str) -> Any:
+        if name == "edit":
+            raise AttributeError(name)
+        return super().__getattr__(name)
+
+
+class BreakableRig(SandboxRig):
+    broken: type[Broken] = Broken
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.left: list[asyncio.Task[None]] = []
+
+    async def open(self, account: str = "agent") -> Any:
+        return self.broken(await super().open(account), self)
+
+    def any_draft(self) -> Any:
+        from gateway.testing.conformance.rig import draft
+
+        return draft(self, "Just looking")
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[BreakableRig]:
+    made = BreakableRig(platform_named(PLATFORM), await serve(names=[PLATFORM]))
+    yield made
+    for task in made.left:
+        task.cancel()
+    await made.close()
+
+
+async def run(rig: BreakableRig, name: str, fixtures: dict[str, Any]) -> None:
+    await getattr(Conformance(), f"test_{name}")(rig, **fixtures)
+
+
+CASES = [
+    (SendsTwice, "a_post_arrives_with_its_exact_words_and_links", {}),
+    (IsAlwaysSure, "trouble_after_acceptance_is_never_certain", {"trouble": "drop_after"}),
+    (SwallowsCancellation, "a_cancelled_send_is_never_lost_nor_doubled", {}),
+    (PlansInPublic, "a_private_conversation_never_plans_a_public_part", {}),
+    (PlansAtRandom, "the_same_draft_and_time_give_the_same_parts", {}),
+    (LosesTheLastPart, "a_long_text_becomes_a_thread_in_order", {}),
+    (ForgetsItsPosition, "what_was_said_while_we_were_away_arrives", {"kind": "direct"}),
+    (NeverMovesOn, "what_was_said_while_we_were_away_arrives", {"kind": "direct"}),
+    (ProbesByPosting, "a_probe_of_a_healthy_account_only_reads", {}),
+    (SeesNothing, "a_probe_sees_it_without_writing", {"trouble": "suspend"}),
+    (TellsSecrets, "secrets_stay_secret", {}),
+    (LeavesATask, "nothing_runs_on_after_closing", {}),
+    (CannotEdit, "the_adapter_is_what_its_profile_claims", {}),
+]
+
+
+@pytest.mark.parametrize(("broken", "name", "more"), CASES, ids=[broken.__name__ for broken, _, _ in CASES])
+async def test_a_broken_adapter_fails(
+    rig: BreakableRig,
+    broken: type[Broken],
+    name: str,
+    more: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fixtures = more | ({"caplog": caplog} if name == "secrets_stay_secret" else {})
+    rig.broken = broken
+    monkeypatch.setattr("gateway.testing.conformance.rig.WAIT_S", 1.0)  # for what never comes
+    with pytest.raises((AssertionError, ValueError, TimeoutError)):
+        await run(rig, name, fixtures)
+
+
+@pytest.mark.parametrize(("name", "more"), [case[1:] for case in CASES], ids=[name for _, name, _ in CASES])
+async def test_a_sound_adapter_passes_the_same(
+    rig: BreakableRig, name: str, more: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    await run(rig, name, more | ({"caplog": caplog} if name == "secrets_stay_secret" else {}))
