@@ -72,6 +72,7 @@ class AccountConfig(Struct, frozen=True):
     platform: str
     on_uncertain: Literal["hold", "resend"]
     settings: Any
+    rate_factor: float = 1.0
 
 
 class AgentSection(Struct, frozen=True):
@@ -116,6 +117,7 @@ class AccountTable(Struct, frozen=True):
 
     id: str
     on_uncertain: Literal["hold", "resend"] = "hold"
+    rate_factor: Annotated[float, Meta(gt=0, le=10_000)] = 1.0
 
 
 SECTIONS: dict[str, type[Struct]] = {
@@ -223,7 +225,7 @@ class _Reader:
         settings = self._struct(platform.settings, theirs, where, also=_keys(AccountTable))
         if head is None or settings is None:
             return None
-        return AccountConfig(AccountId(name), platform.name, head.on_uncertain, settings)
+        return AccountConfig(AccountId(name), platform.name, head.on_uncertain, settings, head.rate_factor)
 
     def _names(self, raw: dict[str, Any]) -> frozenset[AccountId]:
         """Every account that is named, usable or not: a bad account is one problem, not one more in each route."""

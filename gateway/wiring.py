@@ -21,6 +21,7 @@ from gateway.config import AccountConfig, Config
 from gateway.desk import Desk
 from gateway.directory import Directory
 from gateway.ids import id_source
+from gateway.model.capabilities import Profile
 from gateway.model.ids import AccountId
 from gateway.monitor import Monitor, Pauses
 from gateway.outbox.intake import Intake
@@ -85,7 +86,7 @@ def sandbox() -> Any:
 
 async def build(config: Config, *, clock: Clock | None = None) -> Gateway:
     """Put a gateway together. Opens the database, and so takes its lock."""
-    store = await open_store(config.gateway.database, config.gateway.workspace)
+    store = open_store(config.gateway.database, config.gateway.workspace, clock)
     try:
         return assemble(config, store, clock or SystemClock(), platforms())
     except BaseException:
@@ -167,7 +168,16 @@ def _member(
         services.store.media,
         lambda signal: monitor.observe(account.id, signal),
     )
-    return Member(account.id, platform, account.settings, Rules(platform.profile, account.on_uncertain), context)
+    profile = at_rate(platform.profile, account.rate_factor)
+    return Member(account.id, platform, account.settings, Rules(profile, account.on_uncertain), context)
+
+
+def at_rate(profile: Profile, factor: float) -> Profile:
+    """The profile of an account that is allowed more (a paid tier, a server of one's own) or less."""
+    if factor == 1.0:
+        return profile
+    lanes = tuple(structs.replace(lane, n=max(lane.cost, int(lane.n * factor))) for lane in profile.lanes)
+    return structs.replace(profile, lanes=lanes)
 
 
 def _handler(config: Config) -> agent.Handler | None:
