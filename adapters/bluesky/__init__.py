@@ -1,0 +1,1 @@
+"""Bluesky and other AT Protocol servers, over the library ``atproto``."""

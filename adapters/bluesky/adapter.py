@@ -1,0 +1,309 @@
+"""Talks to one Bluesky account. The client library is behind wire.py; what is heard comes from receive.py."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from msgspec import convert, json
+
+from adapters.bluesky.parts import POSTS, like_key, plan, refused
+from adapters.bluesky.profile import DEFAULT_PUBLIC_SERVER, PROFILE, Settings
+from adapters.bluesky.receive import Receiver
+from adapters.bluesky.session import Session
+from adapters.bluesky.translate import CHAT, DirectMessage, Message, Post, aware, place_of, record_key
+from gateway.model.capabilities import LaneState, Profile
+from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt
+from gateway.model.ids import MessageRef
+from gateway.model.standing import WEATHER, Signal, Source
+from gateway.ports import Arrival, Context, Unsure
+
+if TYPE_CHECKING:
+    from adapters.bluesky.wire import Wire
+
+LIKES = "app.bsky.feed.like"
+PAGE, PAGES_MAX = 100, 10
+KNOWN_MAX = 2000
+SLACK, CLOCKS_APART = timedelta(seconds=5), timedelta(minutes=10)
+
+
+async def open_account(settings: Settings, context: Context) -> BlueskyAdapter:
+    """Load the library and take up the kept session. Nothing is asked of the server yet."""
+    wire, public = await asyncio.to_thread(_wires, settings, context)
+    adapter = BlueskyAdapter(settings, context, wire, public)
+    await adapter.restore()
+    return adapter
+
+
+def _wires(settings: Settings, context: Context) -> tuple[Wire, Wire | None]:
+    """Runs in a thread: the import takes 0.6 s."""
+    from adapters.bluesky.wire import Wire
+
+    public = Wire(settings.public_server, context.clock) if settings.public_server else None
+    return Wire(settings.server, context.clock), public
+
+
+class BlueskyAdapter:
+    def __init__(self, settings: Settings, context: Context, wire: Wire, public: Wire | None) -> None:
+        self._settings = settings
+        self._context = context
+        self._clock = context.clock
+        self._wire = wire
+        self._public = public
+        self._session = Session(settings, context, wire)
+        self._seen: Fault | None = _NEVER_SEEN
+        self._known_messages: deque[str] = deque(maxlen=KNOWN_MAX)
+        self._convos: dict[str, str] = {}
+
+    async def restore(self) -> None:
+        await self._session.restore()
+
+    @property
+    def profile(self) -> Profile:
+        return PROFILE
+
+    async def aclose(self) -> None:
+        await self._session.aclose()
+        await self._wire.aclose()
+        if self._public is not None:
+            await self._public.aclose()
+
+    def events(self, cursor: str | None) -> AsyncIterator[Arrival]:
+        return Receiver(self._session, self._settings, self._context).arrivals(cursor)
+
+    def plan(self, draft: Draft, at: datetime) -> tuple[Part, ...]:
+        return plan(draft, at)
+
+    # Sending.
+
+    async def send(self, part: Part) -> Receipt:
+        if part.kind == "direct":
+            return await self._send_message(part)
+        record = _complete(part)
+        for place, sha256 in enumerate(part.body["media"]):
+            record = _with_blob(record, place, await self._upload(record, place, sha256))
+        return await self._put(part, record)
+
+    async def _put(self, part: Part, record: dict[str, Any]) -> Receipt:
+        """Write where nothing is, or exactly this: seen on a real PDS, an identical put is a no-op before
+        ``swapRecord`` is looked at, and ``null`` refuses to overwrite.
+        """
+        did = await self._session.did()
+        body = {"repo": did, "collection": POSTS, "rkey": part.key, "record": record, "swapRecord": None}
+        answer = await self._session.procedure("com.atproto.repo.putRecord", json.encode(body))
+        return self._receipt(answer.body, record, answer.lanes)
+
+    def _receipt(self, answer: dict[str, Any], record: dict[str, Any], lanes: tuple[LaneState, ...] = ()) -> Receipt:
+        match answer:
+            case {"uri": str(uri), "cid": str(cid)}:
+                root = record["reply"]["root"] if "reply" in record else answer
+                post = Post(uri, cid, root["uri"], root["cid"])
+                return Receipt(post.ref, self._clock.now(), self._url(uri), lanes)
+        raise FaultError(Fault(FaultKind.SERVER, False, "the answer names no record"))
+
+    def _url(self, uri: str) -> str | None:
+        """Where the world reads it; a network of one's own has no such place."""
+        if self._settings.public_server != DEFAULT_PUBLIC_SERVER:
+            return None
+        did, _, key = uri.removeprefix("at://").split("/", 2)
+        return f"https://bsky.app/profile/{did}/post/{key}"
+
+    async def _upload(self, record: dict[str, Any], place: int, sha256: str) -> dict[str, Any]:
+        """Uploading the same bytes again gives the same blob."""
+        mime = record["embed"]["images"][place]["image"]["mimeType"]
+        data = await self._context.media(sha256)
+        answer = await self._session.procedure("com.atproto.repo.uploadBlob", data, {"Content-Type": mime})
+        blob = answer.body.get("blob")
+        if not isinstance(blob, dict):
+            raise FaultError(Fault(FaultKind.SERVER, True, "the answer to the upload names no blob"))
+        return blob
+
+    async def _send_message(self, part: Part) -> Receipt:
+        convo = await self._convo_of(part)
+        body = json.encode({"convoId": convo, "message": part.body["message"]})
+        answer = await self._session.procedure("chat.bsky.convo.sendMessage", body, CHAT)
+        try:
+            sent = convert(answer.body, Message)
+        except ValueError as error:
+            raise FaultError(Fault(FaultKind.SERVER, False, f"the answer names no message: {error}")) from error
+        return self._message_receipt(convo, sent)
+
+    def _message_receipt(self, convo: str, message: Message) -> Receipt:
+        self._known_messages.append(message.id)
+        return Receipt(DirectMessage(convo, message.id).ref, aware(message.sent_at))
+
+    async def _convo_of(self, part: Part) -> str:
+        match part.body:
+            case {"convo": str(convo)}:
+                return convo
+        did = part.body["to"]
+        if did not in self._convos:
+            answer = await self._session.query("chat.bsky.convo.getConvoForMembers", {"members": [did]}, CHAT)
+            match answer:
+                case {"convo": {"id": str(convo)}}:
+                    self._convos[did] = convo
+                case _:
+                    raise FaultError(Fault(FaultKind.SERVER, True, "the answer names no conversation"))
+        return self._convos[did]
+
+    # What may have been sent.
+
+    async def reconcile(self, part: Part, since: datetime) -> Receipt | Unsure:
+        if part.kind == "direct":
+            return await self._reconcile_message(part, since)
+        params = {"repo": await self._session.did(), "collection": POSTS, "rkey": part.key}
+        try:
+            answer = await self._session.query("com.atproto.repo.getRecord", params)
+        except FaultError as error:
+            return Unsure.NOT_SENT if error.fault.kind is FaultKind.TARGET_GONE else Unsure.UNKNOWN
+        planned, found = part.body["record"], answer.get("value")
+        if not isinstance(found, dict) or any(found.get(name) != planned[name] for name in ("text", "createdAt")):
+            return Unsure.NOT_SENT
+        return self._receipt(answer, found)
+
+    async def _reconcile_message(self, part: Part, since: datetime) -> Receipt | Unsure:
+        """Messages have no keys: one of ours, since then, with these words, and not known to be another's."""
+        try:
+            convo = await self._convo_of(part)
+            return await self._find_message(convo, part.body["message"]["text"], since)
+        except FaultError:
+            return Unsure.UNKNOWN
+
+    async def _find_message(self, convo: str, text: str, since: datetime) -> Receipt | Unsure:
+        """The times are the server's: what lies a little before ``since`` proves neither yes nor no."""
+        own = await self._session.did()
+        params: dict[str, Any] = {"convoId": convo, "limit": PAGE}
+        for _ in range(PAGES_MAX):
+            answer = await self._session.query("chat.bsky.convo.getMessages", params, CHAT)
+            page = answer.get("messages")
+            if not isinstance(page, list):
+                return Unsure.UNKNOWN
+            for message in _readable(page):
+                at = aware(message.sent_at)
+                if at < since - CLOCKS_APART:
+                    return Unsure.NOT_SENT
+                if message.sender.did == own and message.text == text and message.id not in self._known_messages:
+                    return self._message_receipt(convo, message) if at >= since - SLACK else Unsure.UNKNOWN
+            if not page or not isinstance(answer.get("cursor"), str):
+                return Unsure.NOT_SENT
+            params["cursor"] = answer["cursor"]
+        return Unsure.UNKNOWN
+
+    # Deleting and liking.
+
+    async def delete(self, ref: MessageRef) -> None:
+        post = place_of(ref)
+        if not isinstance(post, Post):
+            raise refused(FaultKind.TARGET_REFUSED, "a direct message can only be hidden from oneself")
+        did = await self._session.did()
+        if not post.uri.startswith(f"at://{did}/{POSTS}/"):
+            raise refused(FaultKind.TARGET_REFUSED, "not a post of this account")
+        body = {"repo": did, "collection": POSTS, "rkey": record_key(post.uri)}
+        await self._session.procedure("com.atproto.repo.deleteRecord", json.encode(body))
+
+    async def react(self, ref: MessageRef, reaction: str) -> None:
+        """A like, whatever the reaction; in a direct message the emoji itself."""
+        match place_of(ref):
+            case DirectMessage(convo, message) if message:
+                body = {"convoId": convo, "messageId": message, "value": reaction}
+                await self._session.procedure("chat.bsky.convo.addReaction", json.encode(body), CHAT)
+            case Post() as post:
+                await self._like(post)
+            case _:
+                raise refused(FaultKind.TARGET_REFUSED, "not a message of this network")
+
+    async def _like(self, post: Post) -> None:
+        """The key comes from the post: liking twice is one like."""
+        record = {
+            "$type": LIKES,
+            "subject": {"uri": post.uri, "cid": post.cid},
+            "createdAt": self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }
+        key = like_key(post.uri)
+        body = {"repo": await self._session.did(), "collection": LIKES, "rkey": key, "record": record}
+        try:
+            await self._session.procedure("com.atproto.repo.putRecord", json.encode({**body, "swapRecord": None}))
+        except FaultError as error:
+            if not error.fault.evidence.startswith("400 InvalidSwap"):
+                raise
+
+    # Standing.
+
+    async def check(self) -> Signal:
+        fault = None
+        try:
+            await self._look_inside()
+            await self._look_outside()
+        except FaultError as error:
+            fault = error.fault
+        return Signal(Source.PROBE, self._clock.now(), fault.evidence if fault else "signed in, seen in public", fault)
+
+    async def _look_inside(self) -> None:
+        try:
+            answer = await self._session.query("com.atproto.server.getSession")
+        except FaultError as error:
+            if error.fault.kind is not FaultKind.INVALID:
+                raise
+            # Seen: getSession doesn't find a taken-down account; the renewal of its tokens says why.
+            await self._session.renew()
+            return
+        if answer.get("active") is False:
+            status = str(answer.get("status"))[:100]
+            kind = FaultKind.SUSPENDED if status in ("takendown", "suspended") else FaultKind.LOCKED
+            raise FaultError(Fault(kind, True, f"getSession: the account is not active: {status}"))
+
+    async def _look_outside(self) -> None:
+        """As anybody: an account that Bluesky suspended on a server of its own can still write.
+
+        While the public server can't be reached, what it said last holds.
+        """
+        if self._public is None:
+            return
+        try:
+            await self._public.query("app.bsky.actor.getProfile", {"actor": await self._session.did()}, {})
+            self._seen = None
+        except FaultError as error:
+            if error.fault.kind in _SEEN_FROM_OUTSIDE:
+                self._seen = error.fault
+            elif error.fault.kind not in _NOT_SEEN:
+                self._seen = None  # such as an account that never filled in a profile
+            elif self._seen is _NEVER_SEEN:
+                raise
+        if self._seen is not None and self._seen is not _NEVER_SEEN:
+            raise FaultError(self._seen)
+
+
+_NEVER_SEEN = Fault(FaultKind.NETWORK, True, "the public server was never asked")
+_SEEN_FROM_OUTSIDE = frozenset({FaultKind.SUSPENDED, FaultKind.LOCKED})
+_NOT_SEEN = WEATHER | {FaultKind.RATE_LIMITED, FaultKind.CONFIG, FaultKind.UNKNOWN}
+
+
+def _complete(part: Part) -> dict[str, Any]:
+    """The planned record; one that goes on with a thread gets its place there."""
+    record: dict[str, Any] = part.body["record"]
+    if part.index == 0:
+        return record
+    before = place_of(part.previous) if part.previous else None
+    if not isinstance(before, Post):
+        raise refused(FaultKind.INVALID, "the post before this one isn't known")
+    return {**record, "reply": before.reply}
+
+
+def _with_blob(record: dict[str, Any], place: int, blob: dict[str, Any]) -> dict[str, Any]:
+    """The server looks into the bytes and may know their type better; it refuses a record that says another."""
+    images = list(record["embed"]["images"])
+    images[place] = {**images[place], "image": blob}
+    return {**record, "embed": {**record["embed"], "images": images}}
+
+
+def _readable(page: list[Any]) -> list[Message]:
+    messages = []
+    for raw in page:
+        try:
+            messages.append(convert(raw, Message))
+        except ValueError:  # deleted ones, and whatever comes later
+            continue
+    return messages

@@ -1,0 +1,224 @@
+"""What people say to the account: notifications and direct messages, asked for again and again.
+
+A file of its own because adapter.py would be too long with it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from msgspec import Struct, convert, json, structs
+
+from adapters.bluesky.profile import Settings
+from adapters.bluesky.session import Session
+from adapters.bluesky.translate import CHAT, Convo, Message, Notification, received, received_direct
+from gateway.model.delivery import Fault, FaultError, FaultKind
+from gateway.model.events import MessageReceived
+from gateway.ports import Arrival, Context
+
+log = logging.getLogger("multihome.bluesky")
+
+REASONS = ("mention", "reply", "quote")
+FIRST_PAGE, PAGE, PAGES_MAX = 10, 100, 50
+"""A poll that finds nothing new costs ten items; one after a long absence reads up to five thousand."""
+ARRIVAL_MAX = 50
+OVERLAP = timedelta(seconds=60)
+"""The index isn't strictly in order: this far back everything is looked at again."""
+SEEN_MAX = 500
+CONVOS_MAX = 1000
+LOG_ROUNDS_MAX = 50
+URI_MAX = 2600
+CHAT_REST_S = 300.0
+
+_LOST = frozenset({FaultKind.SIGNED_OUT, FaultKind.SUSPENDED, FaultKind.LOCKED})
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Position(Struct, frozen=True, omit_defaults=True):
+    """How far was read: the newest notification's time, what is known around it, and the chat's own cursor."""
+
+    at: datetime = _NEVER
+    seen: tuple[str, ...] = ()
+    chat: str | None = None
+
+    @property
+    def cursor(self) -> str:
+        return json.encode(self).decode()
+
+    def past(self, uri: str, at: datetime) -> Position:
+        seen = (*self.seen[-SEEN_MAX + 1 :], uri)
+        return structs.replace(self, at=max(self.at, at), seen=seen)
+
+
+class Receiver:
+    """One run of ``events()``."""
+
+    def __init__(self, session: Session, settings: Settings, context: Context) -> None:
+        self._session = session
+        self._settings = settings
+        self._context = context
+        self._clock = context.clock
+        self._convos: dict[str, Convo] = {}
+        self._chat_rests_until_s = 0.0
+        self._logged: set[int] = set()
+
+    async def arrivals(self, cursor: str | None) -> AsyncIterator[Arrival]:
+        position = _position(cursor)
+        if position is None:
+            position = await self._from_now()
+            yield (), position.cursor
+        direct_due_s = self._clock.monotonic()
+        while True:
+            unread = await self._unread(position)
+            for start in range(0, len(unread), ARRIVAL_MAX):
+                before = position
+                events, position = await self._heard(unread[start : start + ARRIVAL_MAX], position)
+                if position != before:
+                    yield events, position.cursor
+            if self._settings.poll_direct_s > 0 and self._clock.monotonic() >= direct_due_s:
+                direct_due_s = self._clock.monotonic() + self._settings.poll_direct_s
+                for _ in range(LOG_ROUNDS_MAX):
+                    before = position
+                    events, position = await self._directs(position)
+                    if position == before:
+                        break
+                    yield events, position.cursor
+            await self._clock.sleep(self._pause_s(direct_due_s))
+
+    def _pause_s(self, direct_due_s: float) -> float:
+        if self._settings.poll_direct_s <= 0:
+            return self._settings.poll_s
+        return min(self._settings.poll_s, max(0.01, direct_due_s - self._clock.monotonic()))
+
+    async def _from_now(self) -> Position:
+        position = Position()
+        for raw in reversed((await self._page(FIRST_PAGE, None))[0]):
+            if (where := self._where(raw)) is not None:
+                position = position.past(*where)
+        return (await self._directs(position))[1] if self._settings.poll_direct_s > 0 else position
+
+    # Notifications: newest first, the platform's cursor walks backwards.
+
+    async def _unread(self, position: Position) -> list[Any]:
+        """What came after the position, oldest first."""
+        known = frozenset(position.seen)
+        until = position.at - OVERLAP if position.at > _NEVER else _NEVER
+        found: list[Any] = []
+        cursor: str | None = None
+        for number in range(PAGES_MAX):
+            page, cursor = await self._page(PAGE if number else FIRST_PAGE, cursor)
+            places = [(self._where(raw), raw) for raw in page]
+            found += [raw for where, raw in places if where is None or (where[1] >= until and where[0] not in known)]
+            if not cursor or not page or any(where is not None and where[1] < until for where, _ in places):
+                break
+        else:
+            log.warning("%s: more was missed than is read back; the oldest is left out", self._context.account)
+        found.reverse()
+        return found
+
+    async def _page(self, limit: int, cursor: str | None) -> tuple[list[Any], str | None]:
+        params: dict[str, Any] = {"reasons": list(REASONS), "limit": limit}
+        answer = await self._session.query(
+            "app.bsky.notification.listNotifications", {**params, "cursor": cursor} if cursor else params
+        )
+        page, further = answer.get("notifications"), answer.get("cursor")
+        return page[:limit] if isinstance(page, list) else [], further if isinstance(further, str) else None
+
+    def _where(self, raw: Any) -> tuple[str, datetime] | None:
+        """A notification's record and time; a time to come is now, so that it hides nothing after it."""
+        match raw:
+            case {"uri": str(uri), "indexedAt": str(text)} if len(uri) <= URI_MAX:
+                try:
+                    at = datetime.fromisoformat(text)
+                except ValueError:
+                    return None
+                return uri, min(at if at.tzinfo else at.replace(tzinfo=UTC), self._clock.now())
+        return None
+
+    async def _heard(self, page: Sequence[Any], position: Position) -> tuple[list[MessageReceived], Position]:
+        own = await self._session.did()
+        events = []
+        for raw in page:
+            try:
+                notification = convert(raw, Notification)
+                if notification.author.did != own:
+                    events.append(received(notification, self._context.account, own))
+            except ValueError as error:
+                self._skip(raw, error)
+            if (where := self._where(raw)) is not None:
+                position = position.past(*where)
+        return events, position
+
+    # Direct messages: a log, oldest first, with a cursor that goes on.
+
+    async def _directs(self, position: Position) -> tuple[list[MessageReceived], Position]:
+        """The log after the position; without one, where it stands now. The same position when there is nothing."""
+        if self._clock.monotonic() < self._chat_rests_until_s:
+            return [], position
+        try:
+            params = {"cursor": position.chat} if position.chat else {}
+            answer = await self._session.query("chat.bsky.convo.getLog", params, CHAT)
+            logs = answer.get("logs") if position.chat else []
+            events = [await self._direct(raw) for raw in (logs if isinstance(logs, list) else [])]
+        except FaultError as error:
+            self._rest_chat(error.fault)
+            return [], position
+        cursor = answer.get("cursor")
+        if isinstance(cursor, str) and cursor != position.chat:
+            position = structs.replace(position, chat=cursor)
+        return [event for event in events if event], position
+
+    def _rest_chat(self, fault: Fault) -> None:
+        """Public life goes on without the chat service, unless the account itself is lost."""
+        if fault.kind in _LOST:
+            raise FaultError(fault)
+        pause_s = CHAT_REST_S if fault.kind is FaultKind.CONFIG else self._settings.poll_direct_s * 3
+        self._chat_rests_until_s = self._clock.monotonic() + pause_s
+        log.warning("%s: no direct messages for %.0f s: %s", self._context.account, pause_s, fault.evidence)
+
+    async def _direct(self, raw: Any) -> MessageReceived | None:
+        match raw:
+            case {"$type": "chat.bsky.convo.defs#logCreateMessage", "convoId": str(convo_id), "message": message}:
+                pass
+            case {"$type": str()}:
+                return None
+            case _:
+                self._skip(raw, "not a log entry")
+                return None
+        if isinstance(message, dict) and message.get("$type") == "chat.bsky.convo.defs#deletedMessageView":
+            return None
+        own = await self._session.did()
+        try:
+            said = convert(message, Message)
+            if said.sender.did == own:
+                return None
+            return received_direct(said, await self._convo(convo_id), self._context.account, own)
+        except ValueError as error:
+            self._skip(raw, error)
+            return None
+
+    async def _convo(self, convo_id: str) -> Convo:
+        """Who talks there: messages name their sender by DID alone."""
+        if convo_id not in self._convos:
+            if len(self._convos) >= CONVOS_MAX:
+                self._convos.clear()
+            answer = await self._session.query("chat.bsky.convo.getConvo", {"convoId": convo_id}, CHAT)
+            self._convos[convo_id] = convert(answer.get("convo"), Convo)
+        return self._convos[convo_id]
+
+    def _skip(self, raw: Any, why: object) -> None:
+        mark = hash(repr(raw)[:500])
+        if mark not in self._logged and len(self._logged) < SEEN_MAX:
+            self._logged.add(mark)
+            log.warning("%s: an event that can't be read was left out: %s", self._context.account, why)
+
+
+def _position(cursor: str | None) -> Position | None:
+    try:
+        return json.decode(cursor, type=Position) if cursor else None
+    except ValueError:
+        log.warning("a cursor that can't be read: starting from now")
+        return None

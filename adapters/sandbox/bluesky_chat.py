@@ -1,0 +1,86 @@
+"""The chat service of Bluesky: conversations of two, each member's log. For adapters/sandbox/bluesky.py."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters.sandbox.bluesky_repo import RefusedError, next_tid
+from adapters.sandbox.world import Member, Message, Network, utc_now
+
+_DEFS = "chat.bsky.convo.defs"
+
+
+@dataclass
+class Convo:
+    id: str
+    members: tuple[Member, ...]
+    messages: list[Message] = field(default_factory=list)
+
+
+class Chat:
+    """Who talks with whom. The messages themselves are the network's."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._convos: dict[str, Convo] = {}
+        self._logs: dict[str, list[dict[str, Any]]] = {}
+
+    def between(self, *members: Member) -> Convo:
+        """Their conversation, made when there is none."""
+        ids = " ".join(sorted({member.id for member in members}))
+        convo_id = hashlib.sha256(ids.encode()).hexdigest()[:22]
+        return self._convos.setdefault(convo_id, Convo(convo_id, tuple({m.id: m for m in members}.values())))
+
+    def find(self, member: Member, convo_id: object) -> Convo:
+        convo = self._convos.get(str(convo_id))
+        if convo is None or member not in convo.members:
+            raise RefusedError("InvalidConvo", "Convo not found")
+        return convo
+
+    def of(self, member: Member) -> list[Convo]:
+        return [convo for convo in self._convos.values() if member in convo.members]
+
+    def say(self, author: Member, convo: Convo, text: str, facets: list[Any] | None = None) -> Message:
+        message = Message(
+            id=next_tid(),
+            author=author.id,
+            text=text,
+            at=utc_now(),
+            kind="direct",
+            conversation=convo.id,
+            private=True,
+            extra={"facets": facets or []},
+        )
+        convo.messages.append(self._network.add(message))
+        entry = {"$type": f"{_DEFS}#logCreateMessage", "rev": next_tid(), "convoId": convo.id}
+        for member in convo.members:
+            self._logs.setdefault(member.id, []).append({**entry, "message": self.view(message)})
+        return message
+
+    def log(self, member: Member, cursor: str | None, limit: int = 100) -> dict[str, Any]:
+        """What came after the cursor; without one, nothing but where the log stands."""
+        entries = self._logs.get(member.id, [])
+        latest = entries[-1]["rev"] if entries else "2222222222222"
+        if not cursor:
+            return {"cursor": latest, "logs": []}
+        after = [entry for entry in entries if entry["rev"] > cursor][:limit]
+        return {"cursor": after[-1]["rev"] if after else cursor, "logs": after}
+
+    def history(self, convo: Convo, cursor: str | None, limit: int) -> dict[str, Any]:
+        """Newest first; the cursor goes back."""
+        older = [m for m in reversed(convo.messages) if not cursor or m.id < cursor][:limit]
+        answer: dict[str, Any] = {"messages": [self.view(message) for message in older]}
+        return {**answer, "cursor": older[-1].id} if len(older) == limit else answer
+
+    def view(self, message: Message) -> dict[str, Any]:
+        view: dict[str, Any] = {
+            "$type": f"{_DEFS}#messageView",
+            "id": message.id,
+            "rev": message.id,
+            "text": message.text,
+            "sender": {"did": message.author},
+            "sentAt": message.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }
+        return {**view, "facets": message.extra["facets"]} if message.extra["facets"] else view
