@@ -35,6 +35,13 @@ FAULTS: dict[str, dict[str, FaultKind]] = {
     "mastodon": {"suspend": FaultKind.SUSPENDED, "lock": FaultKind.LOCKED, "revoke": FaultKind.SIGNED_OUT},
 }
 REACTIONS = {"mastodon": "⭐"}
+SHOWN = {
+    "x": frozenset({"edit"}),
+    "discord": frozenset({"edit", "delete", "react"}),
+    "telegram": frozenset({"edit", "react"}),
+    "bluesky": frozenset({"react"}),
+    "mastodon": frozenset({"edit", "delete", "react"}),
+}
 
 
 class SandboxRig:
@@ -45,6 +52,7 @@ class SandboxRig:
         self.kinds = kinds_of(platform.name)
         self.faults: Mapping[str, FaultKind] = FAULTS[platform.name]
         self.reaction = REACTIONS.get(platform.name, "❤️")
+        self.shown = SHOWN[platform.name]
         self.face = sandbox.faces[platform.name]
         self._sandbox = sandbox
         self._benches: dict[str, Bench] = {}
@@ -84,6 +92,15 @@ class SandboxRig:
     def say(self, person: str, kind: Kind, text: str, *, to: str | None = None) -> str:
         options = {} if to is None else {"to": to}
         return self.face.say(person, str(kind), text, **options).id
+
+    def meddle(self, doing: str, person: str, message_id: str, *, text: str = "") -> None:
+        face: Any = self.face
+        if doing == "react":
+            face.person_reacts(person, message_id, self.reaction)
+        elif doing == "delete":
+            face.person_deletes(message_id)
+        else:
+            face.person_edits(message_id, text)
 
     def held(self, account: str = "agent") -> Sequence[Message]:
         return self.face.network.held_by(account)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.model.content import plain
 from gateway.model.delivery import FaultError
-from gateway.model.events import Kind, MessageReceived
+from gateway.model.events import Kind, MessageDeleted, MessageEdited, MessageReceived, Reacted
 from gateway.ports import Adapter
 from gateway.testing.conformance.rig import (
     Listener,
@@ -62,6 +63,49 @@ class Receiving:
             text = unique("I like it")
             rig.say("ana", Kind.REPLY, text, to=rig.held()[-1].id)
             assert (await listener.message(text)).in_reply_to == receipt.ref
+
+    async def test_what_people_change_is_told(self, rig: Rig) -> None:
+        _needs_shown(rig, "edit")
+        adapter = await rig.open()
+        async with Listener(adapter) as listener:
+            await listener.started()
+            first, words = unique("Frist"), [unique("First"), unique("Second")]
+            message = await approach(rig, adapter, "ana", min(rig.kinds - {Kind.DIRECT}), first)
+            event = await listener.message(first)
+            for text in words:
+                rig.meddle("edit", "ana", message, text=text)
+                await _reworded(listener, text)
+            edits = _edits(listener)
+            assert [edit.author.id for edit in edits] == [event.author.id] * 2
+            assert {edit.conversation for edit in edits} == {event.conversation}
+            assert len({edit.id for edit in edits} | {event.id}) == 3
+
+    async def test_what_people_delete_is_told(self, rig: Rig) -> None:
+        _needs_shown(rig, "delete")
+        adapter = await rig.open()
+        async with Listener(adapter) as listener:
+            await listener.started()
+            text = unique("Wrong window")
+            message = await approach(rig, adapter, "ana", min(rig.kinds - {Kind.DIRECT}), text)
+            event = await listener.message(text)
+            rig.meddle("delete", "ana", message)
+            await listener.until(lambda: any(isinstance(e, MessageDeleted) for e in listener.events))
+            (gone,) = [e for e in listener.events if isinstance(e, MessageDeleted)]
+            assert gone.id != event.id
+            assert gone.conversation == event.conversation
+
+    async def test_reactions_are_told(self, rig: Rig) -> None:
+        _needs_shown(rig, "react")
+        adapter = await rig.open()
+        async with Listener(adapter) as listener:
+            await listener.started()
+            ref, message = await publish(rig, adapter, unique("What do you think?"))
+            rig.meddle("react", "ana", message)
+            await listener.until(lambda: any(isinstance(e, Reacted) for e in listener.events))
+            (reacted,) = [e for e in listener.events if isinstance(e, Reacted)]
+            assert reacted.ref == ref
+            assert reacted.reaction
+            assert "ana" in (reacted.author.handle + reacted.author.name).lower()
 
     async def test_own_messages_do_not_come_back(self, rig: Rig) -> None:
         adapter, kind = await rig.open(), min(rig.kinds)
@@ -213,6 +257,19 @@ class Receiving:
 def _first_contact(rig: Rig) -> Kind:
     """How a stranger can be heard who wrote while nobody listened: by mention, where the network has it."""
     return Kind.MENTION if Kind.MENTION in rig.kinds else min(rig.kinds)
+
+
+def _needs_shown(rig: Rig, doing: str) -> None:
+    if doing not in rig.shown:
+        pytest.skip(f"{rig.platform.name} tells nobody of a {doing}")
+
+
+async def _reworded(listener: Listener, text: str) -> None:
+    await listener.until(lambda: any(text in plain(event.document) for event in _edits(listener)))
+
+
+def _edits(listener: Listener) -> list[MessageEdited]:
+    return [event for event in listener.events if isinstance(event, MessageEdited)]
 
 
 def _order(listener: Listener, texts: list[str]) -> list[str]:

@@ -59,6 +59,8 @@ class Rig(Protocol):
     secrets: frozenset[str]
     """Clear texts that nobody may ever read."""
     reaction: str
+    shown: frozenset[str]
+    """Which doings of people with messages an account is told of there: edit, delete, react."""
 
     async def open(self, account: str = "agent") -> Adapter:
         """The adapter, opened as the gateway does it. The rig closes what a test leaves open."""
@@ -66,6 +68,10 @@ class Rig(Protocol):
 
     def say(self, person: str, kind: Kind, text: str, *, to: str | None = None) -> str:
         """Somebody writes to the account; returns the network's id of it."""
+        ...
+
+    def meddle(self, doing: str, person: str, message_id: str, *, text: str = "") -> None:
+        """Somebody edits a message (to ``text``), deletes it or reacts to it."""
         ...
 
     def held(self, account: str = "agent") -> Sequence[Held]:
