@@ -6,8 +6,14 @@ import asyncio
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from gateway.api import ENDPOINT
+
+if TYPE_CHECKING:
+    from gateway.config import Config
 
 TIMEOUT_S = 30.0
 
@@ -16,18 +22,18 @@ class CallError(Exception):
     """One line for people: what went wrong, and the cure."""
 
 
-def call(endpoint: Path, config: Any, operation: str, **arguments: Any) -> tuple[Any, bool]:
+def call(database: str, load: Callable[[], Config], operation: str, **arguments: Any) -> tuple[Any, bool]:
     """The operation's answer, and whether a running gateway gave it.
 
-    ``config`` (a :class:`gateway.config.Config`) is used when none runs; then the database is opened here.
+    ``load`` gives the whole configuration when none runs: then the database is opened here.
     """
-    address = _address(endpoint)
+    address = _address(Path(database.removeprefix("sqlite:///") + ENDPOINT))
     if address is not None:
         try:
             return _over_http(address, operation, arguments), True
         except ConnectionRefusedError:
             pass  # the file of a gateway that was killed: nobody listens there
-    return asyncio.run(_in_process(config, operation, arguments)), False
+    return asyncio.run(_in_process(load(), operation, arguments)), False
 
 
 def _address(endpoint: Path) -> dict[str, Any] | None:
@@ -71,7 +77,7 @@ def _told(error: urllib.error.HTTPError) -> str:
         return f"the running gateway answered {error.code}"
 
 
-async def _in_process(config: Any, operation: str, arguments: dict[str, Any]) -> Any:
+async def _in_process(config: Config, operation: str, arguments: dict[str, Any]) -> Any:
     from gateway import wiring
     from gateway.desk import DeskError
     from gateway.ports import StoreError

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from gateway.config import Config
+    from gateway.config import Config, ConfigError
 
 app = typer.Typer(
     name="multihome",
@@ -195,7 +195,7 @@ def migrate(config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
     """Bring the database to this program's version. The gateway does it at start as well."""
     answer, running = _call(config, "status")
     if as_json:
-        _print_json({"database": _load(config).gateway.database, "running": running, "ok": bool(answer)})
+        _print_json({"running": running, "ok": bool(answer)})
     else:
         typer.echo("The running gateway has migrated it." if running else "The database is up to date.")
 
@@ -217,20 +217,25 @@ def _load(path: Path) -> Config:
     try:
         return load(path, wiring.platforms(), os.environ)
     except ConfigError as error:
-        for problem in error.problems:
-            typer.echo(problem, err=True)
-        raise typer.Exit(2) from error
+        _refuse(error)
+
+
+def _refuse(error: ConfigError) -> NoReturn:
+    for problem in error.problems:
+        typer.echo(problem, err=True)
+    raise typer.Exit(2) from error
 
 
 def _call(config: Path, operation: str, **arguments: Any) -> tuple[Any, bool]:
-    from gateway import wiring
     from gateway.caller import CallError, call
+    from gateway.config import ConfigError, database_of
 
-    loaded = _load(config)
     try:
-        return call(wiring.endpoint_file(loaded), loaded, operation, **arguments)
+        return call(database_of(config), lambda: _load(config), operation, **arguments)
     except CallError as error:
         _fail(str(error))
+    except ConfigError as error:
+        _refuse(error)
 
 
 def _guarded(work: Any) -> None:

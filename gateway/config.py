@@ -134,6 +134,14 @@ def load(path: Path, platforms: Mapping[str, Configurable], environ: Mapping[str
     return _Reader(path, platforms, environ).config(_parsed(path))
 
 
+def database_of(path: Path) -> str:
+    """Only the database's address: whoever asks a running gateway needs no secrets. Raises ConfigError."""
+    section = (reader := _Reader(path, {}, {})).gateway(_parsed(path).get("gateway", {}))
+    if section is None or reader.problems:
+        raise ConfigError(reader.problems)
+    return section.database
+
+
 def _parsed(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
@@ -160,12 +168,12 @@ class _Reader:
         self._folder = path.resolve().parent
         self._platforms = platforms
         self._environ = environ
-        self._problems: list[str] = []
+        self.problems: list[str] = []
 
     def config(self, raw: dict[str, Any]) -> Config:
         for key in sorted(raw.keys() - SECTIONS.keys()):
             self._problem("", f"there is no section `{key}`{_nearest(key, SECTIONS)}")
-        gateway = self._gateway(raw.get("gateway", {}))
+        gateway = self.gateway(raw.get("gateway", {}))
         accounts = self._accounts(raw)
         names = self._names(raw)
         routes = self._routes(raw, names)
@@ -173,17 +181,17 @@ class _Reader:
         announce = self._struct(AnnounceSection, raw.get("announce", {}), "[announce]") or AnnounceSection()
         for account in announce.accounts:
             self._known_account(account, names, "[announce] accounts")
-        if self._problems or gateway is None:
-            raise ConfigError(self._problems)
+        if self.problems or gateway is None:
+            raise ConfigError(self.problems)
         return Config(gateway, accounts, routes, agent, announce, self._folder)
 
     def _problem(self, where: str, what: str) -> None:
         line = ": ".join(part for part in (str(self._path), where, what) if part)
-        self._problems.append("".join(char if char.isprintable() else "?" for char in line))
+        self.problems.append("".join(char if char.isprintable() else "?" for char in line))
 
     # Sections.
 
-    def _gateway(self, table: object) -> GatewaySection | None:
+    def gateway(self, table: object) -> GatewaySection | None:
         section = self._struct(GatewaySection, table, "[gateway]")
         if section is None:
             return None
@@ -203,7 +211,7 @@ class _Reader:
 
     def _accounts(self, raw: dict[str, Any]) -> tuple[AccountConfig, ...]:
         tables = self._tables(raw, "accounts")
-        if not tables and not self._problems:
+        if not tables and not self.problems:
             self._problem("[[accounts]]", "there is none; add one for each account, see config.example.toml")
         found = [self._account(table, number) for number, table in enumerate(tables, 1)]
         return tuple(account for account in found if account is not None)
@@ -288,7 +296,7 @@ class _Reader:
         if not isinstance(table, dict):
             self._problem(where, "is a table; write its keys below it, one on each line")
             return None
-        before = len(self._problems)
+        before = len(self.problems)
         fields = {field.encode_name: field for field in structs.fields(kind)}
         for key in sorted(table.keys() - fields.keys()):
             self._problem(where, f"unknown key `{key}`{_nearest(key, [*fields, *also])}")
@@ -298,7 +306,7 @@ class _Reader:
                 values[field.name] = self._value(table[key], field.type, f"{where} {key}")
             elif field.required:
                 self._problem(where, f"`{key}` is missing; add it")
-        if len(self._problems) > before:
+        if len(self.problems) > before:
             return None
         try:
             return kind(**values)

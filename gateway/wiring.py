@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 
 from gateway import agent
 from gateway.announcer import Announcer
+from gateway.api import ENDPOINT
 from gateway.api.local import LocalEndpoint
 from gateway.bus import Bus
 from gateway.clock import SystemClock
@@ -141,30 +142,24 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
         desk,
         Runtime(members, adapters, services, monitor, outbox, pipeline, rerouter),
         Scheduler(services, timedelta(days=config.gateway.keep_days)),
-        LocalEndpoint(desk, endpoint_file(config)),
+        LocalEndpoint(desk, _beside(config.gateway.database, ENDPOINT)),
         adapters,
     )
 
 
-def database_file(config: Config) -> Path:
-    return Path(config.gateway.database.removeprefix("sqlite:///"))
-
-
-def endpoint_file(config: Config) -> Path:
-    """Where a running gateway says how to reach it."""
-    database = database_file(config)
-    return database.with_name(database.name + ".endpoint")
+def _beside(database: str, suffix: str) -> Path:
+    """A file next to the database."""
+    return Path(database.removeprefix("sqlite:///") + suffix)
 
 
 def _member(
     account: AccountConfig, known: Mapping[str, Platform], config: Config, services: Services, monitor: Monitor
 ) -> Member:
     platform = known[account.platform]
-    database = database_file(config)
     context = Context(
         account.id,
         services.clock,
-        FileVault(database.with_name(database.name + ".vault"), account.id),
+        FileVault(_beside(config.gateway.database, ".vault"), account.id),
         services.store.media,
         lambda signal: monitor.observe(account.id, signal),
     )
