@@ -1,0 +1,112 @@
+"""Facts about Mastodon: what it carries, how much, how often, and what its refusals mean. As of 2026-11-22.
+
+Sources: ``mdocs`` is mastodon/documentation, ``masto`` is mastodon/mastodon; "probed" was seen with Mastodon.py 2.3.3.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from adapters.border import Rule
+from gateway.model.capabilities import Feature, Idempotency, Lane, Limits, Profile, Support
+from gateway.model.delivery import FaultKind
+from gateway.model.secret import Secret
+from gateway.ports import Platform
+
+NAME = "mastodon"
+
+Visibility = Literal["public", "unlisted", "private", "direct"]
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One account. ``server`` is the instance (or a GoToSocial); ``visibility`` is for posts on the timeline.
+
+    ``poll_s`` is how often notifications are read where no stream wakes the reader; ``workers`` is how many requests
+    to send are under way at once.
+    """
+
+    server: str
+    access_token: Secret
+    visibility: Literal["public", "unlisted", "private"] = "public"
+    poll_s: Annotated[float, Meta(gt=0)] = 30.0
+    workers: Annotated[int, Meta(ge=1, le=16)] = 3
+
+
+PROFILE = Profile(
+    features={
+        Feature.EDIT: Support.PARTIAL,  # each edit federates and notifies: for a correction, not for streaming
+        Feature.DELETE: Support.FULL,
+        Feature.REACT: Support.PARTIAL,  # there is one reaction: the favourite
+        Feature.TYPING: Support.REJECTED,
+        Feature.THREAD: Support.FULL,
+        Feature.DIRECT: Support.FULL,
+        Feature.IMAGE: Support.FULL,
+        Feature.MENTION_ANYONE: Support.FULL,
+        Feature.DIRECT_ANYONE: Support.FULL,
+    },
+    # mdocs methods/instance.md (configuration); the instance's own numbers override them when they are known.
+    limits=Limits(
+        text_max=500,
+        unit="graphemes, a web address as 23, a mention without its domain",
+        direct_max=500,
+        images_max=4,
+        image_size_bytes=16_777_216,
+        image_mimes=("image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/heic", "image/heif"),
+        alt_max=1500,
+        url_length=23,
+    ),
+    lanes=(Lane("statuses", 300, 10_800, ("post", "reply", "direct")),),  # masto app/lib/rate_limiter.rb
+    idempotency=Idempotency.KEYED,
+    # masto post_status_service.rb keeps a key for 3600 s; the last minute is left to the request's own way.
+    key_lifetime_s=3540.0,
+    # The key is stored after the status is made; a repeat before that gets a 503 or, on older servers, a second status.
+    settle_after_s=5.0,
+)
+
+_BASE = "masto app/controllers/api/base_controller.rb"
+_PROBED = "probed"
+
+ACCOUNT: tuple[Rule, ...] = (
+    Rule(FaultKind.NETWORK, code="unanswered", certain=False, source=_PROBED),
+    Rule(FaultKind.CONFIG, code="redirect", source="a redirect is refused: nothing was posted"),
+    Rule(FaultKind.SERVER, code="unreadable", certain=False, source="a success that is not understood"),
+    Rule(FaultKind.RATE_LIMITED, status=429, source="mdocs api/rate-limits.md"),
+    Rule(FaultKind.SIGNED_OUT, status=401, text="access token", source="mdocs methods/statuses.md"),
+    Rule(FaultKind.SIGNED_OUT, status=401, text="requires an authenticated user", source=_BASE),
+    Rule(FaultKind.SUSPENDED, status=403, text="login is currently disabled", source=_BASE),
+    Rule(FaultKind.LOCKED, status=403, text="missing a confirmed e-mail", source=_BASE),
+    Rule(FaultKind.LOCKED, status=403, text="currently pending approval", source=_BASE),
+    Rule(FaultKind.LOCKED, status=403, text="two-factor authentication", source=_BASE),
+    Rule(FaultKind.CONFIG, status=403, text="outside the authorized scopes", source=_BASE),
+    Rule(FaultKind.SERVER, status=410, source="the instance is gone or has moved"),
+)
+"""What says the same wherever it is heard."""
+
+FAULTS: tuple[Rule, ...] = (
+    *ACCOUNT,
+    Rule(FaultKind.TARGET_REFUSED, status=403, text="This action is not allowed", source=_BASE),
+    Rule(FaultKind.CONFIG, status=404, code="html", source="no such endpoint: not a Mastodon API"),
+    Rule(FaultKind.TARGET_GONE, status=404, source="masto statuses_controller.rb"),
+    Rule(FaultKind.MEDIA, status=413, source="a proxy's limit"),
+    Rule(FaultKind.TOO_LONG, status=422, text="character limit", source="masto status_length_validator.rb"),
+    Rule(FaultKind.MEDIA_PENDING, status=422, text="not finished processing", source="masto post_status_service.rb"),
+    Rule(FaultKind.MEDIA, status=422, text="Cannot attach", source="masto post_status_service.rb"),
+    Rule(FaultKind.MEDIA, status=422, text="Validation failed: File", source="masto media_attachment.rb"),
+    Rule(FaultKind.INVALID, status=422, source=_BASE),
+    Rule(FaultKind.INVALID, status=400, source=_BASE),
+)
+"""What a refused action means. A 403 in other words (they are localised) stays FORBIDDEN: the probe judges."""
+
+PROBE_FAULTS: tuple[Rule, ...] = (
+    *ACCOUNT,
+    Rule(FaultKind.FORBIDDEN, status=401, code="html", source="something in front of the instance"),
+    Rule(FaultKind.FORBIDDEN, status=403, code="html", source="something in front of the instance"),
+    Rule(FaultKind.SIGNED_OUT, status=401, source=_BASE),
+    Rule(FaultKind.SUSPENDED, status=403, source="verify_credentials refuses only accounts that are not functional"),
+    Rule(FaultKind.CONFIG, status=404, source="no such endpoint: not a Mastodon API"),
+)
+"""What a refused ``verify_credentials`` means: it has no target, so every refusal is about the account."""
+
+PLATFORM = Platform(NAME, Settings, PROFILE, "adapters.mastodon.adapter:open_account")

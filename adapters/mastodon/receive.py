@@ -1,0 +1,285 @@
+"""Receiving: a stream that wakes, a reader that is woken, and what is remembered of threads.
+
+Apart from adapter.py, which sends, because together they would pass 400 lines.
+
+The stream's events are never trusted to be all there are: they only say when to read the notifications. What no
+notification tells, edits and deletions of messages heard before, is taken from the stream as it comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict, deque
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from adapters.mastodon import translate
+from adapters.mastodon.session import Streamed
+from adapters.mastodon.translate import Here, Notification, Status, Thread
+from adapters.mastodon.workers import Workers
+from gateway.model.delivery import FaultError
+from gateway.model.events import PlatformEvent
+from gateway.model.ids import ConversationId, MessageRef
+from gateway.ports import Arrival, Clock, Context
+
+log = logging.getLogger("multihome.mastodon")
+
+PAGE = 80
+TYPES = ["mention", "favourite"]
+REMEMBERED = 5_000
+NEWS_MAX = 500
+SILENCE_MAX_S = 90.0
+"""Mastodon thumps every 15 s: after this the connection is dead."""
+PAUSE_FIRST_S = 1.0
+PAUSE_LONGEST_S = 60.0
+
+_WAKING = frozenset({b"notification", b"notifications_merged"})
+
+
+class Ask(Protocol):
+    """Run ``call(client)`` on a thread; returns its answer decoded as ``shape``. Raises FaultError."""
+
+    async def __call__(self, shape: Any, call: Callable[[Any], Any]) -> Any: ...
+
+
+class Known(Struct, frozen=True):
+    """What is known of a status: its thread's root, its ref, its conversation, and whether we wrote it."""
+
+    root: str
+    ref: MessageRef
+    conversation: ConversationId
+    ours: bool
+
+
+class Memory:
+    """The statuses of late, so that an answer to one of them needs no look at its thread. Bounded."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, Known] = OrderedDict()
+
+    def get(self, status: str | None) -> Known | None:
+        return self._known.get(status or "")
+
+    def root_of(self, status: Status) -> str:
+        """The root of a status's thread as far as memory goes; empty when it doesn't."""
+        known = self.get(status.id) or self.get(status.in_reply_to_id)
+        return known.root if known else "" if status.in_reply_to_id else status.id
+
+    def keep(self, status: Status, here: Here, root: str) -> None:
+        """Remember a status, where its root is known. ValueError when a name in it can't be one."""
+        if not root:
+            return
+        conversation = translate.conversation_of(status, here, root)
+        ours = status.account.id == here.id
+        self._known[status.id] = Known(root, translate.ref_of(status, here), conversation, ours)
+        self._known.move_to_end(status.id)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+
+
+class Bell:
+    """Wakes the reader. ``news`` are the edits (statuses) and deletions (ids) that the stream told."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._rung = asyncio.Event()
+        self.news: deque[Status | str] = deque(maxlen=NEWS_MAX)
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    def ring_from_thread(self, news: Status | str | None = None) -> None:
+        if news is not None:
+            self.news.append(news)
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._rung.set)
+
+    async def wait(self, clock: Clock, longest_s: float) -> None:
+        """Until somebody rang, or the time has passed."""
+        waits = [asyncio.ensure_future(self._rung.wait()), asyncio.ensure_future(clock.sleep(longest_s))]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        self._rung.clear()
+
+
+class Listener:
+    """What Mastodon.py hands its stream to. It reads lines itself: the library's own reader takes a call per byte."""
+
+    def __init__(self, bell: Bell) -> None:
+        self._bell = bell
+
+    def handle_stream(self, stream: Streamed) -> None:
+        """Read until the stream ends. Nothing that it may say raises."""
+        self._bell.ring_from_thread()
+        name, data = b"", b""
+        for line in stream.lines():
+            if line is None:
+                name, data = b"", b""
+                self._bell.ring_from_thread()
+            elif not line:
+                self._hear(name, data)
+                name, data = b"", b""
+            elif line.startswith(b"event:"):
+                name = line[6:].strip()
+            elif line.startswith(b"data:"):
+                data = line[5:].strip()
+
+    def _hear(self, name: bytes, data: bytes) -> None:
+        if name in _WAKING:
+            self._bell.ring_from_thread()
+        elif name == b"delete" and data:
+            self._bell.ring_from_thread(data.decode("utf-8", "replace")[:64])
+        elif name in (b"status.update", b"status_update"):
+            try:
+                self._bell.ring_from_thread(msgspec.json.decode(data, type=Status))
+            except (msgspec.MsgspecError, RecursionError):
+                log.warning("passed over an edit that is not understood")
+
+
+class Stream:
+    """Keeps one stream open on a thread of its own, with growing pauses; it never fails, it only falls silent."""
+
+    def __init__(self, workers: Workers, shape: Any, clock: Clock) -> None:
+        self.bell = Bell(asyncio.get_running_loop())
+        self._workers = workers
+        self._shape = shape
+        self._clock = clock
+        self._task = asyncio.create_task(self._keep())
+
+    async def aclose(self) -> None:
+        """Cut the stream and see its thread out. Safe to call twice."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        await self._workers.aclose()
+
+    async def _keep(self) -> None:
+        failures = 0
+        while True:
+            since_s = self._clock.monotonic()
+            outcome = await self._workers.call(self._shape, self._listen)
+            log.info("the stream ended: %s", type(outcome.error).__name__ if outcome.error else "closed")
+            self.bell.ring()
+            failures = 0 if self._clock.monotonic() - since_s > PAUSE_LONGEST_S else failures + 1
+            await self._clock.sleep(min(PAUSE_LONGEST_S, PAUSE_FIRST_S * 2 ** min(failures, 10)))
+
+    def _listen(self, client: Any) -> None:
+        client.stream_user(Listener(self.bell), timeout=SILENCE_MAX_S)
+
+
+class Reader:
+    """Reads notifications upwards from a cursor, whenever the bell rings or the clock says."""
+
+    def __init__(self, ask: Ask, memory: Memory, context: Context, poll_s: float) -> None:
+        self._ask = ask
+        self._memory = memory
+        self._account = context.account
+        self._clock = context.clock
+        self._poll_s = poll_s
+
+    async def arrivals(self, cursor: str | None, here: Here, bell: Bell) -> AsyncGenerator[Arrival]:
+        """Everything after the cursor, which is ``{"min_id": id of the last notification}``; without end."""
+        position = _position(cursor) if cursor else await self._newest()
+        yield (), _cursor(position)
+        while True:
+            while notes := await self._page(position):
+                before, position = position, max((position, *map(_id, notes)), key=translate.order)
+                yield await self._events(notes, before, here), _cursor(position)
+                if position == before:
+                    break
+            if news := self._news(bell, here):
+                yield news, _cursor(position)
+            await bell.wait(self._clock, self._poll_s)
+
+    async def _newest(self) -> str:
+        found = await self._notifications(None, 1)
+        return max(map(_id, found), key=translate.order, default="0") or "0"
+
+    async def _page(self, position: str) -> list[msgspec.Raw]:
+        """The oldest notifications above the position, lowest first."""
+        return sorted(await self._notifications(position, PAGE), key=lambda raw: translate.order(_id(raw)))
+
+    async def _notifications(self, min_id: str | None, limit: int) -> list[msgspec.Raw]:
+        found: list[msgspec.Raw] = await self._ask(
+            list[msgspec.Raw], lambda client: client.notifications(types=TYPES, min_id=min_id, limit=limit)
+        )
+        return found
+
+    async def _events(self, notes: Sequence[msgspec.Raw], above: str, here: Here) -> list[PlatformEvent]:
+        """What the notifications say. One that is not understood is passed over."""
+        events: list[PlatformEvent] = []
+        for raw in notes:
+            if _id(raw) and translate.order(_id(raw)) <= translate.order(above):
+                continue  # a server that doesn't know min_id shows the newest again and again
+            try:
+                events += await self._event(msgspec.json.decode(raw, type=Notification), here)
+            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+                log.warning("%s: passed over a notification: %s", self._account, type(error).__name__)
+        return events
+
+    async def _event(self, note: Notification, here: Here) -> list[PlatformEvent]:
+        status = note.status
+        if note.type == "favourite":
+            root = self._memory.root_of(status) or status.id
+            return [translate.reaction(note, here, self._account, root)]
+        if note.type != "mention" or status.account.id == here.id:
+            return []
+        thread = await self._thread(status, here)
+        self._memory.keep(status, here, thread.root)
+        return [translate.message(status, here, self._account, thread)]
+
+    async def _thread(self, status: Status, here: Here) -> Thread:
+        """The thread of a status, from memory or by a look at what is above it."""
+        parent = status.in_reply_to_id
+        if parent is None:
+            return Thread(status.id)
+        if known := self._memory.get(parent):
+            return Thread(known.root, known.ref)
+        try:
+            above = await self._ask(translate.Above, lambda client: client.status_context(status.id))
+        except FaultError as error:  # it may always fail for this one: the message matters more than its place
+            log.info("%s: no look at a thread: %s", self._account, error.fault.kind)
+            return Thread(parent)
+        if not above.ancestors or above.ancestors[-1].id != parent:
+            return Thread(parent)
+        root = above.ancestors[0].id
+        for ancestor in above.ancestors:
+            self._memory.keep(ancestor, here, root)
+        return Thread(root, translate.ref_of(above.ancestors[-1], here))
+
+    def _news(self, bell: Bell, here: Here) -> list[PlatformEvent]:
+        """Edits and deletions of what was heard before."""
+        events: list[PlatformEvent] = []
+        while bell.news:
+            said = bell.news.popleft()
+            known = self._memory.get(said if isinstance(said, str) else said.id)
+            if known is None or known.ours:
+                continue
+            if isinstance(said, str):
+                events.append(translate.deleted(known.ref, self._account, known.conversation, self._clock.now()))
+            elif known.ref == translate.ref_of(said, here):
+                events.append(translate.edited(said, here, self._account, known.conversation))
+        return events
+
+
+def _cursor(position: str) -> str:
+    return msgspec.json.encode({"min_id": position}).decode()
+
+
+def _position(cursor: str) -> str:
+    return str(msgspec.json.decode(cursor, type=dict[str, str])["min_id"])
+
+
+def _id(raw: msgspec.Raw) -> str:
+    """The id of a notification that may be broken otherwise; empty when even that is missing."""
+    try:
+        return msgspec.json.decode(raw, type=translate.Numbered).id
+    except (msgspec.MsgspecError, RecursionError):
+        return ""
