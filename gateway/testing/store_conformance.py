@@ -1,0 +1,27 @@
+"""The suite every engine of the store passes. Needs pytest and pytest-asyncio.
+
+Write a fixture ``store`` that gives an open, empty store of the default workspace, and subclass::
+
+    from gateway.testing.store_conformance import StoreConformance
+
+
+    class TestMyEngine(StoreConformance):
+        pass
+"""
+
+from __future__ import annotations
+
+import pytest
+
+_PARTS = ("drafts", "outbox", "diversions", "inbox", "people")
+pytest.register_assert_rewrite(*(f"gateway.testing.store_{part}" for part in _PARTS))
+
+from gateway.testing.store_diversions import DiversionConformance  # noqa: E402  # after the rewrite is registered
+from gateway.testing.store_inbox import InboxConformance  # noqa: E402
+from gateway.testing.store_outbox import OutboxConformance  # noqa: E402
+from gateway.testing.store_people import PeopleConformance  # noqa: E402
+
+
+@pytest.mark.asyncio
+class StoreConformance(OutboxConformance, DiversionConformance, InboxConformance, PeopleConformance):
+    """Everything."""

@@ -1,0 +1,108 @@
+"""The part of the store's suite on failover: see :mod:`gateway.testing.store_conformance`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.model.delivery import State
+from gateway.model.ids import AnnouncementId, DeliveryId
+from gateway.ports import Settlement, Store
+from gateway.testing.store_drafts import (
+    AWAY,
+    DAY,
+    HOME,
+    NOW,
+    begun,
+    diverted,
+    held,
+    new,
+    receipt,
+    said,
+    settled,
+    states,
+)
+
+
+class DiversionConformance:
+    """Failover, return, old age."""
+
+    async def test_a_diverted_one_starts_anew_elsewhere(self, store: Store) -> None:
+        (before,) = await store.add([new("a")], NOW)
+        await begun(store, "a")
+        await store.settle(before.id, Settlement(State.SENDING, None, "", receipt("r0"), "post"), NOW)
+        await settled(store, "a", State.QUEUED, NOW)
+        (moved,) = await store.move([diverted("a", "there")], NOW)
+        assert moved == await store.delivery(before.id)
+        assert (moved.account, moved.home, moved.order_key, moved.reason) == (AWAY, HOME, "there", "diverted")
+        assert (moved.parts, moved.sent, moved.due_at, moved.seq) == (None, (), NOW + DAY, before.seq)
+        assert moved.draft.document == said("the rest")
+        assert await store.add([new("a")], NOW) == (moved,)
+        assert [p.account for p in await store.sent_parts(before.id)] == [HOME]
+        assert await store.announced_on(AnnouncementId("n")) == frozenset()
+
+    async def test_both_orders_go_on(self, store: Store) -> None:
+        await store.add([new("a", order="o"), new("b", order="o"), new("x", order="p", account=AWAY)], NOW)
+        (moved,) = await store.move([diverted("a", "p")], NOW)
+        assert moved.state is State.QUEUED
+        assert await states(store, "b", "x") == [State.QUEUED, State.WAITING]
+
+    async def test_nobody_overtakes_what_is_on_its_way(self, store: Store) -> None:
+        await store.add([new("a"), new("x", order="p", account=AWAY)], NOW)
+        await begun(store, "x", account=AWAY)
+        (moved,) = await store.move([diverted("a", "p")], NOW)
+        assert moved.state is State.WAITING
+        promoted = await settled(store, "x", State.DELIVERED)
+        assert promoted is not None
+        assert promoted.id == "a"
+
+    async def test_what_is_begun_finishes_before_older_ones_that_came_later(self, store: Store) -> None:
+        await store.add([new("a"), new("x", order="p", account=AWAY)], NOW)
+        await begun(store, "x", account=AWAY)
+        await store.settle(DeliveryId("x"), Settlement(State.SENDING, None, "", receipt("r0")), NOW)
+        await settled(store, "x", State.QUEUED, NOW)
+        (moved,) = await store.move([diverted("a", "p")], NOW)
+        assert moved.state is State.WAITING
+        assert await states(store, "x") == [State.QUEUED]
+
+    async def test_only_what_is_unsent_moves(self, store: Store) -> None:
+        await store.add([new("a"), new("b"), new("c")], NOW)
+        await begun(store, "a", "b")
+        await settled(store, "b", State.DELIVERED)
+        moves = [diverted("a", "o"), diverted("b", "o"), diverted("nobody", "o"), held("c", "c")]
+        assert [(one.id, one.state, one.account) for one in await store.move(moves, NOW)] == [("c", State.HELD, HOME)]
+        with pytest.raises(ValueError, match="delivered"):
+            await store.move([diverted("c", "o", state=State.DELIVERED)], NOW)
+
+    async def test_a_held_one_blocks_until_its_account_is_back(self, store: Store) -> None:
+        await store.add([new(name, order="o") for name in "abc"] + [new("d"), new("e")], NOW)
+        await store.move([held("a", "o"), held("c", "o"), held("d", "d"), held("e", "e", NOW)], NOW)
+        assert await states(store, *"abcde") == [State.HELD, State.WAITING, State.HELD, State.HELD, State.HELD]
+        assert await store.release(HOME, NOW, 2.0) == 3
+        assert await states(store, *"abcde") == [
+            State.QUEUED, State.WAITING, State.WAITING, State.QUEUED, State.EXPIRED,
+        ]  # fmt: skip
+        due = [one.due_at for name in "acd" if (one := await store.delivery(DeliveryId(name)))]
+        assert due == [NOW, NOW + timedelta(seconds=2), NOW + timedelta(seconds=4)]
+        assert await store.release(HOME, NOW, 2.0) == 0
+
+    async def test_a_move_without_a_hour_keeps_the_tighter_one(self, store: Store) -> None:
+        await store.add([new("a", expires_at=NOW + DAY)], NOW)
+        (moved,) = await store.move([held("a", "a")], NOW)
+        assert moved.expires_at == NOW + DAY
+
+    async def test_the_late_expire_and_their_orders_go_on(self, store: Store) -> None:
+        await store.add(
+            [
+                new("a", order="o", expires_at=NOW),
+                new("b", order="o", expires_at=NOW),
+                new("c", order="o", expires_at=NOW + DAY),
+                new("d", expires_at=NOW),
+            ],
+            NOW,
+        )
+        await begun(store, "d")
+        assert await store.expire(NOW - DAY) == 0
+        assert await store.expire(NOW) == 2
+        assert await states(store, *"abcd") == [State.EXPIRED, State.EXPIRED, State.QUEUED, State.SENDING]

@@ -1,0 +1,238 @@
+"""The part of the store's suite on what leaves: see :mod:`gateway.testing.store_conformance`."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+from msgspec import structs
+
+from gateway.model.delivery import InConversation, State
+from gateway.model.ids import DEFAULT_WORKSPACE, AnnouncementId, ConversationId, DeliveryId, WorkspaceId
+from gateway.ports import Settlement, Store
+from gateway.testing.store_drafts import (
+    AWAY,
+    DAY,
+    HOME,
+    NOW,
+    begun,
+    new,
+    part,
+    receipt,
+    said,
+    settled,
+    states,
+)
+
+
+class OutboxConformance:
+    """Into the outbox, claimed, settled."""
+
+    async def test_an_added_delivery_comes_back_as_it_was_told(self, store: Store) -> None:
+        asked = new("a", announcement="n1", expires_at=NOW + DAY, target=InConversation(ConversationId("c"), True))
+        (told,) = await store.add([asked], NOW)
+        assert told == await store.delivery(DeliveryId("a"))
+        assert (told.draft, told.home, told.state, told.expires_at) == (asked.draft, HOME, State.QUEUED, NOW + DAY)
+        assert (told.workspace, told.attempts, told.parts, told.sent) == (DEFAULT_WORKSPACE, 0, None, ())
+
+    async def test_a_known_key_gives_the_delivery_that_is_there(self, store: Store) -> None:
+        (first,) = await store.add([new("a")], NOW)
+        again = structs.replace(new("a"), id=DeliveryId("other"))
+        assert await store.add([again, again], NOW) == (first, first)
+        assert await store.delivery(DeliveryId("other")) is None
+
+    async def test_two_callers_with_one_key_get_one_delivery(self, store: Store) -> None:
+        told = await asyncio.gather(
+            *(store.add([structs.replace(new("a"), id=DeliveryId(str(n)))], NOW) for n in range(9))
+        )
+        assert len({one.id for (one,) in told}) == 1
+
+    async def test_numbers_grow_in_the_order_of_arrival(self, store: Store) -> None:
+        told = await asyncio.gather(*(store.add([new(f"d{n}"), new(f"e{n}")], NOW) for n in range(50)))
+        seqs = [one.seq for pair in told for one in pair]
+        assert seqs == sorted(set(seqs))
+
+    async def test_one_of_an_order_is_queued_the_others_wait(self, store: Store) -> None:
+        told = await store.add([new("a", order="o"), new("b", order="o"), new("c", order="p")], NOW)
+        later = await asyncio.gather(store.add([new("d", order="o")], NOW), store.add([new("e", order="q")], NOW))
+        assert [one.state for one in told] == [State.QUEUED, State.WAITING, State.QUEUED]
+        assert [one.state for (one,) in later] == [State.WAITING, State.QUEUED]
+
+    async def test_held_ones_block_and_refused_ones_do_not(self, store: Store) -> None:
+        told = await store.add(
+            [
+                new("a", order="o", state=State.REFUSED),
+                new("b", order="o", state=State.HELD),
+                new("c", order="o"),
+            ],
+            NOW,
+        )
+        assert [one.state for one in told] == [State.REFUSED, State.HELD, State.WAITING]
+
+    async def test_all_or_nothing(self, store: Store) -> None:
+        await store.add([new("a")], NOW)
+        clash = structs.replace(new("c"), id=DeliveryId("a"))
+        with pytest.raises(Exception, match=r"UNIQUE|unique|duplicate"):
+            await store.add([new("b"), clash], NOW)
+        assert await store.delivery(DeliveryId("b")) is None
+
+    async def test_another_workspaces_draft_stays_out(self, store: Store) -> None:
+        asked = new("a")
+        foreign = structs.replace(asked, draft=structs.replace(asked.draft, workspace=WorkspaceId("other")))
+        with pytest.raises(ValueError, match="other"):
+            await store.add([foreign], NOW)
+
+    async def test_one_claim_wins_and_freezes_the_plan(self, store: Store) -> None:
+        await store.add([new("a")], NOW)
+        plans = [[part(n)] for n in range(5)]
+        won = await asyncio.gather(*(store.begin(DeliveryId("a"), HOME, plan, NOW) for plan in plans))
+        assert won == [True, False, False, False, False]
+        found = await store.delivery(DeliveryId("a"))
+        assert found is not None
+        assert (found.state, found.parts, found.attempts) == (State.SENDING, (part(0),), 1)
+
+    async def test_a_frozen_plan_is_kept(self, store: Store) -> None:
+        await store.add([new("a")], NOW)
+        await begun(store, "a")
+        await settled(store, "a", State.QUEUED, NOW)
+        assert await store.begin(DeliveryId("a"), HOME, [part(7)], NOW)
+        found = await store.delivery(DeliveryId("a"))
+        assert found is not None
+        assert (found.parts, found.attempts) == ((part(0),), 2)
+
+    async def test_what_is_not_there_to_be_claimed(self, store: Store) -> None:
+        await store.add([new("a", order="o"), new("b", order="o"), new("c", state=State.HELD)], NOW)
+        claims = [("a", AWAY), ("b", HOME), ("c", HOME), ("nobody", HOME)]
+        assert [await store.begin(DeliveryId(name), account, [], NOW) for name, account in claims] == [False] * 4
+
+    async def test_an_uncertain_one_is_claimed_only_while_it_is_due_some_time(self, store: Store) -> None:
+        await store.add([new("a"), new("b")], NOW)
+        await begun(store, "a", "b")
+        await settled(store, "a", State.UNCERTAIN, NOW + DAY)
+        await settled(store, "b", State.UNCERTAIN)
+        assert await store.begin(DeliveryId("a"), HOME, [], NOW)
+        assert not await store.begin(DeliveryId("b"), HOME, [], NOW)
+
+    async def test_part_after_part(self, store: Store) -> None:
+        await store.add([new("a"), new("b")], NOW)
+        await begun(store, "a", "b")
+        for n in range(3):
+            state = State.SENDING if n < 2 else State.DELIVERED
+            settlement = Settlement(state, None, "", receipt(f"r{n}", NOW + n * DAY), "post", "c1")
+            assert await store.settle(DeliveryId("a"), settlement, NOW) is None
+        found = await store.delivery(DeliveryId("a"))
+        assert found is not None
+        assert found.sent == tuple(receipt(f"r{n}", NOW + n * DAY) for n in range(3))
+        parts = await store.sent_parts(DeliveryId("a"))
+        assert [(p.index, p.ref, p.kind, p.conversation, p.url) for p in parts] == [
+            (n, f"r{n}", "post", "c1", f"https://red.example/r{n}") for n in range(3)
+        ]
+        assert [p.ref for p in await store.sent_since(HOME, NOW + DAY)] == ["r1", "r2"]
+        assert await store.sent_since(AWAY, NOW) == ()
+
+    async def test_a_settled_one_lets_the_next_go(self, store: Store) -> None:
+        await store.add([new(name, order="o") for name in "abc"], NOW)
+        for name, following in (("a", "b"), ("b", "c")):
+            await begun(store, name)
+            promoted = await settled(store, name, State.DELIVERED)
+            assert promoted is not None
+            assert promoted == await store.delivery(DeliveryId(following))
+            assert (promoted.state, promoted.draft) == (State.QUEUED, new(following).draft)
+        await begun(store, "c")
+        assert await settled(store, "c", State.DELIVERED) is None
+
+    @pytest.mark.parametrize(
+        ("state", "due_at", "goes_on"),
+        [
+            (State.REFUSED, None, True),
+            (State.EXPIRED, None, True),
+            (State.UNCERTAIN, None, True),
+            (State.UNCERTAIN, NOW, False),
+            (State.QUEUED, NOW, False),
+            (State.HELD, None, False),
+        ],
+    )
+    async def test_what_blocks_its_order(
+        self, store: Store, state: State, due_at: datetime | None, goes_on: bool
+    ) -> None:
+        await store.add([new("a", order="o"), new("b", order="o")], NOW)
+        await begun(store, "a")
+        promoted = await settled(store, "a", state, due_at)
+        assert (promoted is not None) is goes_on
+        assert await states(store, "a", "b") == [state, State.QUEUED if goes_on else State.WAITING]
+
+    async def test_an_answer_to_a_doubt_that_no_longer_blocked(self, store: Store) -> None:
+        await store.add([new("a", order="o"), new("b", order="o")], NOW)
+        await begun(store, "a")
+        await settled(store, "a", State.UNCERTAIN)
+        await settled(store, "a", State.QUEUED, NOW)
+        assert await states(store, "a", "b") == [State.QUEUED, State.WAITING]
+
+    async def test_final_is_final(self, store: Store) -> None:
+        await store.add([new("a"), new("b")], NOW)
+        await begun(store, "a")
+        await settled(store, "a", State.REFUSED)
+        assert await settled(store, "a", State.DELIVERED) is None
+        assert await settled(store, "b", State.DELIVERED) is None
+        assert await states(store, "a", "b") == [State.REFUSED, State.QUEUED]
+        assert await store.sent_parts(DeliveryId("a")) == ()
+        with pytest.raises(ValueError, match="waiting"):
+            await settled(store, "b", State.WAITING)
+
+    async def test_settling_many_at_once_is_like_one_after_the_other(self, store: Store) -> None:
+        names = [f"d{n}" for n in range(100)]
+        await store.add([new(name, order=f"o{n // 2}") for n, name in enumerate(names)], NOW)
+        await begun(store, *names[::2])
+        late = [*names[::2], "nobody", names[1]]
+        promoted = await asyncio.gather(*(settled(store, name, State.DELIVERED) for name in late))
+        assert [one and one.id for one in promoted] == [*names[1::2], None, None]
+
+    async def test_what_is_ready_and_when_more_is(self, store: Store) -> None:
+        later = NOW + timedelta(microseconds=1)
+        await store.add([new("late", due_at=later), new("b"), new("a", due_at=NOW - DAY), new("c"), new("h")], NOW)
+        await begun(store, "c", "h")
+        await settled(store, "c", State.UNCERTAIN, NOW)
+        await settled(store, "h", State.UNCERTAIN)
+        assert [one.id for one in await store.ready(HOME, NOW, 9)] == ["a", "b", "c"]
+        assert [one.id for one in await store.ready(HOME, NOW, 1)] == ["a"]
+        assert await store.ready(AWAY, NOW, 9) == ()
+        assert await store.next_due(HOME, after=NOW) == later
+        assert await store.next_due(HOME, after=NOW - 2 * DAY) == NOW - DAY
+        assert await store.next_due(HOME, after=later) is None
+
+    async def test_what_a_dead_process_left_is_asked_about(self, store: Store) -> None:
+        await store.add([new("a", order="o"), new("b", order="o"), new("c")], NOW)
+        await begun(store, "a", "c")
+        assert await store.rescue(NOW + DAY) == 2
+        assert [(one.id, one.state) for one in await store.ready(HOME, NOW + DAY, 9)] == [
+            ("a", State.UNCERTAIN),
+            ("c", State.UNCERTAIN),
+        ]
+        assert await states(store, "b") == [State.WAITING]
+
+    async def test_lists_and_counts(self, store: Store) -> None:
+        added = [new("a"), new("b", state=State.HELD), new("c", account=AWAY, announcement="n"), new("d", order="a")]
+        await store.add(added, NOW)
+        queued = frozenset({State.QUEUED})
+        assert [one.id for one in await store.deliveries()] == ["d", "c", "b", "a"]
+        assert [one.id for one in await store.deliveries(account=HOME, limit=2)] == ["d", "b"]
+        assert [one.id for one in await store.deliveries(states=queued)] == ["c", "a"]
+        assert [one.id for one in await store.deliveries(account=AWAY, states=queued)] == ["c"]
+        assert [one.id for one in await store.unsent(HOME)] == ["a", "b", "d"]
+        assert [one.id for one in await store.unsent(HOME, after=1, limit=1)] == ["b"]
+        assert [one.id for one in await store.unsent(HOME, states=queued)] == ["a"]
+        assert await store.counts() == {
+            HOME: {State.QUEUED: 1, State.HELD: 1, State.WAITING: 1},
+            AWAY: {State.QUEUED: 1},
+        }
+        assert await store.announced_on(AnnouncementId("n")) == {AWAY}
+
+    async def test_huge_and_strange_texts_are_kept(self, store: Store) -> None:
+        strange = "\0 \ud800 \U0001f469\u200d\U0001f680 '; DROP TABLE deliveries; --"
+        await store.add([new("a", document=said("x" * 3_000_000)), new("b", document=said(strange))], NOW)
+        found = [await store.delivery(DeliveryId(name)) for name in "ab"]
+        assert found[0] is not None
+        assert found[1] is not None
+        assert found[0].draft.document == said("x" * 3_000_000)
+        assert found[1].draft.document == said(strange.replace("\ud800", "?"))
