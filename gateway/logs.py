@@ -13,8 +13,6 @@ from structlog.typing import EventDict, WrappedLogger
 from gateway.config import Config
 from gateway.model.secret import Secret
 
-NOISY = ("httpx", "httpcore", "apscheduler", "asyncio", "urllib3", "discord", "tweepy", "websockets")
-"""Client libraries whose ordinary words are too many, or hold credentials."""
 _TOKENS = re.compile(r"(?i)(bearer\s+|bot)[\w.:~+/=-]{12,}|\b\d{6,}:[\w-]{25,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*")
 
 
@@ -49,9 +47,9 @@ def configure(config: Config, *, as_json: bool = False, level: int = logging.INF
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
-    logging.basicConfig(handlers=[handler], level=level, force=True)
-    for name in NOISY:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    # Client libraries say too much at their ease, some of it with credentials in it.
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("multihome").setLevel(level)
 
 
 def _secrets(config: Config) -> Iterable[str]:

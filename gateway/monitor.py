@@ -96,7 +96,8 @@ class Monitor:
         if after.standing is before.standing:
             return
         self._save(after)
-        log.warning("%s: %s -> %s (%s)", account, before.standing, after.standing, after.evidence)
+        level = logging.INFO if after.standing is Standing.HEALTHY else logging.WARNING
+        log.log(level, "%s: %s -> %s (%s)", account, before.standing, after.standing, after.evidence)
         self._bus.publish(StandingChanged(account, before.standing, after.standing, after.evidence, signal.at))
 
     def resume(self, account: AccountId) -> None:

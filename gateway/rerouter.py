@@ -22,6 +22,7 @@ from gateway.services import Services
 
 log = logging.getLogger("multihome.rerouter")
 
+UNDER_WAY = frozenset({State.SENDING, State.UNCERTAIN})
 PAGE = 500
 PAUSE_S = 1.0
 """After a failure to read or store, before the same account is looked at again."""
@@ -103,12 +104,17 @@ class Rerouter:
         self._outbox.wake(account)
 
     async def _sweep(self, account: AccountId, *, held: bool) -> None:
-        """Judge everything unsent of an account that can't send."""
-        states = frozenset({State.WAITING, State.QUEUED} | ({State.HELD} if held else set()))
+        """Judge everything unsent of an account that can't send, but for what follows a send under way: its end is
+        awaited, so that no post overtakes an earlier one on the new road.
+        """
+        states = UNDER_WAY | {State.WAITING, State.QUEUED} | ({State.HELD} if held else set())
+        waited_for: set[str] = set()
         after = 0
         while page := await self._store.unsent(account, after=after, limit=PAGE, states=states):
             after = page[-1].seq
-            moves = [move for delivery in page if (move := await self._move(delivery)) is not None]
+            waited_for |= {one.order_key for one in page if _is_under_way(one)}
+            free = [one for one in page if one.state not in UNDER_WAY and one.order_key not in waited_for]
+            moves = [move for one in free if (move := await self._move(one)) is not None]
             if moves:
                 self._outbox.offer(await self._store.move(moves, self._clock.now()))
             if self._monitor.can_send(account):
@@ -148,6 +154,10 @@ class Rerouter:
                 await self._tell(record)
             except Exception:
                 log.exception("%s: announcing its loss failed", record.account)
+
+
+def _is_under_way(delivery: Delivery) -> bool:
+    return delivery.state is State.SENDING or (delivery.state is State.UNCERTAIN and delivery.due_at is not None)
 
 
 def unsent(delivery: Delivery) -> Document:

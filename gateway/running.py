@@ -13,7 +13,6 @@ from typing import Any
 from gateway import logs, wiring
 from gateway.agent import AgentError
 from gateway.config import Config
-from gateway.model.events import GatewayEvent, StandingChanged
 from gateway.ports import StoreError
 
 log = logging.getLogger("multihome")
@@ -44,7 +43,6 @@ def serve_sandbox(port: int, *, as_json: bool = False) -> int:
 
 async def _gateway(config: Config) -> int:
     gateway = await wiring.build(config)
-    gateway.services.bus.listen(_told)
     async with _until_signal() as stopped:
         starting = asyncio.create_task(gateway.start())
         try:
@@ -58,11 +56,6 @@ async def _gateway(config: Config) -> int:
             await asyncio.gather(starting, return_exceptions=True)
             await gateway.stop()
     return 0
-
-
-def _told(event: GatewayEvent) -> None:
-    if isinstance(event, StandingChanged):
-        log.info("%s is %s", event.account, event.after)
 
 
 async def _sandbox(port: int, *, as_json: bool) -> int:
