@@ -22,7 +22,7 @@ from adapters.mastodon.profile import FAULTS, PROBE_FAULTS, PROFILE, Settings
 from adapters.mastodon.receive import Memory, Reader, Stream
 from adapters.mastodon.session import RedirectedError, Session, UnreachedError, window
 from adapters.mastodon.translate import Here, Instance, Status
-from adapters.mastodon.workers import Workers
+from adapters.mastodon.workers import Outcome, Workers
 from gateway.model.capabilities import LaneState, Profile
 from gateway.model.content import Document
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt
@@ -257,7 +257,9 @@ class MastodonAdapter:
             raise FaultError(structs.replace(error.fault, certain=True)) from error
         limits = translate.limits_of(instance, PROFILE.limits)
         self._profile = structs.replace(self._profile, limits=limits)
-        return Here(me.id, translate.domain_of(instance, urlsplit(self._server).netloc))
+        domain = translate.domain_of(instance, urlsplit(self._server).netloc)
+        name = me.acct if "@" in me.acct else f"{me.acct}@{domain}"
+        return Here(me.id, name.casefold(), domain)
 
     async def _instance(self) -> Instance:
         try:
@@ -285,10 +287,12 @@ class MastodonAdapter:
             api_base_url=self._server,
             ratelimit_method="throw",
             request_timeout=REQUEST_S,
-            mastodon_version="4.3.0",  # else the library asks for it before an upload
+            mastodon_version="4.3.0",
             session=session,
             user_agent="multihome",
         )
+        # The constructor forgets the version unless it is to be checked, and would then ask before every upload.
+        client.mastodon_major, client.mastodon_minor = 4, 3
         # Not through the constructor: that takes the name of a readable file for a file with the token in it.
         client.access_token = self._settings.access_token.reveal().strip()
         return client
@@ -308,18 +312,19 @@ class MastodonAdapter:
     ) -> tuple[Any, dict[str, str]]:
         """Run a library call on a thread; returns what it decoded and the answer's headers."""
         outcome = await workers.call(shape, call)
-        async with crossing(lambda error: self._told(error, outcome.headers), rules, doing=doing):
+        async with crossing(lambda error: self._told(error, outcome), rules, doing=doing):
             return outcome.result(), outcome.headers
 
-    def _told(self, error: Exception, headers: dict[str, str]) -> Told | None:
+    def _told(self, error: Exception, outcome: Outcome) -> Told | None:
         match error:
             case MastodonRatelimitError():  # it carries nothing but its name
-                told = window(headers, self._context.clock.now())
-                return Told("Too many requests", 429, retry_at=told[1] if told else None, lanes=self._lanes(headers))
+                told = window(outcome.headers, self._context.clock.now())
+                lanes = self._lanes(outcome.headers)
+                return Told("Too many requests", 429, retry_at=told[1] if told else None, lanes=lanes)
             case MastodonNetworkError():
                 return _unheard(error.__context__ or error)
             case MastodonAPIError():
-                return _refused(error.args)
+                return _refused(error.args, outcome.refusal)
         return None
 
 
@@ -336,11 +341,10 @@ def _unheard(cause: BaseException) -> Told:
     return Told(str(cause), codes=("unanswered",))
 
 
-def _refused(args: tuple[Any, ...]) -> Told:
+def _refused(args: tuple[Any, ...], words: str | None) -> Told:
     """``args`` are (message, status, reason, error text); fewer when a success could not be read."""
     if len(args) < 4 or not isinstance(args[1], int):
         return Told("the instance's answer is not what its API promises", codes=("unreadable",))
-    status, reason, text = args[1:4]
-    if text is None or text == "Endpoint not found.":  # no JSON error: a page of something in front, or no such API
-        return Told(str(reason), status, ("html",))
-    return Told(str(text), status)
+    if words is None:  # a page of something in front, or no such API
+        return Told(str(args[2]), args[1], ("html",))
+    return Told(words, args[1])

@@ -35,6 +35,7 @@ REMEMBERED = 5_000
 NEWS_MAX = 500
 SILENCE_MAX_S = 90.0
 """Mastodon thumps every 15 s: after this the connection is dead."""
+OPENING_MAX_S = 3.0
 PAUSE_FIRST_S = 1.0
 PAUSE_LONGEST_S = 60.0
 
@@ -187,6 +188,7 @@ class Reader:
     async def arrivals(self, cursor: str | None, here: Here, bell: Bell) -> AsyncGenerator[Arrival]:
         """Everything after the cursor, which is ``{"min_id": id of the last notification}``; without end."""
         position = _position(cursor) if cursor else await self._newest()
+        await bell.wait(self._clock, OPENING_MAX_S)  # it rings when the stream is open, or can't be
         yield (), _cursor(position)
         while True:
             while notes := await self._page(position):

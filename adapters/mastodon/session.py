@@ -65,13 +65,23 @@ class Answer:
         self._shape = shape
 
     def json(self) -> Any:
-        """The struct that was asked for, or the error of a refusal. ValueError for anything else."""
+        """The struct that was asked for; ValueError for anything else.
+
+        A refusal has none for the library, which loses its words on every endpoint that answers with lists.
+        """
+        if not self.ok:
+            raise ValueError("a refusal")
         try:
-            if self.ok:
-                return msgspec.json.decode(self.content, type=self._shape)
-            return {"error": msgspec.json.decode(self.content, type=Refusal).error}
+            return msgspec.json.decode(self.content, type=self._shape)
         except (msgspec.MsgspecError, RecursionError) as error:
             raise ValueError(str(error)) from None
+
+    def refusal(self) -> str | None:
+        """The words of a refusal; None where they are not an API's."""
+        try:
+            return None if self.ok else msgspec.json.decode(self.content, type=Refusal).error
+        except (msgspec.MsgspecError, RecursionError):
+            return None
 
 
 class Streamed:
@@ -99,7 +109,8 @@ class Streamed:
 class Session(requests.Session):
     """For one thread. ``shape`` is what the next success is decoded into.
 
-    Environment, proxies, cookies and .netrc are not looked at. ``headers_told`` are the last answer's, lower case.
+    Environment, proxies, cookies and .netrc are not looked at. ``headers_told`` are the last answer's, lower case,
+    ``refusal_told`` its words where it is a refusal.
     """
 
     shape: Any = msgspec.Raw
@@ -114,6 +125,11 @@ class Session(requests.Session):
         self._used_at_s = 0.0
         self._over = False
         self.headers_told: dict[str, str] = {}
+        self.refusal_told: str | None = None
+
+    def forget(self) -> None:
+        """The last answer is of no interest any more."""
+        self.headers_told, self.refusal_told = {}, None
 
     def request(  # type: ignore[override]  # requests allows more; Mastodon.py passes these by name
         self,
@@ -197,7 +213,7 @@ class Session(requests.Session):
         return bool(poll.poll(0))
 
     def _exchange(self, method: str, target: str, body: bytes | None, headers: dict[str, str]) -> Answer:
-        self.headers_told = {}
+        self.forget()
         connection = self._ready()
         try:
             connection.request(method, target, body, headers)
@@ -211,7 +227,9 @@ class Session(requests.Session):
             raise UnansweredError(f"no answer: {_words(error)}") from error
         self._used_at_s = self._clock.monotonic()
         self.headers_told = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, response.reason, content, self.shape)
+        answer = Answer(response.status, response.reason, content, self.shape)
+        self.refusal_told = answer.refusal()
+        return answer
 
     def _drained(self, response: http.client.HTTPResponse) -> bytes:
         """The body, bounded in size and in time, however slowly it drips."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from adapters.mastodon.markup import paragraphs
 from adapters.mastodon.profile import NAME
@@ -127,9 +127,10 @@ class Instance(Struct, frozen=True):
 
 
 class Here(Struct, frozen=True):
-    """Who we are and where: the account's id on the instance, and the instance's domain."""
+    """Who we are and where: our id on the instance, our full name, and the instance's domain."""
 
     id: str
+    name: str
     domain: str
 
     def full(self, acct: str) -> str:
@@ -245,7 +246,21 @@ def deleted(ref: MessageRef, account: AccountId, conversation: ConversationId, a
 
 
 def document(status: Status, here: Here) -> Document:
-    """What a status says: its warning, its text, and an address for each of its files."""
+    """What somebody says to us. The mention of us that it begins with is only the address, so it is left out."""
+    said = _said(status, here)
+    first = said.paragraphs[0] if said.paragraphs else ()
+    if not first or not isinstance(first[0], Mention) or first[0].id != here.name:
+        return said
+    rest = first[1:]
+    if rest and isinstance(rest[0], Text):
+        text = rest[0].text.lstrip()
+        rest = (Text(text), *rest[1:]) if text else rest[1:]
+    rests = (rest, *said.paragraphs[1:]) if rest else said.paragraphs[1:]
+    return structs.replace(said, paragraphs=rests) if rests else said
+
+
+def _said(status: Status, here: Here) -> Document:
+    """A status as it stands: its warning, its text, and an address for each of its files."""
     pages = {m.url: m for m in status.mentions}
 
     def mentioned(url: str) -> Mention | None:
@@ -297,7 +312,8 @@ def _sane(told: int | None, usual: int, least: int, most: int) -> int:
 
 def same_words(status: Status, here: Here, text: str) -> bool:
     """Whether a status of ours may be this text: by letters and digits, whatever the server made of its marks."""
-    shown = _joined(document(status, here), lambda mention: f"@{mention.handle}")
+    own = structs.replace(status, spoiler_text="", media_attachments=[])
+    shown = _joined(_said(own, here), lambda mention: f"@{mention.handle}")
     return _letters(shown) == _letters(text)
 
 

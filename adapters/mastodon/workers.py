@@ -19,11 +19,12 @@ CLOSING_S = 5.0
 
 
 class Outcome(Struct):
-    """What a call gave or raised, and the headers of its last answer."""
+    """What a call gave or raised, and what its last answer said besides: headers, and the words of a refusal."""
 
     value: Any
     error: Exception | None
     headers: dict[str, str]
+    refusal: str | None
 
     def result(self) -> Any:
         if self.error is not None:
@@ -93,11 +94,11 @@ class Workers:
 
 def _outcome(session: Session, client: Any, shape: Any, call: Callable[[Any], Any]) -> Outcome:
     session.shape = shape
-    session.headers_told = {}
+    session.forget()
     try:
-        return Outcome(call(client), None, session.headers_told)
+        return Outcome(call(client), None, session.headers_told, None)
     except Exception as error:  # noqa: BLE001 -- it is raised where the call was made
-        return Outcome(None, error, session.headers_told)
+        return Outcome(None, error, session.headers_told, session.refusal_told)
 
 
 def _settle(future: asyncio.Future[Outcome], outcome: Outcome) -> None:

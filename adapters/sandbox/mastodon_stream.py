@@ -57,10 +57,10 @@ class Streams:
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "private, no-store"}
         )
-        await response.prepare(request)
         stream = Stream(member, only_notifications)
         self._open.append(stream)
         try:
+            await response.prepare(request)
             await self._speak(stream, response)
         except (ConnectionError, asyncio.CancelledError):
             pass
