@@ -165,7 +165,7 @@ class TelegramFace(Face):
         message = self.write(
             author, chat, text, kind=kind, to=to, image=bool(options.get("image")), thread=options.get("thread")
         )
-        message.extra["bot"] = bot
+        message.extra["bot"] = bot.id
         if kind != "post":
             self._tell(message)
         return message
@@ -214,7 +214,7 @@ class TelegramFace(Face):
             conversation=str(chat.id),
             private=chat.type == "private",
             in_reply_to=to.id if to else None,
-            extra={"json": json, "bot": author},
+            extra={"json": json, "bot": author.id},
         )
         self._fill(message, found, image)
         return self.network.add(message)
@@ -245,7 +245,7 @@ class TelegramFace(Face):
 
     def _readers(self, message: Message) -> list[Member]:
         """Whom an update may reach: in private the bot of that chat, elsewhere every bot."""
-        return [message.extra["bot"]] if message.private else self._bots()
+        return [self.network.members[message.extra["bot"]]] if message.private else self._bots()
 
     def person_edits(self, message_id: str, text: str) -> None:
         """The author changes a message; bots get ``edited_message``."""

@@ -406,6 +406,18 @@ async def test_an_upload_over_the_limit_is_413(monkeypatch: pytest.MonkeyPatch) 
     await sandbox.stop()
 
 
+async def test_people_are_moved_and_looked_at_over_http() -> None:
+    sandbox = await serve(names=["telegram"])
+    async with aiohttp.ClientSession() as session:
+        said = {"person": "ana", "kind": "direct", "text": "Hello"}
+        async with session.post(f"{sandbox.url}/telegram/say", json=said) as response:
+            told = await response.json()
+        async with session.get(f"{sandbox.url}/telegram/messages") as response:
+            assert await response.json() == [told]
+    assert (told["text"], told["private"], told["conversation"]) == ("Hello", True, told["author"])
+    await sandbox.stop()
+
+
 async def _polling(wire: Wire) -> None:
     """Until a getUpdates is open."""
     bot = wire.face.bot_of(wire.token)
