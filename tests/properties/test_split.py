@@ -139,9 +139,10 @@ def test_parts_are_filled_reasonably(sequence, limit):
         ("One two three. Four five six", 20, ["One two three.", "Four five six"]),
         ("He said “stop!” Then he left us", 22, ["He said “stop!”", "Then he left us"]),
         ("one two three four five", 13, ["one two three", "four five"]),
-        ("line one is here\nline two", 20, ["line one is here", "line two"]),
+        ("line one is here\nline two", 22, ["line one is here", "line two"]),
         ("abcdefghij", 4, ["abcd", "efgh", "ij"]),
         ("ab cdefghijkl mn", 5, ["ab", "cdefg", "hijkl", "mn"]),
+        ("ab\u00a0\u00a0cd", 2, ["ab", "cd"]),
         ("今日は晴れ。明日は雨。", 8, ["今日は晴れ。", "明日は雨。"]),
         ("wait 10\u00a0km now", 9, ["wait", "10\u00a0km now"]),
         # A cut that leaves a crumb is no bargain: the next best is taken.
