@@ -28,6 +28,8 @@ log = logging.getLogger("multihome.telegram")
 
 POLL_MAX_S = 50
 PAGE = 100
+ID_LIMIT = 2**31 - 1
+"""Update ids are 32 bits; an offset beyond would be refused for ever."""
 SLACK_S = 15.0
 """How much later than asked a poll's answer may come."""
 PAUSE_S = 0.05
@@ -109,8 +111,9 @@ class TelegramAdapter:
 
     def _after(self, page: list[Any], position: _Cursor) -> _Cursor:
         """The position behind a page: behind every update that has an id, readable or not."""
-        ids = [raw["update_id"] for raw in page if isinstance(raw, dict) and isinstance(raw.get("update_id"), int)]
-        return _Cursor(max(ids) + 1, self._context.clock.now().timestamp()) if ids else position
+        ids = [raw.get("update_id") for raw in page if isinstance(raw, dict)]
+        known = [number for number in ids if isinstance(number, int) and 0 <= number < ID_LIMIT]
+        return _Cursor(max(known) + 1, self._context.clock.now().timestamp()) if known else position
 
     def _parsed(self, raw: object, me: translate.Me) -> list[PlatformEvent]:
         try:

@@ -439,7 +439,7 @@ async def test_broken_updates_without_end_neither_stop_nor_spin(rig: SandboxRig,
 
 async def test_a_server_that_answers_nothing_at_once_is_asked_slowly() -> None:
     """The same broken page for ever: one pause each, and the loop can be left."""
-    page = http(b'{"ok":true,"result":[17,{"update_id":"x"},{"no":"id"}]}')
+    page = http(b'{"ok":true,"result":[17,{"update_id":"x"},{"no":"id"},{"update_id":9999999999}]}')
     me = http(b'{"ok":true,"result":{"id":1,"username":"a_bot"}}')
     async with stub(lambda path: me if "getMe" in path else page) as server, adapter_at(server.url) as adapter:
         async with Listener(adapter, '{"offset":5,"at_unix_s":9e12}'):
