@@ -14,7 +14,7 @@ from msgspec import Struct, convert, json, structs
 
 from adapters.bluesky.profile import Settings
 from adapters.bluesky.session import Session
-from adapters.bluesky.translate import CHAT, Convo, Message, Notification, received, received_direct
+from adapters.bluesky.translate import CHAT, Convo, Entry, Notification, received, received_direct
 from gateway.model.delivery import Fault, FaultError, FaultKind
 from gateway.model.events import MessageReceived
 from gateway.ports import Arrival, Context
@@ -34,6 +34,7 @@ URI_MAX = 2600
 CHAT_REST_S = 300.0
 
 _LOST = frozenset({FaultKind.SIGNED_OUT, FaultKind.SUSPENDED, FaultKind.LOCKED})
+_CREATED = "chat.bsky.convo.defs#logCreateMessage"
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -181,21 +182,16 @@ class Receiver:
 
     async def _direct(self, raw: Any) -> MessageReceived | None:
         match raw:
-            case {"$type": "chat.bsky.convo.defs#logCreateMessage", "convoId": str(convo_id), "message": message}:
-                pass
-            case {"$type": str()}:
+            case {"message": {"$type": "chat.bsky.convo.defs#deletedMessageView"}}:
                 return None
-            case _:
-                self._skip(raw, "not a log entry")
-                return None
-        if isinstance(message, dict) and message.get("$type") == "chat.bsky.convo.defs#deletedMessageView":
-            return None
-        own = await self._session.did()
+            case {"$type": str(kind)} if kind != _CREATED:
+                return None  # reactions, reads, members that come and go
         try:
-            said = convert(message, Message)
-            if said.sender.did == own:
+            entry = convert(raw, Entry)
+            own = await self._session.did()
+            if entry.message.sender.did == own:
                 return None
-            return received_direct(said, await self._convo(convo_id), self._context.account, own)
+            return received_direct(entry.message, await self._convo(entry.convo_id), self._context.account, own)
         except ValueError as error:
             self._skip(raw, error)
             return None

@@ -170,6 +170,13 @@ class Message(Struct, rename="camel"):
     facets: Any = None
 
 
+class Entry(Struct, rename="camel"):
+    """A logCreateMessage of the chat's log."""
+
+    convo_id: _Name
+    message: Message
+
+
 class Convo(Struct):
     """Who talks in a convoView."""
 

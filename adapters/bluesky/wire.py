@@ -136,7 +136,7 @@ def _answer(response: Response) -> Answer:
     content = response.content
     if isinstance(content, dict):
         return Answer(content, _lanes(response.headers))
-    if not content:
+    if content == b"":
         return Answer({}, ())
     raise FaultError(Fault(FaultKind.SERVER, False, f"{response.status_code}: an answer that isn't a JSON object"))
 
