@@ -20,10 +20,10 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gateway.books import NewDelivery, Settlement
 from gateway.model.content import Document, Text
 from gateway.model.delivery import Draft, InConversation, Part, Receipt, State
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, ConversationId, DeliveryId, DraftId, MessageRef
-from gateway.ports import NewDelivery, Settlement
 from gateway.store import SqlStore, open_store
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -7,9 +7,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from gateway.books import Store, Turn
 from gateway.model.events import MessageReceived
 from gateway.model.ids import AccountId, ConversationId, PersonId
-from gateway.ports import Store, Turn
 
 
 class AgentError(Exception):

@@ -79,8 +79,8 @@ def _told(error: urllib.error.HTTPError) -> str:
 
 async def _in_process(config: Config, operation: str, arguments: dict[str, Any]) -> Any:
     from gateway import wiring
+    from gateway.books import StoreError
     from gateway.desk import DeskError
-    from gateway.ports import StoreError
 
     try:
         async with wiring.offline(config, connect=operation == "check") as desk:

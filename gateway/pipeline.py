@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from gateway import agent
+from gateway.books import StoredEvent
 from gateway.model.delivery import Draft, FaultError, InConversation
 from gateway.model.events import Kind, MessageReceived, PlatformEvent
 from gateway.model.facts import InboundFacts
@@ -22,7 +23,7 @@ from gateway.model.ids import AccountId, ConversationId, DraftId
 from gateway.model.verdict import Refuse
 from gateway.outbox.intake import Intake
 from gateway.outbox.outbox import Outbox
-from gateway.ports import Adapter, Introduces, ShowsTyping, StoredEvent
+from gateway.ports import Adapter, Introduces, ShowsTyping
 from gateway.services import Services
 from gateway.text.plain import from_text
 

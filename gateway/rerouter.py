@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import structs
 
+from gateway.books import Move
 from gateway.model.content import Document
 from gateway.model.delivery import Delivery, State
 from gateway.model.events import GatewayEvent, StandingChanged
@@ -17,7 +18,6 @@ from gateway.model.verdict import Divert, Hold, Refuse, Verdict
 from gateway.monitor import Monitor
 from gateway.outbox.intake import Intake, order_key
 from gateway.outbox.outbox import Outbox
-from gateway.ports import Move
 from gateway.services import Services
 
 log = logging.getLogger("multihome.rerouter")

@@ -12,8 +12,8 @@ from typing import Any
 
 from gateway import logs, wiring
 from gateway.agent import AgentError
+from gateway.books import StoreError
 from gateway.config import Config
-from gateway.ports import StoreError
 
 log = logging.getLogger("multihome")
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from gateway.books import Store
 from gateway.bus import Bus
 from gateway.model.ids import WorkspaceId
-from gateway.ports import Clock, Policies, Store
+from gateway.ports import Clock, Policies
 
 
 class Services(Struct, frozen=True):

@@ -16,6 +16,7 @@ from gateway import agent
 from gateway.announcer import Announcer
 from gateway.api import ENDPOINT
 from gateway.api.local import LocalEndpoint
+from gateway.books import Store
 from gateway.bus import Bus
 from gateway.clock import SystemClock
 from gateway.config import AccountConfig, Config
@@ -30,7 +31,7 @@ from gateway.outbox.outbox import Outbox
 from gateway.outbox.roads import Roads
 from gateway.outbox.settle import Rules
 from gateway.pipeline import Limits, Pipeline
-from gateway.ports import Adapter, Clock, Context, Platform, Policies, Store
+from gateway.ports import Adapter, Clock, Context, Platform, Policies
 from gateway.rerouter import Rerouter
 from gateway.runtime import Member, Runtime
 from gateway.scheduler import Scheduler

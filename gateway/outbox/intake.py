@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import structs
 
+from gateway.books import NewDelivery
 from gateway.model.content import Document, Text
 from gateway.model.delivery import Delivery, Draft, InConversation, State, Target, Timeline
 from gateway.model.ids import AccountId, DeliveryId
 from gateway.model.verdict import Allow, Delay, Divert, Hold, Refuse, Rewrite, Verdict
 from gateway.outbox.roads import Roads
-from gateway.ports import NewDelivery
 from gateway.services import Services
 
 
@@ -43,14 +43,16 @@ class Intake:
         return self._policies.outbound(await self._roads.facts(draft, account), self._clock.now())
 
     async def diverted(self, draft: Draft, account: AccountId, verdict: Divert) -> Draft:
-        """The draft as it goes on by another road, with the preface where its conversation has not heard it yet."""
+        """The draft as it goes on by another road, with the preface where the person has not heard it yet."""
         document = draft.document
         if verdict.preface and await self._first_time(draft, account, verdict):
             document = prefaced(document, verdict.preface)
         return structs.replace(draft, target=verdict.target, document=document, in_reply_to=verdict.in_reply_to)
 
     async def _first_time(self, draft: Draft, account: AccountId, verdict: Divert) -> bool:
-        told = f"moved:{order_key(account, draft.target)}>{order_key(verdict.account, verdict.target)}"
+        them = draft.with_person
+        whom = f"{them.platform}:{them.id}" if them is not None else order_key(account, draft.target)
+        told = f"moved:{account}>{verdict.account}:{whom}"
         record = (await self._roads.facts(draft, account)).record
         since = record.since.isoformat() if record is not None else ""
         return await self._store.once(f"{told}@{since}", self._clock.now())

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Protocol
 
+from gateway.books import Store
 from gateway.bus import Bus
 from gateway.model.delivery import FINAL, Delivery, State
 from gateway.model.events import DeliveryChanged, GatewayEvent
@@ -15,7 +16,7 @@ from gateway.model.standing import Signal
 from gateway.outbox.pacer import Pacer
 from gateway.outbox.settle import Rules
 from gateway.outbox.worker import Worker
-from gateway.ports import Adapter, Clock, Policies, Store
+from gateway.ports import Adapter, Clock, Policies
 
 RESCUE_REST_S = 1.0
 """How long a dead process's unknown sends rest before they are asked about."""

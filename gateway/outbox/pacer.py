@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+from gateway.books import SentPart
 from gateway.model.capabilities import Lane, LaneState, Scope
 from gateway.model.delivery import Part
 from gateway.model.facts import WindowFacts
-from gateway.ports import Policies, SentPart
+from gateway.ports import Policies
 
 WINDOWS_MAX = 10_000
 """Conversations whose windows are remembered at once; the longest unused are forgotten first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from gateway.books import Store
 from gateway.model.capabilities import Feature, Profile
 from gateway.model.delivery import Draft, InConversation, Timeline, ToPerson
 from gateway.model.facts import OutboundFacts, Road
@@ -11,7 +12,6 @@ from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, platform_of
 from gateway.model.route import Route
 from gateway.model.standing import Record
-from gateway.ports import Store
 
 
 class Roads:

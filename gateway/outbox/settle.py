@@ -7,9 +7,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from gateway.books import Settlement
 from gateway.model.capabilities import Idempotency, Profile
 from gateway.model.delivery import Delivery, Fault, FaultKind, Part, Receipt, State
-from gateway.ports import Settlement, Unsure
+from gateway.ports import Unsure
 
 RETRY_FIRST_S = 1.0
 RETRY_LONGEST_S = 300.0

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from msgspec import structs
 
+from gateway.books import Move, Settlement, Store
 from gateway.bus import Bus
 from gateway.model.delivery import Delivery, Fault, FaultError, FaultKind, Part, Receipt, State
 from gateway.model.events import DeliveryChanged
@@ -23,7 +24,7 @@ from gateway.model.standing import Signal, Source
 from gateway.outbox import settle
 from gateway.outbox.pacer import Pacer
 from gateway.outbox.settle import Rules
-from gateway.ports import Adapter, Clock, Move, Reconciles, Settlement, Store, Unsure
+from gateway.ports import Adapter, Clock, Reconciles, Unsure
 
 log = logging.getLogger("multihome.outbox")
 

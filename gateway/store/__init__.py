@@ -6,7 +6,7 @@ from gateway.store.sqlite import open_store
 from gateway.store.store import SqlStore
 
 if TYPE_CHECKING:
-    from gateway.ports import Store
+    from gateway.books import Store
 
     _proof: type[Store] = SqlStore
 

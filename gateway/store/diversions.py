@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select, text, update
 
+from gateway.books import Move
 from gateway.model.delivery import Delivery, InConversation, State
 from gateway.model.ids import AccountId
-from gateway.ports import Move
 from gateway.store.codec import DELIVERY, delivery, encode, micros, micros_or_none, scrub
 from gateway.store.orders import go_on_all
 from gateway.store.room import Room
@@ -161,7 +161,7 @@ RELEASE = single(_release)
 
 
 class Diversions(Room):
-    """Operations of :class:`gateway.ports.Store` for failover, return and old age."""
+    """Operations of :class:`gateway.books.Store` for failover, return and old age."""
 
     async def rescue(self, due_at: datetime) -> int:
         return await self._write(RESCUE_THEM, due_at)

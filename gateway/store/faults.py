@@ -6,7 +6,7 @@ import sqlite3
 
 from sqlalchemy.exc import DBAPIError
 
-from gateway.ports import StoreError
+from gateway.books import StoreError
 
 CURES = {
     sqlite3.SQLITE_FULL: "the disk is full: nothing of this was written; free some space and it goes on",

@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, text
 
+from gateway.books import Turn
 from gateway.model.content import plain
 from gateway.model.events import MessageDeleted, MessageEdited, MessageReceived
 from gateway.model.ids import AccountId, ConversationId
-from gateway.ports import Turn
 from gateway.store.codec import DELIVERY, decode_event, delivery, moment
 from gateway.store.room import Room
 from gateway.store.schema import deliveries, events, sent_parts
@@ -79,7 +79,7 @@ def _said(connection: Connection, names: dict[str, Any]) -> list[Turn]:
 
 
 class History(Room):
-    """One operation of :class:`gateway.ports.Store`, between the two roads."""
+    """One operation of :class:`gateway.books.Store`, between the two roads."""
 
     async def history(self, account: AccountId, conversation: ConversationId, limit: int) -> tuple[Turn, ...]:
         names = {"workspace": self._workspace, "account": account, "conversation": conversation, "limit": limit}

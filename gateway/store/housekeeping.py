@@ -105,7 +105,7 @@ def _media(connection: Connection, workspace: WorkspaceId, sha256: str) -> bytes
 
 
 class Housekeeping(Room):
-    """Operations of :class:`gateway.ports.Store` beside the two roads."""
+    """Operations of :class:`gateway.books.Store` beside the two roads."""
 
     async def records(self) -> tuple[Record, ...]:
         return await self._read(_records, self._workspace)

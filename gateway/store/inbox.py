@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Insert, Update, and_, bindparam, literal_column, select, text, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from gateway.books import NewDelivery, StoredEvent
 from gateway.model.delivery import Delivery
 from gateway.model.events import MemberJoined, MessageDeleted, MessageReceived, PlatformEvent
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, PersonId, WorkspaceId
-from gateway.ports import NewDelivery, StoredEvent
 from gateway.store.codec import decode_event, encode, micros, scrub
 from gateway.store.hot import Batched, given, records
 from gateway.store.outbox import Adding, add_all, adding
@@ -219,7 +219,7 @@ def _cursor(connection: Connection, workspace: WorkspaceId, account: AccountId) 
 
 
 class Inbox(Room):
-    """Operations of :class:`gateway.ports.Store` on what comes in."""
+    """Operations of :class:`gateway.books.Store` on what comes in."""
 
     async def record(
         self, account: AccountId, events: Sequence[PlatformEvent], cursor: str, now: datetime

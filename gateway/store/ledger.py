@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Select, bindparam, func, select, text
 
+from gateway.books import SentPart
 from gateway.model.delivery import Delivery, State
 from gateway.model.ids import AccountId, AnnouncementId, DeliveryId, MessageRef, WorkspaceId
-from gateway.ports import SentPart
 from gateway.store.codec import DELIVERY, delivery, micros, moment
 from gateway.store.room import Room
 from gateway.store.schema import deliveries, sent_parts
@@ -74,7 +74,7 @@ def _announced(connection: Connection, names: dict[str, Any]) -> frozenset[Accou
 
 
 class Ledger(Room):
-    """Operations of :class:`gateway.ports.Store` that look into the outbox."""
+    """Operations of :class:`gateway.books.Store` that look into the outbox."""
 
     async def ready(self, account: AccountId, now: datetime, limit: int) -> tuple[Delivery, ...]:
         return await self._read(_deliveries, READY, self._named(account=account, now=micros(now), limit=limit))

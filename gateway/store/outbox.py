@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, insert, select
 
+from gateway.books import NewDelivery, Settlement
 from gateway.model.delivery import TRANSITIONS, Delivery, InConversation, Part, State
 from gateway.model.ids import AccountId, DeliveryId, WorkspaceId
-from gateway.ports import NewDelivery, Settlement
 from gateway.store.codec import DELIVERY, delivery, encode, micros, micros_or_none, scrub
 from gateway.store.orders import go_on
 from gateway.store.outbox_sql import CLAIM, INSERT, KEEP, LOOK, SETTLE, WAITERS
@@ -174,7 +174,7 @@ SETTLE_THEM = Kind(_settle_all)
 
 
 class Outbox(Room):
-    """Operations of :class:`gateway.ports.Store` on the way from draft to receipt."""
+    """Operations of :class:`gateway.books.Store` on the way from draft to receipt."""
 
     async def add(self, new: Sequence[NewDelivery], now: datetime) -> tuple[Delivery, ...]:
         return await self._write(ADD, adding(self._workspace, new, now))

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select, update
 
+from gateway.books import Reach
 from gateway.model.identity import Identity, Link, Person
 from gateway.model.ids import AccountId, ConversationId, MessageRef, PersonId, WorkspaceId
-from gateway.ports import Reach
 from gateway.store.codec import micros, moment, scrub
 from gateway.store.room import Room
 from gateway.store.schema import conversations, identities, links
@@ -246,7 +246,7 @@ def _reach(connection: Connection, workspace: WorkspaceId, names: dict[str, Any]
 
 
 class People(Room):
-    """Operations of :class:`gateway.ports.Store` on identities and persons."""
+    """Operations of :class:`gateway.books.Store` on identities and persons."""
 
     async def person(self, identity: Identity) -> Person | None:
         return await self._read(_person, self._workspace, identity)

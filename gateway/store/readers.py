@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from gateway.ports import StoreError
+from gateway.books import StoreError
 from gateway.store.faults import told
 
 R = TypeVar("R")

@@ -18,7 +18,7 @@ from gateway.store.writer import Writer
 
 
 class SqlStore(Inbox, Outbox, Diversions, Ledger, People, History, Housekeeping):
-    """A :class:`gateway.ports.Store`. Bound to the event loop of its first call."""
+    """A :class:`gateway.books.Store`. Bound to the event loop of its first call."""
 
     def __init__(self, workspace: WorkspaceId, writer: Writer, readers: Readers, clock: Clock, lock: IO[str]) -> None:
         super().__init__(workspace, writer, readers, clock)

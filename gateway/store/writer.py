@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from gateway.ports import StoreError
+from gateway.books import StoreError
 from gateway.store.faults import concerns_all, told
 from gateway.store.transaction import Transaction
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.books import Settlement, Store
 from gateway.model.delivery import State
 from gateway.model.ids import AnnouncementId, DeliveryId
-from gateway.ports import Settlement, Store
 from gateway.testing.store_drafts import (
     AWAY,
     DAY,

@@ -7,10 +7,10 @@ from typing import Any
 
 from msgspec import structs
 
+from gateway.books import Move, NewDelivery, Settlement, Store
 from gateway.model.content import Document, Media, Text
 from gateway.model.delivery import Delivery, Draft, Part, Receipt, State, Timeline
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, DeliveryId, DraftId, MessageRef
-from gateway.ports import Move, NewDelivery, Settlement, Store
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOME = AccountId("red/main")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+from gateway.books import NewDelivery, Settlement, Store
 from gateway.model.content import Document, Text
 from gateway.model.delivery import Draft, InConversation, Receipt, State
 from gateway.model.events import Kind, MemberJoined, MessageDeleted, MessageEdited, MessageReceived, Reacted
 from gateway.model.identity import Identity
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, ConversationId, DeliveryId, DraftId, MessageRef
-from gateway.ports import NewDelivery, Settlement, Store
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOME = AccountId("red/main")

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec import structs
 
+from gateway.books import Settlement, Store
 from gateway.model.delivery import InConversation, State
 from gateway.model.ids import DEFAULT_WORKSPACE, AnnouncementId, ConversationId, DeliveryId, WorkspaceId
-from gateway.ports import Settlement, Store
 from gateway.testing.store_drafts import (
     AWAY,
     DAY,

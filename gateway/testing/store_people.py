@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec import structs
 
+from gateway.books import NewDelivery, Settlement, Store
 from gateway.model.content import Document, Media, Text
 from gateway.model.delivery import Draft, Receipt, State, Timeline
 from gateway.model.events import Kind, MessageReceived
 from gateway.model.identity import Identity, Link
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, ConversationId, DeliveryId, DraftId, MessageRef, PersonId
 from gateway.model.standing import Record, Standing
-from gateway.ports import NewDelivery, Settlement, Store
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOME = AccountId("red/main")

@@ -1,0 +1,263 @@
+"""The seam to the database: what is written down of both roads, and the operations on it.
+
+What it promises is held by :mod:`gateway.testing.store_conformance`, for any engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from gateway.model.delivery import Delivery, Draft, Part, Receipt, State
+from gateway.model.events import PlatformEvent
+from gateway.model.identity import Identity, Link, Person
+from gateway.model.ids import AccountId, AnnouncementId, ConversationId, DeliveryId, MessageRef, PersonId
+from gateway.model.standing import Record
+
+
+class StoredEvent(Struct, frozen=True):
+    """An event in the inbox, with the person it came from (where it has an author)."""
+
+    seq: int
+    event: PlatformEvent
+    person: PersonId | None
+    attempts: int = 0
+
+
+class NewDelivery(Struct, frozen=True):
+    """A delivery about to enter the outbox. ``state`` is QUEUED, HELD or REFUSED; the store makes a QUEUED one WAITING
+    when an earlier one of the same ``order_key`` is still open.
+    """
+
+    id: DeliveryId
+    draft: Draft
+    account: AccountId
+    order_key: str
+    state: State
+    due_at: datetime
+    reason: str = ""
+    expires_at: datetime | None = None
+
+
+class Settlement(Struct, frozen=True):
+    """What became of one attempt: the delivery's next state, and the receipt where a part arrived.
+
+    ``due_at`` None on UNCERTAIN means: waits for the operator (and no longer blocks its order).
+    SENDING means: this part arrived, the next one is being sent.
+    """
+
+    state: State
+    due_at: datetime | None
+    reason: str = ""
+    receipt: Receipt | None = None
+    part_kind: str = ""
+    part_conversation: str = ""
+
+
+class Move(Struct, frozen=True):
+    """What a failover verdict does to one unsent delivery. Without a ``draft`` it stays where it is (held or refused);
+    with one it goes, planned anew, to ``account``. A move of a delivery that is no longer WAITING, QUEUED or HELD is
+    ignored.
+    """
+
+    delivery: DeliveryId
+    account: AccountId
+    order_key: str
+    state: State
+    due_at: datetime
+    reason: str
+    draft: Draft | None = None
+    expires_at: datetime | None = None
+
+
+class Reach(Struct, frozen=True):
+    """An open conversation with somebody: where, and the last message of theirs to answer."""
+
+    account: AccountId
+    conversation: ConversationId
+    ref: MessageRef
+    private: bool
+    at: datetime
+
+
+class Turn(Struct, frozen=True):
+    """One message of a conversation's history. ``author`` None: the account itself."""
+
+    author: Identity | None
+    text: str
+    at: datetime
+
+
+class SentPart(Struct, frozen=True):
+    """A part that a platform has. ``draft_account`` is the home of its delivery."""
+
+    delivery: DeliveryId
+    account: AccountId
+    index: int
+    kind: str
+    conversation: str
+    ref: MessageRef
+    at: datetime
+    url: str | None = None
+
+
+class StoreError(Exception):
+    """The database can't be opened, read or written: one line with the cure. Nothing was changed."""
+
+
+class Store(Protocol):
+    """Named operations on the database. Each write is one transaction, durable when it returns; concurrent callers
+    share commits. Every operation is bound to the store's workspace.
+    """
+
+    # The road in.
+
+    async def record(
+        self, account: AccountId, events: Sequence[PlatformEvent], cursor: str, now: datetime
+    ) -> tuple[StoredEvent, ...]:
+        """Events, their authors' identities and persons, their conversations and the cursor, together. Returns what is
+        new: an event whose (account, id) is known already is left out.
+        """
+        ...
+
+    async def cursor(self, account: AccountId) -> str | None: ...
+
+    async def pending_events(self, now: datetime, *, after: int = 0, limit: int = 500) -> tuple[StoredEvent, ...]:
+        """Events not handled yet and due (not postponed beyond ``now``, not parked), oldest first."""
+        ...
+
+    async def handled(self, seq: int, answers: Sequence[NewDelivery], now: datetime) -> tuple[Delivery, ...]:
+        """The event's mark and the deliveries it caused, together. An event marked before adds nothing and returns
+        ().
+        """
+        ...
+
+    async def postpone(self, seq: int, error: str, retry_at: datetime | None) -> None:
+        """The agent failed: count the attempt; without ``retry_at`` the event is parked for the operator."""
+        ...
+
+    # The road out.
+
+    async def add(self, new: Sequence[NewDelivery], now: datetime) -> tuple[Delivery, ...]:
+        """Into the outbox, in order, atomically. A draft whose key is known already gives the delivery that is
+        there.
+        """
+        ...
+
+    async def ready(self, account: AccountId, now: datetime, limit: int) -> tuple[Delivery, ...]:
+        """QUEUED ones, and UNCERTAIN ones with a due time, that are due; earliest due first, then by seq."""
+        ...
+
+    async def next_due(self, account: AccountId, *, after: datetime) -> datetime | None:
+        """When the earliest of what :meth:`ready` looks at becomes due, later than ``after``."""
+        ...
+
+    async def begin(self, delivery: DeliveryId, account: AccountId, parts: Sequence[Part], now: datetime) -> bool:
+        """Claim: QUEUED or UNCERTAIN of this account becomes SENDING and the plan is frozen (a frozen plan is kept).
+        False when somebody else was faster, or it was moved to another account or held meanwhile.
+        """
+        ...
+
+    async def settle(self, delivery: DeliveryId, settlement: Settlement, now: datetime) -> Delivery | None:
+        """A SENDING (or UNCERTAIN) delivery's next state; a receipt is stored with it. Returns the delivery that was
+        waiting
+        behind it and is QUEUED now, where its order went on.
+        """
+        ...
+
+    async def rescue(self, due_at: datetime) -> int:
+        """At start: what a dead process left SENDING becomes UNCERTAIN, to be asked about at ``due_at``."""
+        ...
+
+    async def unsent(
+        self, account: AccountId, *, after: int = 0, limit: int = 500, states: frozenset[State] = frozenset()
+    ) -> tuple[Delivery, ...]:
+        """Deliveries of an account that are WAITING, QUEUED or HELD (or in ``states``), by seq."""
+        ...
+
+    async def move(self, moves: Sequence[Move], now: datetime) -> tuple[Delivery, ...]:
+        """Carry out failover verdicts in one transaction; returns the moved rows as they are now."""
+        ...
+
+    async def release(self, account: AccountId, now: datetime, ramp_s: float) -> int:
+        """The account is back: what it holds becomes due in order, ``ramp_s`` apart; the expired expire. Returns how
+        many go home.
+        """
+        ...
+
+    async def expire(self, now: datetime) -> int:
+        """WAITING, QUEUED and HELD ones past their ``expires_at`` end EXPIRED; their orders go on."""
+        ...
+
+    async def delivery(self, delivery: DeliveryId) -> Delivery | None: ...
+
+    async def deliveries(
+        self, *, account: AccountId | None = None, states: frozenset[State] = frozenset(), limit: int = 100
+    ) -> tuple[Delivery, ...]:
+        """The newest first; by current account and state where given."""
+        ...
+
+    async def sent_parts(self, delivery: DeliveryId) -> tuple[SentPart, ...]: ...
+
+    async def sent_since(self, account: AccountId, since: datetime) -> tuple[SentPart, ...]:
+        """For the pacer: what the rate windows have to remember after a restart."""
+        ...
+
+    async def counts(self) -> dict[AccountId, dict[State, int]]: ...
+
+    async def announced_on(self, announcement: AnnouncementId) -> frozenset[AccountId]:
+        """Accounts that have a delivery of this announcement of their own (home accounts)."""
+        ...
+
+    # Accounts and people.
+
+    async def records(self) -> tuple[Record, ...]: ...
+
+    async def save_record(self, record: Record) -> None:
+        """The account's standing, and a line in its history when the standing changed."""
+        ...
+
+    async def person(self, identity: Identity) -> Person | None:
+        """Who this is: the person and all identities linked to them. By platform and id, else by platform and
+        handle.
+        """
+        ...
+
+    async def link(self, link: Link) -> Person:
+        """Two identities are one person from now on. Identities not seen before are made."""
+        ...
+
+    async def unlink(self, first: Identity, second: Identity) -> bool:
+        """Undo one link; persons are what the remaining links say. False when there was none."""
+        ...
+
+    async def links(self) -> tuple[Link, ...]: ...
+
+    async def reach(self, account: AccountId, identity: Identity, *, private: bool) -> Reach | None:
+        """The newest conversation of that privacy in which this identity wrote to this account."""
+        ...
+
+    async def history(self, account: AccountId, conversation: ConversationId, limit: int) -> tuple[Turn, ...]:
+        """The last messages of a conversation, both sides, oldest first."""
+        ...
+
+    async def once(self, key: str, now: datetime) -> bool:
+        """True the first time a key is asked, false ever after: for what is said only once."""
+        ...
+
+    # Media and housekeeping.
+
+    async def put_media(self, data: bytes, mime: str) -> str:
+        """Keep bytes; returns their sha256 in hex."""
+        ...
+
+    async def media(self, sha256: str) -> bytes: ...
+
+    async def prune(self, before: datetime, limit: int) -> int:
+        """Forget up to ``limit`` final deliveries, handled events and unused media from before; returns how many."""
+        ...
+
+    async def aclose(self) -> None: ...
