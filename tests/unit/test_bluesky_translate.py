@@ -1,0 +1,366 @@
+"""Bluesky's pure halves: text with facets both ways, references, keys and plans."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import convert, structs
+from msgspec import json as msgjson
+
+from adapters.bluesky.parts import blob_cid, like_key, plan, tid
+from adapters.bluesky.profile import PROFILE
+from adapters.bluesky.translate import (
+    DirectMessage,
+    Notification,
+    Post,
+    direct_conversation,
+    place_of,
+    read,
+    received,
+    render,
+)
+from gateway.model.content import Document, Link, Media, Mention, Text, plain
+from gateway.model.delivery import Draft, FaultError, FaultKind, InConversation, Part, Target, Timeline, ToPerson
+from gateway.model.events import Kind
+from gateway.model.identity import Identity
+from gateway.model.ids import AccountId, ConversationId, DraftId, MessageRef, WorkspaceId
+from gateway.text.measure import graphemes
+from gateway.text.plain import from_text
+
+AT = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
+OWN = "did:plc:own"
+VECTORS = Path(__file__).parents[3] / "shared" / "vectors" / "bluesky_facets.json"
+
+
+def cases() -> list[Any]:
+    if not VECTORS.is_file():
+        return []
+    found: list[Any] = json.loads(VECTORS.read_text(encoding="utf-8"))["cases"]
+    return found
+
+
+def document_of(segments: list[list[str]]) -> Document:
+    """The vector's segments as spans: a link, a mention, or words (tags are words here)."""
+    spans: list[Any] = []
+    for text, *target in segments:
+        if target and target[0].startswith("did:"):
+            spans.append(Mention("bluesky", target[0], text.removeprefix("@")))
+        elif target and "://" in target[0]:
+            spans.append(Link(target[0], None if target[0] == text else text))
+        else:
+            spans.append(Text(text))
+    return Document((tuple(spans),))
+
+
+@pytest.mark.skipif(not cases(), reason="the shared vectors are not here")
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case["text"][:40])
+def test_facets_have_the_byte_ranges_of_the_reference(case: dict[str, Any]) -> None:
+    text, facets = render(document_of(case["segments"]))
+    assert text == case["text"]
+    wanted, at = [], 0
+    for words, *target in case["segments"]:
+        begin, at = at, at + len(words.encode())
+        if target and ("://" in target[0] or target[0].startswith("did:")):
+            wanted.append((begin, at, target[0]))
+    found = [(f["index"]["byteStart"], f["index"]["byteEnd"], _target(f)) for f in facets]
+    assert found == wanted
+    assert plain(read(text, facets)).split() == plain(document_of(case["segments"])).split()
+
+
+def _target(facet: dict[str, Any]) -> str:
+    feature = facet["features"][0]
+    found: str = feature.get("uri") or feature.get("did")
+    return found
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12).filter(lambda t: t.strip() == t)
+LINE = WORDS.map(lambda text: " ".join(text.split()) or "x")
+SPANS = st.one_of(
+    LINE.map(Text),
+    LINE.map(lambda t: Link("https://example.org/x", t)),
+    LINE.map(lambda t: Mention("bluesky", "did:plc:x", t.replace("@", "") or "y")),
+)
+
+
+@given(st.lists(st.lists(SPANS, min_size=1, max_size=4).map(tuple), min_size=1, max_size=3).map(tuple))
+def test_what_was_rendered_is_read_back(paragraphs: Any) -> None:
+    text, facets = render(Document(paragraphs))
+    back = read(text, facets)
+    assert render(back) == (text, facets)
+
+
+@given(st.text(max_size=60), st.lists(st.tuples(st.integers(-3, 200), st.integers(-3, 200)), max_size=6))
+def test_hostile_facets_never_change_the_words(text: str, ranges: list[tuple[int, int]]) -> None:
+    text = text.encode(errors="replace").decode()
+    feature = {"$type": "app.bsky.richtext.facet#link", "uri": "https://evil.example"}
+    facets = [{"index": {"byteStart": a, "byteEnd": b}, "features": [feature]} for a, b in ranges]
+    shown = "".join(
+        (span.text or span.url) if isinstance(span, Link) else span.text  # type: ignore[union-attr]  # no mentions here
+        for paragraph in read(text, facets).paragraphs
+        for span in paragraph
+    )
+    assert "".join(shown.split()) == "".join(text.split())
+
+
+@pytest.mark.parametrize("facets", [None, 5, "x", {}, [None], [{}], [{"index": 1, "features": 2}], [[]] * 1000])
+def test_what_isnt_a_facet_is_no_facet(facets: Any) -> None:
+    assert read("hello", facets) == Document(((Text("hello"),),))
+
+
+def test_a_stranger_with_the_same_handle_isnt_called() -> None:
+    text, facets = render(Document(((Mention("mastodon", "17", "ana@social.example"), Text(" hi")),)))
+    assert (text, facets) == ("@ana@social.example hi", [])
+
+
+def test_a_link_that_is_no_address_stays_words() -> None:
+    assert render(Document(((Link("not an address"),),))) == ("not an address", [])
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        Post("at://did:plc:a/app.bsky.feed.post/1", "c1", "at://did:plc:a/app.bsky.feed.post/1", "c1"),
+        Post("at://did:plc:a/app.bsky.feed.post/2", "c2", "at://did:plc:b/app.bsky.feed.post/1", "c1"),
+        DirectMessage("convo", "message"),
+    ],
+)
+def test_references_come_back(place: Post | DirectMessage) -> None:
+    assert place_of(place.ref) == place
+
+
+@pytest.mark.parametrize("ref", ["", "x", "direct", "http://x c", "a b c d", "direct a b c"])
+def test_foreign_references_name_nothing(ref: str) -> None:
+    assert place_of(ref) is None
+
+
+# Keys.
+
+
+def test_a_key_is_microseconds_and_the_parts_number() -> None:
+    assert tid(datetime(1970, 1, 1, tzinfo=UTC), 0) == "2222222222222"
+    assert tid(AT, 1) > tid(AT, 0)
+    assert tid(AT + timedelta(microseconds=1), 0) > tid(AT, 1023)
+    value = 0
+    for character in tid(AT, 5):
+        value = value * 32 + "234567abcdefghijklmnopqrstuvwxyz".index(character)
+    assert (value >> 10, value & 1023) == (round(AT.timestamp() * 1e6), 5)
+
+
+def test_a_blobs_address_is_known_before_its_upload() -> None:
+    """The address a real server gave for these bytes."""
+    data = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==")
+    assert blob_cid(sha256(data).hexdigest()) == "bafkreigectgq4icn5f2pon2ty7ri25ry46zwsg5ywgrlvnvslo375v6oo4"
+
+
+def test_a_like_has_one_key_per_post() -> None:
+    keys = {like_key(f"at://did:plc:{name}/app.bsky.feed.post/3n2wbin4pk622") for name in ("a", "b", "c")}
+    assert len(keys) == 3
+    assert all(key.startswith("3n2wbin4pk6") and len(key) == 13 for key in keys)
+    odd = like_key("at://did:plc:a/app.bsky.feed.generator/cats")
+    assert len(odd) == 13
+    assert odd == like_key("at://did:plc:a/app.bsky.feed.generator/cats")
+
+
+# Plans.
+
+
+def draft(said: str | Document, target: Target | None = None, to: str | None = None) -> Draft:
+    document = from_text(said) if isinstance(said, str) else said
+    ref = MessageRef(to) if to else None
+    return Draft(
+        DraftId("d1"),
+        WorkspaceId("default"),
+        AccountId("bluesky/main"),
+        target or Timeline(),
+        document,
+        AT,
+        "key",
+        in_reply_to=ref,
+    )
+
+
+def test_the_record_is_frozen_whole() -> None:
+    (part,) = plan(draft(structs.replace(from_text("hello"), language="de")), AT)
+    assert part == Part(
+        0,
+        "post",
+        tid(AT, 0),
+        {
+            "record": {
+                "$type": "app.bsky.feed.post",
+                "text": "hello",
+                "createdAt": "2026-11-22T12:00:00.123Z",
+                "langs": ["de"],
+            },
+            "media": [],
+        },
+    )
+    assert msgjson.decode(msgjson.encode(part), type=Part) == part
+
+
+@given(st.text(alphabet="aé日👩‍👩‍👧‍👧 .\n", min_size=1, max_size=2500).filter(lambda text: text.strip()))
+def test_every_part_is_within_both_limits(text: str) -> None:
+    parts = plan(draft(text), AT)
+    texts = [part.body["record"]["text"] for part in parts]
+    assert all(graphemes(t) <= 300 and len(t.encode()) <= 3000 for t in texts)
+    assert "".join("".join(texts).split()) == "".join(text.split())
+    assert len({part.key for part in parts}) == len(parts)
+    assert all((part.rest is None) == (len(parts) == 1) for part in parts)
+
+
+def test_bytes_count_where_characters_dont() -> None:
+    family = "👨‍👩‍👧‍👦"
+    assert len(plan(draft(family * 150), AT)) == 2  # 150 characters, 3750 bytes
+
+
+def test_a_direct_message_may_be_longer() -> None:
+    convo = InConversation(direct_conversation("c1"), private=True)
+    (part,) = plan(draft("x" * 1000, convo), AT)
+    assert (part.kind, part.key, part.conversation) == ("direct", "", "direct c1")
+    assert len(plan(draft("word " * 201, convo), AT)) == 2
+
+
+ROOT = "at://did:plc:b/app.bsky.feed.post/1"
+THREAD = ConversationId(f"{ROOT} cidroot")
+
+
+def test_a_reply_without_a_message_answers_the_root() -> None:
+    (part,) = plan(draft("yes", InConversation(THREAD)), AT)
+    assert part.body["record"]["reply"]["parent"] == {"uri": ROOT, "cid": "cidroot"}
+
+
+def test_a_reply_deep_in_a_thread() -> None:
+    parent = Post("at://did:plc:c/app.bsky.feed.post/2", "cid2", ROOT, "cidroot")
+    (part,) = plan(draft("yes", InConversation(THREAD), parent.ref), AT)
+    assert part.kind == "reply"
+    assert part.body["record"]["reply"] == {
+        "root": {"uri": ROOT, "cid": "cidroot"},
+        "parent": {"uri": parent.uri, "cid": "cid2"},
+    }
+
+
+def test_a_person_is_called_by_a_mention() -> None:
+    (part,) = plan(draft("hello", ToPerson(Identity("bluesky", "did:plc:ana", "ana.test"))), AT)
+    record = part.body["record"]
+    assert record["text"] == "@ana.test hello"
+    assert record["facets"][0]["features"][0]["did"] == "did:plc:ana"
+
+
+@pytest.mark.parametrize(
+    ("target", "to"),
+    [
+        (InConversation(THREAD, private=True), None),  # what was private stays private
+        (InConversation(THREAD), DirectMessage("c1", "m1").ref),
+        (InConversation(ConversationId("nonsense")), None),
+        (Timeline(), DirectMessage("c1", "m1").ref),
+        (ToPerson(Identity("mastodon", "17", "ana")), None),
+        (ToPerson(Identity("bluesky", "ana.test"), private=True), None),
+    ],
+)
+def test_what_cant_be_reached_is_refused(target: Target, to: str | None) -> None:
+    assert _refusal(draft("hello", target, to)) is FaultKind.TARGET_REFUSED
+
+
+def test_a_direct_conversation_is_never_public() -> None:
+    for private in (True, False):
+        (part,) = plan(draft("psst", InConversation(direct_conversation("c1"), private)), AT)
+        assert part.kind == "direct"
+
+
+def media(**changes: Any) -> Media:
+    return structs.replace(Media("ab" * 32, "image/png", 1000, "alt"), **changes)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "kind"),
+    [
+        ((media(),) * 5, FaultKind.MEDIA),
+        ((media(size_bytes=2_000_001),), FaultKind.MEDIA),
+        ((media(mime="video/mp4"),), FaultKind.MEDIA),
+    ],
+)
+def test_pictures_that_dont_go(pictures: tuple[Media, ...], kind: FaultKind) -> None:
+    assert _refusal(draft(structs.replace(from_text("look"), media=pictures))) is kind
+
+
+def test_a_picture_needs_no_words() -> None:
+    (part,) = plan(draft(Document(media=(media(),))), AT)
+    assert part.body["record"]["text"] == ""
+    assert "aspectRatio" not in part.body["record"]["embed"]["images"][0]
+
+
+def test_nothing_to_say_and_too_much_at_once() -> None:
+    assert _refusal(draft(" ")) is FaultKind.INVALID
+    assert _refusal(draft(Document(((Link("https://example.org/" + "x" * 300),),)))) is FaultKind.TOO_LONG
+
+
+def _refusal(one: Draft) -> FaultKind:
+    with pytest.raises(FaultError) as caught:
+        plan(one, AT)
+    assert caught.value.fault.certain
+    return caught.value.fault.kind
+
+
+# Events.
+
+
+def notification(**changes: Any) -> dict[str, Any]:
+    return {
+        "uri": "at://did:plc:ana/app.bsky.feed.post/5",
+        "cid": "cid5",
+        "author": {"did": "did:plc:ana", "handle": "ana.test", "displayName": "Ana"},
+        "reason": "reply",
+        "record": {"text": "yes", "createdAt": "2026-11-22T12:00:00Z"},
+        "indexedAt": "2026-11-22T12:00:01.000Z",
+        **changes,
+    }
+
+
+def test_a_reply_to_us_is_addressed() -> None:
+    parent = {"uri": f"at://{OWN}/app.bsky.feed.post/4", "cid": "cid4"}
+    reply = {"root": {"uri": ROOT, "cid": "cidroot"}, "parent": parent}
+    raw = convert(notification(record={"text": "yes", "reply": reply}), Notification)
+    event = received(raw, AccountId("bluesky/main"), OWN)
+    assert (event.kind, event.addressed, event.private) == (Kind.REPLY, True, False)
+    assert event.conversation == THREAD
+    assert event.in_reply_to == Post(parent["uri"], "cid4", ROOT, "cidroot").ref
+    assert event.author == Identity("bluesky", "did:plc:ana", "ana.test", "Ana")
+    assert event.at == datetime(2026, 11, 22, 12, 0, 1, tzinfo=UTC)
+
+
+def test_a_reply_to_others_in_our_thread_isnt_addressed() -> None:
+    other = {"uri": "at://did:plc:b/app.bsky.feed.post/4", "cid": "cid4"}
+    raw = convert(notification(record={"text": "yes", "reply": {"root": other, "parent": other}}), Notification)
+    assert not received(raw, AccountId("bluesky/main"), OWN).addressed
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"uri": "with space"},
+        {"cid": ""},
+        {"author": {"handle": "x"}},
+        {"record": None},
+        {"record": {"text": "x" * 50_000}},
+        {"record": {"text": "x", "reply": {"root": {}}}},
+        {"indexedAt": "yesterday"},
+    ],
+)
+def test_a_broken_notification_is_a_value_error(broken: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - whatever msgspec says
+        convert(notification(**broken), Notification)
+
+
+def test_rules_have_sources() -> None:
+    from adapters.bluesky.profile import FAULTS
+
+    assert all(rule.source for rule in FAULTS)
+    assert {lane.name for lane in PROFILE.lanes} == {"points_hour", "points_day", "requests"}
