@@ -124,8 +124,7 @@ class XFace(Face):
         new = self._ids.next()
         message.extra["edit_ids"] = [*message.extra.get("edit_ids", [message.id]), new]
         self._aliases[new] = message.id
-        short, message.extra["urls"] = x_wire.shorten(text)
-        self.network.edit(message, short)
+        self.network.edit(message, text)
 
     def person_deletes(self, message_id: str) -> None:
         self.network.delete(self.network.messages[message_id])
@@ -234,7 +233,7 @@ class XFace(Face):
         mentioned = any(self.network.member(handle) for handle in x_wire.MENTION.findall(text))
         kind = "reply" if target else "mention" if mentioned else "post"
         message = self._written(bot, text.strip(), kind, media, to=target)
-        data = {"id": message.id, "text": message.text, "edit_history_tweet_ids": [message.id]}
+        data = {"id": message.id, "text": x_wire.wire_text(message), "edit_history_tweet_ids": [message.id]}
         return await self.answer(request, bot, "post", web.json_response({"data": data}, status=201), message)
 
     def _objection(
@@ -260,11 +259,10 @@ class XFace(Face):
     def _said_before(self, bot: Member, text: str, target: Message | None) -> bool:
         under = target.id if target else None
         since = utc_now() - DUPLICATE_WINDOW
-        short = x_wire.shorten(text.strip())[0]
         for message in reversed(self.network.messages.values()):
             if message.at < since:
                 return False
-            same = message.author == bot.id and message.text == short and message.in_reply_to == under
+            same = message.author == bot.id and message.text == text.strip() and message.in_reply_to == under
             if same and text.strip() and not message.private and not message.deleted:
                 return True
         return False
@@ -323,12 +321,10 @@ class XFace(Face):
         *,
         to: Message | None = None,
     ) -> Message:
-        short, urls = x_wire.shorten(text)
-        message = Message(self._ids.next(), author.id, short, utc_now(), kind=kind, media=media)
+        message = Message(self._ids.next(), author.id, text, utc_now(), kind=kind, media=media)
         message.private = bool(conversation)
         message.in_reply_to = to.id if to else None
         message.conversation = conversation or (to.conversation if to else message.id)
-        message.extra["urls"] = urls
         return self.network.add(message)
 
     # Media.

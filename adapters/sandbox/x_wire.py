@@ -75,9 +75,12 @@ def wire_id(message: Message) -> str:
     return str(message.extra.get("edit_ids", [message.id])[-1])
 
 
-def wire_text(message: Message, answered: Member | None) -> str:
-    """As the API tells it: escaped, with the leading mention X puts before a reply and the picture's own link."""
-    text = escape(message.text)
+def wire_text(message: Message, answered: Member | None = None) -> str:
+    """As the API tells it: addresses as t.co, escaped, the name X puts before a reply, the picture's own link.
+
+    The network keeps what was typed; this is how anybody gets to see it.
+    """
+    text = escape(shorten(message.text)[0])
     if answered is not None and answered.id != message.author and f"@{answered.handle}" not in text:
         text = f"@{answered.handle} {text}"
     if message.media:
@@ -98,7 +101,7 @@ def post(
 ) -> dict[str, Any]:
     """A post with the fields that were asked for, besides those that always come."""
     text = wire_text(message, answered)
-    urls: list[dict[str, Any]] = [_placed(text, entity) for entity in message.extra.get("urls", [])]
+    urls: list[dict[str, Any]] = [_placed(text, entity) for entity in shorten(message.text)[1]]
     if message.media:
         shown = f"https://x.com/{author.handle}/status/{message.id}/photo/1"
         urls.append(_placed(text, {"url": _media_url(message), "expanded_url": shown, "media_key": f"3_{message.id}"}))
@@ -134,17 +137,18 @@ def user(member: Member) -> dict[str, Any]:
 
 
 def direct_event(message: Message, participants: list[str], fields: set[str]) -> dict[str, Any]:
+    text, urls = shorten(message.text)
     everything: dict[str, Any] = {
         "id": message.id,
         "event_type": "MessageCreate",
-        "text": message.text,
+        "text": text,
         "sender_id": message.author,
         "dm_conversation_id": message.conversation,
         "created_at": stamp(message.at),
         "participant_ids": participants,
     }
-    if message.extra.get("urls"):
-        everything["entities"] = {"urls": [_placed(message.text, entity) for entity in message.extra["urls"]]}
+    if urls:
+        everything["entities"] = {"urls": [_placed(text, entity) for entity in urls]}
     if message.media:
         everything["attachments"] = {"media_keys": [f"3_{message.id}"]}
     return {key: value for key, value in everything.items() if key in {"id", "event_type", "text"} | fields}

@@ -75,6 +75,11 @@ class Poller:
         """Everything after the cursor; without one, from now on."""
         place = _placed(cursor)
         me = await self._account.whoami()
+        if place.mention is None:
+            # Both looks come before the first word: whoever hears it may be spoken to either way.
+            _, place = await self._mentions(place, me)
+            _, place = await self._directs(place, me)
+            yield (), _told(place)
         while True:
             events, after = await self._mentions(place, me)
             if events or after != place:
