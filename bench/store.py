@@ -51,7 +51,7 @@ async def accept(store: SqlStore) -> None:
 
 async def deliver(store: SqlStore) -> None:
     (one,) = await store.add([new_delivery()], NOW)
-    assert await store.begin(one.id, ACCOUNT, plan(one.id), NOW)
+    await store.begin(one.id, ACCOUNT, plan(one.id), NOW)
     receipt = Receipt(MessageRef(one.id), NOW, f"https://x.example/{one.id}")
     await store.settle(one.id, Settlement(State.DELIVERED, None, receipt=receipt, part_kind="post"), NOW)
 
