@@ -39,7 +39,7 @@ SHOWN = {
     "x": frozenset({"edit"}),
     "discord": frozenset({"edit", "delete", "react"}),
     "telegram": frozenset({"edit", "react"}),
-    "bluesky": frozenset({"react"}),
+    "bluesky": frozenset(),
     "mastodon": frozenset({"edit", "delete", "react"}),
 }
 

@@ -81,7 +81,7 @@ class Acting:
         adapter = await rig.open()
         needs(rig, Feature.DELETE)
         assert isinstance(adapter, Deletes)
-        event = await hear(rig, adapter, "ana", min(rig.kinds), unique("A question"))
+        event = await hear(rig, adapter, "ana", _public(rig), unique("A question"))
         (receipt,) = await send_all(adapter, adapter.plan(answer_to(rig, event, unique("Wrong")), now()))
         await adapter.delete(receipt.ref)
         assert rig.held() == []
