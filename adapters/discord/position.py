@@ -19,8 +19,8 @@ PAUSE_MAX_S = 900.0
 
 
 def snowflake(at: datetime) -> int:
-    """The smallest id of that millisecond (reference: snowflakes)."""
-    return max(0, int((at.timestamp() - EPOCH_UNIX_S) * 1000)) << 22
+    """An id between those made before and after (reference: snowflakes count milliseconds in the high bits)."""
+    return max(0, int((at.timestamp() - EPOCH_UNIX_S) * 1000 * (1 << 22)))
 
 
 def moment(message_id: int) -> datetime:

@@ -99,7 +99,7 @@ FAULTS: tuple[Rule, ...] = (
     *_codes(FaultKind.TARGET_GONE, "10003", "10004", "10008", "10013"),
     Rule(FaultKind.TARGET_GONE, code="50035", text="In message_reference", source="the message replied to is gone"),
     # The content.
-    Rule(FaultKind.TOO_LONG, code="50035", text="or fewer in length", source="BASE_TYPE_MAX_LENGTH"),
+    Rule(FaultKind.TOO_LONG, code="50035", text="In content: Must be", source="BASE_TYPE_MAX_LENGTH"),
     *_codes(FaultKind.INVALID, "50035", "50006", "200000", "240000", "20009"),
     *_codes(FaultKind.MEDIA, "40005", "50045", "400001"),
     Rule(FaultKind.MEDIA, status=413, source="request entity too large"),

@@ -259,41 +259,43 @@ class Feed:
 
     async def __aexit__(self, *_: object) -> None:
         if self._connection is not None:
-            self._connection.cancel()
+            # Once is not enough: the wait_for() in the library's connect() can swallow a cancellation.
+            while not self._connection.done():
+                self._connection.cancel()
+                await asyncio.wait({self._connection}, timeout=CLOSE_S / 4)
             await asyncio.gather(self._connection, return_exceptions=True)
         await self._gateway.close()
 
     def put(self, event: str, data: Any) -> None:
-        """Take an event in. When the reader lags too far behind the connection ends: history has the rest."""
-        if len(self._items) < QUEUE_MAX:
+        """Take an event in. When the reader lags too far behind, the run ends: history has the rest."""
+        self._overflowed = self._overflowed or len(self._items) >= QUEUE_MAX
+        if not self._overflowed:
             self._items.append((event, data))
-        elif not self._overflowed and self._connection is not None:
-            self._overflowed = True
-            self._connection.cancel()
         self._news.set()
 
     async def batch(self) -> deque[Item]:
         """What has come since, at least one item."""
         while not self._items:
+            if self._overflowed:
+                raise GatewayEndedError(f"more than {QUEUE_MAX} events were waiting")
             if self._connection is not None and self._connection.done():
-                self._raise(self._connection)
+                _raise_end(self._connection)
             self._news.clear()
             await self._news.wait()
         items, self._items = self._items, deque()
         return items
 
-    def _raise(self, connection: asyncio.Task[None]) -> None:
-        if self._overflowed:
-            raise GatewayEndedError(f"more than {QUEUE_MAX} events were waiting")
-        if connection.cancelled():
-            raise GatewayEndedError("the connection was ended")
-        error = connection.exception()
-        if isinstance(error, _UNREADABLE):
-            raise GatewayEndedError(f"the gateway sent what can't be read ({type(error).__name__})") from error
-        raise error if error is not None else GatewayEndedError("the gateway closed the connection")
+
+def _raise_end(connection: asyncio.Task[None]) -> None:
+    if connection.cancelled():
+        raise GatewayEndedError("the connection was ended")
+    error = connection.exception()
+    if isinstance(error, _UNREADABLE):
+        raise GatewayEndedError(f"the gateway sent what can't be read ({type(error).__name__})") from error
+    raise error if error is not None else GatewayEndedError("the gateway closed the connection")
 
 
-def describe(now: Callable[[], datetime], conversation: str, error: Exception) -> Told | None:
+def describe(now: Callable[[], datetime], conversation: str, error: Exception) -> Told | None:  # noqa: PLR0911 - a table
     """What the library's exceptions say; ``conversation`` is whose rate lane a refusal fills."""
     match error:
         case discord.HTTPException():
@@ -305,6 +307,8 @@ def describe(now: Callable[[], datetime], conversation: str, error: Exception) -
             return _unwelcome(error)
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
             return Told(f"not reached: {type(error).__name__}", reached=False)
+        case RuntimeError() if str(error) == "Session is closed":
+            return Told("the account is closed", reached=False)
         case aiohttp.ClientError() | OSError() | GatewayEndedError() if not isinstance(error, TimeoutError):
             return Told(f"{type(error).__name__}: {error}", codes=("broken",))
     return None
@@ -340,10 +344,12 @@ def _ban_s(error: discord.HTTPException) -> float:
 def _unwelcome(error: Exception) -> Told:
     if isinstance(error, discord.LoginFailure):
         return Told("the token is refused; make a new one in the developer portal", 401)
-    if isinstance(error, discord.ConnectionClosed):
-        return Told(f"the gateway closed with {error.code}", codes=(str(error.code), "broken"))
-    return Told(
-        "the gateway refuses privileged intents: switch on Message Content (and Server Members for member_joins) "
-        "for this bot in the developer portal",
-        codes=("4014",),
-    )
+    code = error.code if isinstance(error, discord.ConnectionClosed) else 4014
+    return Told(_CLOSES.get(code, "the gateway closed the connection"), codes=(str(code), "broken"))
+
+
+_CLOSES = {
+    4004: "the gateway refuses the token; make a new one in the developer portal",
+    4014: "the gateway refuses privileged intents: switch on Message Content (and Server Members for member_joins) "
+    "for this bot in the developer portal",
+}

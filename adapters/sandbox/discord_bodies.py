@@ -69,13 +69,13 @@ FORM_ERRORS: dict[str, dict[str, Any]] = {
 
 
 class Snowflakes:
-    """Ids that carry their time, strictly growing."""
+    """Ids that carry their time, strictly growing. The low bits go on with the time where Discord has its machines."""
 
     def __init__(self) -> None:
         self._last = 0
 
     def next(self) -> str:
-        self._last = max(self._last + 1, (int(time.time() * 1000) - EPOCH_MS) << 22)
+        self._last = max(self._last + 1, int((time.time() * 1000 - EPOCH_MS) * (1 << 22)))
         return str(self._last)
 
 

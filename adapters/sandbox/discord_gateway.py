@@ -35,6 +35,7 @@ class Socket:
         self._request = request
         self._ws = ws
         self._frames: asyncio.Queue[str | int] = asyncio.Queue()
+        self.closing = False
 
     def put(self, frame: dict[str, Any]) -> None:
         self._frames.put_nowait(json.dumps(frame))
@@ -53,9 +54,18 @@ class Socket:
         while True:
             frame = await self._frames.get()
             if isinstance(frame, int):
+                self.closing = True
                 await self._ws.close(code=frame)
                 return
             await self._ws.send_str(frame)
+
+    async def finish(self, pump: asyncio.Task[None]) -> None:
+        """End the pump, but let it say goodbye first where it has begun to."""
+        if self.closing:
+            await asyncio.wait({pump}, timeout=1)
+        pump.cancel()
+        with contextlib.suppress(asyncio.CancelledError, ConnectionError, RuntimeError):
+            await pump
 
 
 @dataclass
@@ -169,9 +179,7 @@ class Gateway:
         try:
             await self._listen(ws, socket)
         finally:
-            pump.cancel()
-            with contextlib.suppress(asyncio.CancelledError, ConnectionError, RuntimeError):
-                await pump
+            await socket.finish(pump)
             self._left(socket, ws.close_code)
         return ws
 
@@ -179,7 +187,7 @@ class Gateway:
         for session in list(self.sessions.values()):
             if session.socket is socket:
                 session.socket = None
-                if code in (1000, 1001):
+                if code in (1000, 1001) and not socket.closing:
                     del self.sessions[session.id]
 
     async def _listen(self, ws: web.WebSocketResponse, socket: Socket) -> None:
