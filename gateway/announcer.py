@@ -48,7 +48,7 @@ class Announcer:
         """
         announcement = AnnouncementId(key or self._new_id())
         targets = tuple(accounts) or self._default
-        drafts = [self._draft(account, document, announcement) for account in targets]
+        drafts = [self._draft(account, document, announcement, targets) for account in targets]
         return announcement, await self._intake.submit(drafts)
 
     async def notice(self, record: Record) -> None:
@@ -57,12 +57,17 @@ class Announcer:
         facts = NoticeFacts(record, self._routes.get(record.account), others)
         words, accounts = self._policies.notice(facts)
         loss = AnnouncementId(f"notice:{record.account}@{record.since.isoformat()}")
-        drafts = [self._draft(account, from_text(words), loss, expires=True) for account in accounts]
+        drafts = [self._draft(account, from_text(words), loss, accounts, NOTICE_LIVES) for account in accounts]
         if drafts:
             await self._intake.submit(drafts)
 
     def _draft(
-        self, account: AccountId, document: Document, announcement: AnnouncementId, *, expires: bool = False
+        self,
+        account: AccountId,
+        document: Document,
+        announcement: AnnouncementId,
+        copies: tuple[AccountId, ...],
+        lives: timedelta | None = None,
     ) -> Draft:
         now = self._clock.now()
         return Draft(
@@ -74,5 +79,6 @@ class Announcer:
             now,
             f"announce:{announcement}:{account}",
             announcement=announcement,
-            expires_at=now + NOTICE_LIVES if expires else None,
+            copies=copies,
+            expires_at=now + lives if lives is not None else None,
         )

@@ -65,8 +65,11 @@ class Desk:
         return {"workspace": self._services.workspace, "accounts": await self.accounts(), "deliveries": totals}
 
     async def accounts(self) -> list[dict[str, Any]]:
-        counts = await self._services.store.counts()
-        return [_account(record, counts.get(record.account, {})) for record in self._monitor.records()]
+        """Each account's standing; ``listening`` once its position on the platform is stored."""
+        store = self._services.store
+        counts = await store.counts()
+        rows = [_account(record, counts.get(record.account, {})) for record in self._monitor.records()]
+        return [{**row, "listening": await store.cursor(row["account"]) is not None} for row in rows]
 
     async def deliveries(
         self, account: str | None = None, state: str | None = None, limit: int = 50

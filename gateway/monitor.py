@@ -96,6 +96,8 @@ class Monitor:
         if after.standing is before.standing:
             return
         self._save(after)
+        if signal.source is not Source.PROBE:
+            self._nudges[account].set()
         level = logging.INFO if after.standing is Standing.HEALTHY else logging.WARNING
         log.log(level, "%s: %s -> %s (%s)", account, before.standing, after.standing, after.evidence)
         self._bus.publish(StandingChanged(account, before.standing, after.standing, after.evidence, signal.at))

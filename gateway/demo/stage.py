@@ -111,12 +111,12 @@ class Stage:
         return body
 
     async def until_healthy(self, accounts: list[str], timeout_s: float) -> bool:
-        """Wait until these accounts can send."""
+        """Wait until these accounts can send and listen."""
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
                     rows = await self.desk("accounts") or []
-                    well = {row["account"] for row in rows if row["standing"] == "healthy"}
+                    well = {row["account"] for row in rows if row["standing"] == "healthy" and row["listening"]}
                     if well >= set(accounts):
                         return True
                     await _pause(0.05)

@@ -47,7 +47,8 @@ class Draft(Struct, frozen=True, omit_defaults=True):
     """Something to say, on no platform's terms.
 
     ``key`` is unique in the workspace: a second draft with the same key is the first one.
-    ``with_person`` is who a conversation is with, so that it can go on elsewhere.
+    ``with_person`` is who a conversation is with, so that it can go on elsewhere. ``copies`` are the accounts that get
+    the same announcement in their own right.
     """
 
     id: DraftId
@@ -60,6 +61,7 @@ class Draft(Struct, frozen=True, omit_defaults=True):
     in_reply_to: MessageRef | None = None
     with_person: Identity | None = None
     announcement: AnnouncementId | None = None
+    copies: tuple[AccountId, ...] = ()
     expires_at: datetime | None = None
 
 

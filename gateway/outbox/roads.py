@@ -39,15 +39,12 @@ class Roads:
         if record is None or record.can_send or route is None or record.standing not in route.when:
             return OutboundFacts(draft, record, route)
         if isinstance(draft.target, Timeline):
-            return OutboundFacts(draft, record, route, await self._public(draft, route))
+            return OutboundFacts(draft, record, route, self._public(draft, route))
         return OutboundFacts(draft, record, route, await self._to_person(draft, draft.target, route))
 
-    async def _public(self, draft: Draft, route: Route) -> tuple[Road, ...]:
-        copies: frozenset[AccountId] = frozenset()
-        if draft.announcement is not None:
-            copies = await self._store.announced_on(draft.announcement)
+    def _public(self, draft: Draft, route: Route) -> tuple[Road, ...]:
         return tuple(
-            Road(account, self._can_send(account), has_own_copy=account in copies) for account in route.divert_to
+            Road(account, self._can_send(account), has_own_copy=account in draft.copies) for account in route.divert_to
         )
 
     async def _to_person(self, draft: Draft, target: InConversation | ToPerson, route: Route) -> tuple[Road, ...]:

@@ -73,6 +73,12 @@ class Town:
             while not condition():
                 await asyncio.sleep(0.01)
 
+    async def until_listening(self, account: str) -> None:
+        """From here on nothing that is said is missed."""
+        async with asyncio.timeout(PATIENCE_S):
+            while await self.gateway.services.store.cursor(AccountId(account)) is None:
+                await asyncio.sleep(0.01)
+
     async def until_standing(self, account: str, standing: Standing) -> None:
         await self.until(lambda: self.standing(account) is standing)
 
@@ -81,7 +87,7 @@ class Town:
 
     async def until_settled(self) -> None:
         async with asyncio.timeout(PATIENCE_S):
-            while any((await self.states()).get(s) for s in ("queued", "waiting", "sending")):
+            while (await self.states()).keys() & {"queued", "waiting", "sending"}:
                 await asyncio.sleep(0.01)
 
 
@@ -124,6 +130,7 @@ def town(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., Any]:
                 if healthy:
                     for name in sandbox.faces:
                         await one.until_standing(f"{name}/main", Standing.HEALTHY)
+                        await one.until_listening(f"{name}/main")
                 yield one
             finally:
                 await gateway.stop()
