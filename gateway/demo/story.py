@@ -10,11 +10,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.demo.stage import Stage, StageError
+from gateway.demo.stage import Stage
 from gateway.demo.tally import Expected, Loss, found_in, tally, tried_on
 
 FAULTS = {"suspended": "suspend", "locked": "lock", "signed_out": "revoke", "outage": "outage"}
-KINDS = ("mention", "direct", "group")
+KINDS = ("mention", "direct")
 PEOPLE = ("ana", "ben", "cleo")
 BEAT_S = 0.35
 RETURN_TIMEOUT_S = 20.0
@@ -41,7 +41,6 @@ class Story:
         self._chance = random.Random(wishes.seed)  # noqa: S311 - a story, not a secret
         self._questions = 0
         self._posts = 0
-        self._kinds: dict[str, list[str]] = {}
         self._identities: dict[tuple[str, str], str] = {}
         self._loss_from = self._loss_until = 0.0
         self.expected: list[Expected] = []
@@ -127,16 +126,8 @@ class Story:
         """Somebody speaks to the agent in one of the ways the network has."""
         number = self._questions = self._questions + 1
         text = f"{'think about this' if think else 'hello'} #q{number}"
-        kinds = self._kinds.setdefault(name, list(KINDS))
-        kind = KINDS[0] if think else self._chance.choice(kinds)
-        try:
-            message = await self._stage.control("POST", f"{name}/say", person=person, kind=kind, text=text)
-        except StageError:
-            if kind not in kinds or len(kinds) == 1:
-                raise
-            kinds.remove(kind)
-            await self._ask(name, person, think=think)
-            return
+        kind = KINDS[0] if think else self._chance.choice(KINDS)
+        message = await self._stage.control("POST", f"{name}/say", person=person, kind=kind, text=text)
         self._identities[(name, person)] = f"{name}:id={message['author']}"
         now = time.time()  # noqa: TID251 - compared with the sandbox's own clock
         self.expected.append(Expected(f"r{number}", name, now))
