@@ -27,6 +27,7 @@ from gateway.model.capabilities import LaneState, Profile
 from gateway.model.content import Document
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt
 from gateway.model.ids import MessageRef
+from gateway.model.secret import Secret
 from gateway.model.standing import Signal, Source
 from gateway.ports import Arrival, Context, Unsure
 
@@ -55,12 +56,12 @@ class _Done(msgspec.Struct, frozen=True):
 
 async def open_account(settings: Settings, context: Context) -> MastodonAdapter:
     """The account, without a request: whether it works is for ``check()`` to find out."""
-    server = settings.server.strip().rstrip("/")
+    server = settings.server.strip()
     server = server if "://" in server else f"https://{server}"
     parts = urlsplit(server)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
         raise FaultError(Fault(FaultKind.CONFIG, True, "server: an address like https://mastodon.social is wanted"))
-    return MastodonAdapter(server, settings, context)
+    return MastodonAdapter(server.rstrip("/"), settings, context)
 
 
 class MastodonAdapter:
@@ -70,6 +71,9 @@ class MastodonAdapter:
         self._server = server
         self._settings = settings
         self._context = context
+        token = settings.access_token.reveal().strip()
+        self._token = Secret(token)
+        self._token_can_be_sent = token.isascii() and token.isprintable()
         self._profile = structs.replace(PROFILE, concurrency=4 * settings.workers)
         self._here: Here | None = None
         self._learning = asyncio.Lock()
@@ -294,7 +298,7 @@ class MastodonAdapter:
         # The constructor forgets the version unless it is to be checked, and would then ask before every upload.
         client.mastodon_major, client.mastodon_minor = 4, 3
         # Not through the constructor: that takes the name of a readable file for a file with the token in it.
-        client.access_token = self._settings.access_token.reveal().strip()
+        client.access_token = self._token.reveal()
         return client
 
     async def _ask(
@@ -311,6 +315,8 @@ class MastodonAdapter:
         self, workers: Workers, shape: Any, call: Callable[[Mastodon], Any], rules: Sequence[Rule], doing: str
     ) -> tuple[Any, dict[str, str]]:
         """Run a library call on a thread; returns what it decoded and the answer's headers."""
+        if not self._token_can_be_sent:
+            raise FaultError(Fault(FaultKind.SIGNED_OUT, True, "the access token has characters that none has"))
         outcome = await workers.call(shape, call)
         async with crossing(lambda error: self._told(error, outcome), rules, doing=doing):
             return outcome.result(), outcome.headers

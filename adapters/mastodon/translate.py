@@ -174,8 +174,9 @@ def ref_of(status: Status, here: Here) -> MessageRef:
 
 
 def conversation_of(status: Status, here: Here, root: str) -> ConversationId:
-    if status.visibility != "direct":
-        return ConversationId(f"{'private' if status.visibility == 'private' else 'open'}|{root}")
+    visibility = width(status.visibility)
+    if visibility != "direct":
+        return ConversationId(f"{'private' if visibility == 'private' else 'open'}|{root}")
     names = [(status.account.id, status.account.acct), *((m.id, m.acct) for m in status.mentions)]
     people = sorted({here.full(acct) for number, acct in names if number != here.id})
     return ConversationId(
@@ -199,7 +200,7 @@ def is_private(visibility: str) -> bool:
 def message(status: Status, here: Here, account: AccountId, thread: Thread) -> MessageReceived:
     """Somebody mentioned us. ValueError when a name in it can't be one."""
     ours = status.in_reply_to_account_id == here.id
-    kind = Kind.DIRECT if status.visibility == "direct" else Kind.REPLY if ours else Kind.MENTION
+    kind = Kind.DIRECT if width(status.visibility) == "direct" else Kind.REPLY if ours else Kind.MENTION
     return MessageReceived(
         account=account,
         id=status.id,

@@ -35,9 +35,8 @@ PIXEL = bytes.fromhex(
 
 class MastodonFace(Face):
     """One instance. Refusals by ``rule.code``: scope, not_allowed, localised, invalid_token, no_user, gone,
-    in_reply_not_found,
-    moved, file_size, too_long, blank, file_type, media_pending, too_many_files, race. LOCK by pending, unconfirmed,
-    two_factor.
+    in_reply_not_found, moved, file_size, too_long, blank, file_type, media_pending, too_many_files, race.
+    LOCK by pending, unconfirmed, two_factor.
 
     ``media_turns`` is how often an upload is asked about before it is ready. A bot's stream shows the edits and
     deletions of what mentions it.

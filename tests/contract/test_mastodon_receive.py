@@ -1,0 +1,510 @@
+"""Mastodon's receiving half, and the library's traps: streams, threads, hostile answers."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mastodon import Mastodon
+
+from adapters.mastodon.adapter import MastodonAdapter, open_account
+from adapters.mastodon.profile import Settings
+from adapters.sandbox.faults import Trouble
+from gateway.clock import SystemClock
+from gateway.model.delivery import FaultError, FaultKind
+from gateway.model.events import Kind, MessageDeleted, MessageEdited, Reacted
+from gateway.model.secret import Secret
+from gateway.testing.kit import Bench, ManualClock
+from tests.contract.mastodon_rig import (
+    ACCOUNT,
+    ME,
+    STATUS,
+    TOKEN,
+    Rig,
+    Stub,
+    draft,
+    listening,
+    mastodon_rig,
+    opened,
+    refusal,
+    reply,
+    send,
+    stub_server,
+    stubbed,
+    until,
+)
+
+STREAM = "GET /api/v1/streaming/user"
+POST = "POST /api/v1/statuses"
+DEEP = 100_000
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    async with mastodon_rig() as one:
+        yield one
+
+
+@pytest.fixture
+async def account(rig: Rig) -> MastodonAdapter:
+    return await rig.open()
+
+
+def threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(ACCOUNT)]
+
+
+# The stream is a bell; what is read is the notifications. (poll_s is 60 s here: only the bell can be in time.)
+
+
+async def test_the_stream_wakes_the_reader(rig: Rig, account: MastodonAdapter) -> None:
+    async with listening(account) as heard:
+        rig.face.say("ana", "mention", "hello")
+        assert (await heard.message("hello")).kind is Kind.MENTION
+
+
+async def test_without_a_stream_the_clock_does(rig: Rig) -> None:
+    rig.strike(Trouble.REFUSE, on="stream", code="gone")
+    account = await rig.open(poll_s=0.01)
+    async with listening(account) as heard:
+        rig.face.say("ana", "direct", "psst")
+        assert (await heard.message("psst")).kind is Kind.DIRECT
+
+
+async def test_a_gap_of_many_pages_is_read_in_order(rig: Rig, account: MastodonAdapter) -> None:
+    async with listening(account) as heard:
+        cursor = heard.cursor
+    for number in range(190):
+        rig.face.say("ana", "mention", f"missed {number}.")
+    async with listening(await rig.open(), cursor) as heard:
+        await heard.message("missed 189.")
+        assert [m.text for m in heard.messages()] == [f"missed {number}." for number in range(190)]
+
+
+async def test_after_a_cut_the_gap_is_read_at_once_and_on_return(rig: Rig) -> None:
+    clock = ManualClock()
+    account = await rig.open(clock)
+    async with listening(account) as heard:
+        rig.face.cut_streams()
+        await until(lambda: len(rig.face.streams) == 0 and clock.sleepers >= 2)
+        rig.face.say("ana", "mention", "while it was cut")
+        assert heard.messages() == []
+        await clock.advance(10)
+        await heard.message("while it was cut")
+        await until(lambda: len(rig.face.streams) == 1)
+        rig.face.say("ana", "mention", "live again")
+        await heard.message("live again")
+
+
+async def test_a_stream_that_ends_at_once_is_not_stormed() -> None:
+    clock = ManualClock()
+    async with stubbed(clock) as (stub, account):
+        stub.answers[STREAM] = reply(b"", Connection="close")
+        async with listening(account):
+            await until(lambda: clock.sleepers >= 2)
+            assert stub.asked.count(STREAM) == 1
+            for expected in (2, 3, 4):
+                await clock.advance(2.0**expected)
+                await until(lambda expected=expected: stub.asked.count(STREAM) == expected and clock.sleepers >= 2)
+
+
+async def test_closing_cuts_a_silent_stream(rig: Rig) -> None:
+    silence = asyncio.Event()
+
+    async def hang(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n:)\n")
+        await writer.drain()
+        silence.set()
+        await asyncio.Event().wait()
+
+    async with stub_server() as stub:
+        stub.answers[STREAM] = hang
+        account = await opened(stub.url, Bench(ACCOUNT, SystemClock()))
+        async with listening(account):
+            await silence.wait()
+            assert [name for name in threads() if "stream" in name]
+        assert not [name for name in threads() if "stream" in name]
+        await account.aclose()
+        assert threads() == []
+
+
+@pytest.mark.parametrize("on", ["stream", "read"])
+async def test_a_malformed_event_is_passed_over(rig: Rig, account: MastodonAdapter, on: str) -> None:
+    async with listening(account) as heard:
+        for number in range(3):
+            rig.strike(Trouble.MALFORMED_EVENT, on=on, count=1)
+            rig.face.say("ana", "mention", f"after it {number}")
+            await heard.message(f"after it {number}")
+        assert len(heard.messages()) == 3
+        assert len(rig.face.streams) == 1
+
+
+HOSTILE = [
+    b"data: " + b"x" * (3 << 20) + b"\n\n",
+    b"event: delete\n\nevent: delete\ndata: \xff\xfe\n\n",
+    b"event: status.update\ndata: " + b"[" * DEEP + b"\n\n",
+    b'event: status.update\ndata: {"id": 1}\n\n',
+    b"\xff\xff\n:::\nevent\ndata\n\n\n\n",
+]
+
+
+@pytest.mark.parametrize("said", HOSTILE)
+async def test_a_hostile_stream_says_nothing_and_breaks_nothing(said: bytes) -> None:
+    notes = [
+        {"id": "5", "type": "mention", "created_at": "2026-11-22T12:00:00Z", "account": ANA, "status": said_by_ana()}
+    ]
+
+    async def talk(writer: asyncio.StreamWriter) -> None:
+        stub.answers["GET /api/v1/notifications"] = reply(notes)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + said)
+        writer.write(b"event: notification\ndata: {}\n\n")
+        await writer.drain()
+        await gone.wait()
+
+    gone = asyncio.Event()
+    async with stubbed() as (stub, account):
+        stub.answers[STREAM] = talk
+        async with listening(account, '{"min_id":"4"}') as heard:
+            await heard.message("hello")
+        gone.set()
+
+
+ANA = {"id": "2", "acct": "ana", "display_name": "Ana", "url": "https://stub.example/@ana"}
+
+
+def said_by_ana(**more: Any) -> dict[str, Any]:
+    mention = {"id": "1", "acct": "agent", "url": "https://stub.example/@agent"}
+    return {**STATUS, "id": "7", "account": ANA, "mentions": [mention], **more}
+
+
+BROKEN: list[Any] = [
+    None,
+    7,
+    {},
+    {"id": 6},
+    {"id": "6"},
+    {"id": "6", "type": "mention", "created_at": "yesterday", "account": ANA, "status": said_by_ana()},
+    {"id": "6", "type": "mention", "created_at": "2026-11-22T12:00:00Z", "account": ANA, "status": None},
+    {
+        "id": "6",
+        "type": "mention",
+        "created_at": "2026-11-22T12:00:00Z",
+        "account": ANA,
+        "status": said_by_ana(account={"id": "2", "acct": "a b|c"}),
+    },
+]
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=range(len(BROKEN)))
+async def test_a_broken_notification_is_passed_over_once(broken: Any) -> None:
+    """The server even ignores min_id: the same page again and again is neither repeated nor a busy loop."""
+    good = {"id": "5", "type": "mention", "created_at": "2026-11-22T12:00:00Z", "account": ANA, "status": said_by_ana()}
+    clock = ManualClock()
+    async with stubbed(clock) as (stub, account):
+        stub.answers["GET /api/v1/notifications"] = reply([broken, good])
+        async with listening(account, '{"min_id":"4"}') as heard:
+            await heard.message("hello")
+            await until(lambda: clock.sleepers >= 2)
+            asked = len(stub.asked)
+            await clock.advance(130)
+            await until(lambda: len(stub.asked) > asked and clock.sleepers >= 2)
+            assert len(heard.messages()) == 1
+            assert len(stub.asked) < asked + 20
+
+
+# What a message is.
+
+
+async def test_a_thread_is_one_conversation_also_after_a_restart(rig: Rig, account: MastodonAdapter) -> None:
+    async with listening(account) as heard:
+        root = rig.face.say("ana", "mention", "the beginning")
+        first = await heard.message("the beginning")
+        rig.face.say("bo", "reply", "the middle", to=root.id)
+        middle = await heard.message("the middle")
+        cursor = heard.cursor
+    (receipt,) = await send(account, draft("ours", in_reply_to=middle.ref, target=_in(middle)))
+    rig.face.say("ana", "reply", "the end", to=rig.held()[0].id)
+    async with listening(await rig.open(), cursor) as heard:
+        last = await heard.message("the end")
+    assert {first.conversation, middle.conversation, last.conversation} == {f"open|{root.id}"}
+    assert (first.kind, middle.kind, last.kind) == (Kind.MENTION, Kind.MENTION, Kind.REPLY)
+    assert last.in_reply_to == receipt.ref
+    assert middle.in_reply_to == first.ref
+
+
+def _in(event: Any) -> Any:
+    from gateway.model.delivery import InConversation
+
+    return InConversation(event.conversation, event.private)
+
+
+async def test_a_thread_that_can_not_be_looked_at_loses_no_message(rig: Rig, account: MastodonAdapter) -> None:
+    post = rig.face.say("ana", "post", "far away")
+    rig.strike(Trouble.FAIL_BEFORE, on="read", action="context")
+    async with listening(account) as heard:
+        rig.face.say("bo", "reply", "look at this", to=post.id)
+        event = await heard.message("look at this")
+    assert event.conversation == f"open|{post.id}"
+    assert event.in_reply_to is None
+
+
+async def test_a_picture_comes_as_its_address_and_words(rig: Rig, account: MastodonAdapter) -> None:
+    async with listening(account) as heard:
+        rig.face.say("ana", "mention", "look", image=True)
+        event = await heard.message("look")
+    assert "image: a pixel" in event.text
+    assert f"{rig.face.url}/system/" in event.text
+
+
+async def test_changes_come_while_the_stream_is_there(rig: Rig, account: MastodonAdapter) -> None:
+    async with listening(account) as heard:
+        said = rig.face.say("ana", "mention", "@agent frist")
+        event = await heard.message("frist")
+        rig.face.person_edits(said.id, "@agent first")
+        rig.face.person_reacts("ana", (await _published(rig, account)), "favourite")
+        rig.face.person_deletes(said.id)
+        await heard.until(lambda: any(isinstance(e, MessageDeleted) for e in heard.events))
+        await heard.until(lambda: any(isinstance(e, Reacted) for e in heard.events))
+    (edit,) = [e for e in heard.events if isinstance(e, MessageEdited)]
+    (gone,) = [e for e in heard.events if isinstance(e, MessageDeleted)]
+    assert (edit.ref, edit.conversation) == (gone.ref, gone.conversation) == (event.ref, event.conversation)
+    assert len({event.id, edit.id, gone.id}) == 3
+
+
+async def _published(rig: Rig, account: MastodonAdapter) -> str:
+    await send(account, draft("ours"))
+    return rig.held()[-1].id
+
+
+# The library's traps.
+
+
+def plain(stub: Stub) -> Mastodon:
+    """Mastodon.py as it comes, to show what is being kept away from it."""
+    return Mastodon(access_token=TOKEN, api_base_url=stub.url, ratelimit_method="throw", request_timeout=15)
+
+
+NESTED = b'{"error":' + b"[" * DEEP + b"]" * DEEP + b"}"
+TRAPS: dict[str, tuple[bytes, FaultKind, bool]] = {
+    "a deep refusal": (reply(NESTED, 403), FaultKind.FORBIDDEN, True),
+    "a deep success": (reply(NESTED), FaultKind.SERVER, False),
+    "a deep list": (reply(b"[" * DEEP), FaultKind.SERVER, False),
+    "a success without a status": (reply({"ok": True}), FaultKind.SERVER, False),
+    "a success without anything": (reply(b""), FaultKind.SERVER, False),
+    "a page": (reply(b"<html>hello</html>"), FaultKind.SERVER, False),
+    "a page that refuses": (reply(b"<html>no</html>", 403), FaultKind.FORBIDDEN, True),
+    "a page that knows no such path": (reply(b"<html>no</html>", 404), FaultKind.CONFIG, True),
+    "a status of a strange account": (
+        reply({**STATUS, "account": {"id": "1", "acct": "a|b"}, "mentions": [{"id": "2", "acct": "|"}]}),
+        FaultKind.SERVER,
+        False,
+    ),
+    "an answer cut short": (reply(STATUS)[:-9], FaultKind.NETWORK, False),
+    "an answer too large": (reply(b" " * (5 << 20)), FaultKind.NETWORK, False),
+    "no HTTP": (b"SSH-2.0-hello\r\n\r\n", FaultKind.NETWORK, False),
+    "headers without end": (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1_000, FaultKind.NETWORK, False),
+    "a redirect": (reply(b"", 301, Location="https://other.example/api/v1/statuses"), FaultKind.CONFIG, True),
+    "a redirect to itself": (reply(b"", 307, Location="/api/v1/statuses"), FaultKind.CONFIG, True),
+    "a limit that tells nothing": (reply({"error": "Too many requests"}, 429), FaultKind.RATE_LIMITED, True),
+    "a limit that tells nonsense": (
+        reply({"error": "Too many"}, 429, X_RateLimit_Reset="soon", X_RateLimit_Remaining="-"),
+        FaultKind.RATE_LIMITED,
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+async def test_a_hostile_answer_is_a_fault(trap: str) -> None:
+    answer, kind, certain = TRAPS[trap]
+    async with stubbed() as (stub, account):
+
+        async def say(writer: asyncio.StreamWriter) -> None:
+            writer.write(answer)
+            await writer.drain()
+            writer.close()
+
+        stub.answers[POST] = say
+        fault = await refusal(send(account, draft("hello")))
+        assert (fault.kind, fault.certain) == (kind, certain)
+        assert TOKEN not in fault.evidence
+        assert len(fault.evidence) <= 300
+        stub.answers[POST] = reply(STATUS)
+        await send(account, draft("the next one goes"))
+
+
+def test_the_library_by_itself_recurses() -> None:
+    """Why refusals are not decoded by it: one deep error body is a RecursionError instead of a MastodonAPIError."""
+
+    async def ask() -> None:
+        async with stub_server() as stub:
+            stub.answers[POST] = reply(NESTED, 403)
+            client = plain(stub)
+            try:
+                with pytest.raises(RecursionError):
+                    await asyncio.to_thread(client.status_post, "hello")
+            finally:
+                client.session.close()
+
+    asyncio.run(ask())
+
+
+HEADERS = [
+    {"X_RateLimit_Reset": "not a date", "X_RateLimit_Remaining": "x"},
+    {"X_RateLimit_Reset": "9" * 400},
+    {"X_RateLimit_Reset": "2026-11-22T15:00:00Z", "Date": "the other day"},
+    {"Deprecation": "true"},
+    {"Mastodon_Async_Refresh": "id"},
+    {"Link": "<<<>,<>;rel"},
+]
+
+
+@pytest.mark.parametrize("headers", HEADERS)
+async def test_a_strange_header_does_not_undo_a_post(headers: dict[str, str]) -> None:
+    """Mastodon.py raises a rate limit, or warns, after the status was made: it would go out again."""
+    async with stubbed() as (stub, account):
+        stub.answers[POST] = reply(STATUS, **headers)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            (receipt,) = await send(account, draft("hello"))
+        assert receipt.ref.startswith("113|")
+
+
+async def test_gotosocial_tells_the_reset_in_seconds() -> None:
+    async with stubbed() as (stub, account):
+        reset = str(int(time.time()) + 500)
+        stub.answers[POST] = reply({"error": "slow down"}, 429, X_RateLimit_Reset=reset, X_RateLimit_Remaining="0")
+        fault = await refusal(send(account, draft("hello")))
+        assert fault.retry_at
+        assert abs(fault.retry_at.timestamp() - int(reset)) < 2
+
+
+async def test_the_servers_clock_does_not_matter() -> None:
+    async with stubbed() as (stub, account):
+        limit = {"X_RateLimit_Reset": "2020-01-01T00:10:00Z", "Date": "Wed, 01 Jan 2020 00:00:00 GMT"}
+        stub.answers[POST] = reply({"error": "slow down"}, 429, **limit)
+        fault = await refusal(send(account, draft("hello")))
+        assert fault.retry_at
+        assert abs(fault.retry_at.timestamp() - time.time() - 600) < 5
+
+
+async def test_a_read_may_be_redirected_on_the_same_server() -> None:
+    """GoToSocial's router takes the slash off that Mastodon.py puts on."""
+    async with stubbed() as (stub, account):
+        stub.answers["GET /api/v2/instance/"] = reply(b"", 301, Location="/api/v2/instance")
+        stub.answers["GET /api/v2/instance"] = reply(
+            {"domain": "gts.example", "configuration": {"statuses": {"max_characters": 5_000}}}
+        )
+        assert (await account.check()).fault is None
+        assert account.profile.limits.text_max == 5_000
+
+
+@pytest.mark.parametrize(
+    "location", ["http://127.0.0.1:9/api/v1/x", "//other.example/x", "/api/v1/accounts/verify_credentials", ""]
+)
+async def test_a_token_follows_no_redirect_away(location: str) -> None:
+    async with stubbed() as (stub, account):
+        stub.answers["GET /api/v1/accounts/verify_credentials"] = reply(b"", 302, Location=location)
+        fault = (await account.check()).fault
+        assert fault
+        assert fault.kind is FaultKind.CONFIG
+        assert len(stub.asked) <= 4
+
+
+async def test_an_old_instance_has_its_first_description_read() -> None:
+    async with stubbed() as (stub, account):
+        del stub.answers["GET /api/v2/instance/"]
+        stub.answers["GET /api/v1/instance/"] = reply({"uri": "old.example", "max_toot_chars": 5})
+        assert (await account.check()).fault is None
+        assert account.profile.limits.text_max == 500
+
+
+async def test_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.mastodon.adapter.REQUEST_S", 0.05)
+
+    async def hang(_: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.5)
+
+    async with stubbed() as (stub, account):
+        await account.check()
+        stub.answers[POST] = hang
+        fault = await refusal(send(account, draft("hello")))
+        assert (fault.kind, fault.certain) == (FaultKind.NETWORK, False)
+
+
+async def test_an_answer_that_drips_is_given_up() -> None:
+    clock = ManualClock()
+    dripping, more = asyncio.Event(), asyncio.Event()
+
+    async def drip(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{")
+        await writer.drain()
+        dripping.set()
+        await more.wait()
+        writer.write(b" ")
+
+    async with stubbed(clock) as (stub, account):
+        await account.check()
+        stub.answers[POST] = drip
+        task = asyncio.create_task(refusal(send(account, draft("hello"))))
+        await dripping.wait()
+        await asyncio.sleep(0.05)
+        await clock.advance(31)
+        more.set()
+        fault = await task
+        assert (fault.kind, fault.certain) == (FaultKind.NETWORK, False)
+
+
+async def test_a_token_is_not_taken_for_a_file(rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mastodon.py reads a file of that name, and takes its second line for the server."""
+    monkeypatch.chdir(tmp_path)
+    Path(TOKEN).write_text("another-token\n")
+    account = await rig.open()
+    assert (await account.check()).fault is None
+
+
+@pytest.mark.parametrize("token", ["two\nlines", "a\x00zero", "größe☃"])
+async def test_a_token_that_no_header_may_carry_is_a_fault_without_it(rig: Rig, token: str) -> None:
+    settings = Settings(server=rig.face.url, access_token=Secret(token))
+    account = await open_account(settings, rig.bench.context)
+    try:
+        fault = (await account.check()).fault
+        assert fault
+        assert (fault.kind, fault.certain) == (FaultKind.SIGNED_OUT, True)
+        assert token not in fault.evidence
+        assert repr(token)[1:-1] not in fault.evidence
+    finally:
+        await account.aclose()
+
+
+@pytest.mark.parametrize("server", ["", "ftp://example.org", "https://", "https://me:secret@example.org", "://"])
+async def test_a_server_that_is_none_is_said_at_once(rig: Rig, server: str) -> None:
+    with pytest.raises(FaultError) as caught:
+        await open_account(Settings(server=server, access_token=Secret("t")), rig.bench.context)
+    assert caught.value.fault.kind is FaultKind.CONFIG
+    assert "secret" not in str(caught.value)
+
+
+async def test_each_thread_has_a_client_of_its_own(rig: Rig) -> None:
+    account = await rig.open(workers=4)
+    receipts = await asyncio.gather(*(send(account, draft(f"post {i}")) for i in range(64)))
+    assert len({receipt.ref for (receipt,) in receipts}) == len(rig.held()) == 64
+    assert len([name for name in threads() if "send" in name]) == 4
+    await account.aclose()
+    assert threads() == []
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_stays() -> Iterator[None]:
+    yield
+    assert threads() == []
+
+
+def test_the_stub_is_who_it_says() -> None:
+    assert ME["id"] == STATUS["account"]["id"]
