@@ -119,8 +119,11 @@ class XFace(Face):
         return self._written(author, text, kind, media, to=to)
 
     def person_edits(self, message_id: str, text: str) -> None:
-        """Somebody edits a post: it goes on under a new id."""
+        """Somebody edits a post's words, not whom it calls: it goes on under a new id."""
         message = self.network.messages[message_id]
+        called = re.match(r"@\w+ ", message.text)
+        if called and called.group() not in text:
+            text = called.group() + text
         new = self._ids.next()
         message.extra["edit_ids"] = [*message.extra.get("edit_ids", [message.id]), new]
         self._aliases[new] = message.id
@@ -370,7 +373,7 @@ async def _object(request: web.Request) -> dict[str, Any]:
         body = None
     if not isinstance(body, dict):
         answer = x_bodies.invalid("the body is not a JSON object")
-        raise web.HTTPBadRequest(body=answer.body, content_type="application/problem+json")
+        raise web.HTTPBadRequest(text=answer.text, content_type="application/problem+json")
     return body
 
 

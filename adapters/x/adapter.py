@@ -33,7 +33,8 @@ log = logging.getLogger("multihome.x")
 T = TypeVar("T")
 AUTOMATION_REST = timedelta(hours=3)
 """After "this request looks like it might be automated" only hours of rest help (platforms: back off hours)."""
-SEGMENT_BYTES = 2**20
+SEGMENT_BYTES = 2**19
+"""Of a picture, per request: as base64 still below the megabyte from which aiohttp warns of blocking."""
 STATUS_ASKS_MAX = 20
 STATUS_REST_LONGEST_S = 10.0
 READ_BACK_PAGES_MAX = 5
@@ -310,7 +311,10 @@ class XAdapter:
             raise FaultError(structs.replace(fault, kind=FaultKind.MEDIA) if refused else fault) from error
 
     async def _uploaded(self, picture: dict[str, Any], kind: str) -> str:
-        data = await self.context.media(picture["sha256"])
+        try:
+            data = await self.context.media(picture["sha256"])
+        except (LookupError, OSError) as error:
+            raise FaultError(Fault(FaultKind.MEDIA, certain=True, evidence="the picture's bytes are gone")) from error
         prefix = "dm" if kind == "direct" else "tweet"
         category = f"{prefix}_{'gif' if picture['mime'] == 'image/gif' else 'image'}"
         begin = {"media_type": picture["mime"], "total_bytes": len(data), "media_category": category}

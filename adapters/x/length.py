@@ -18,16 +18,22 @@ from typing import Any
 POST_MAX = 280
 DIRECT_MAX = 10_000
 _URL = 23
-_LETTER = re.compile(r"[A-Za-z]")
-_FOREIGN = re.compile(r"[^\W\d_a-zA-Z]")
+_ADDRESS = re.compile(r"\.\w")
+"""Part of every address, and of little else."""
+_HEAVY = re.compile("[^\\u0000-\\u10ff\\u2000-\\u200d\\u2010-\\u201f\\u2032-\\u2037]|[\\u00a9\\u00ae]")
+"""What may weigh 2: everything outside config/v3.json's ranges, and the two emoji inside of them."""
+_LETTER = re.compile(r"[^\W\d_]")
 
 
 def fits_post(text: str) -> bool:
     """Whether X takes it as one post: 280 by the weights of twitter-text v3."""
     normal = unicodedata.normalize("NFC", text)
-    if _at_most(normal) <= POST_MAX:
+    words = normal.split()
+    doubtful = [word for word in words if _ADDRESS.search(word)]
+    most = len(normal) + len(_HEAVY.findall(normal)) + _URL * sum(len(_ADDRESS.findall(word)) for word in doubtful)
+    if most <= POST_MAX:
         return True
-    return _at_least(normal) <= POST_MAX and weighted_length(normal) <= POST_MAX
+    return _at_least(normal, words, doubtful) <= POST_MAX and weighted_length(normal) <= POST_MAX
 
 
 def fits_direct(text: str) -> bool:
@@ -40,21 +46,17 @@ def weighted_length(text: str) -> int:
     return int(_parse()(text).weightedLength)
 
 
-def _at_most(normal: str) -> int:
-    """No character weighs more than 2, ASCII weighs 1, and an address has a dot."""
-    return (len(normal) if normal.isascii() else 2 * len(normal)) + _URL * normal.count(".")
+def _at_least(normal: str, words: list[str], doubtful: list[str]) -> int:
+    """What lies outside of addresses counts, whatever they turn out to be.
 
-
-def _at_least(normal: str) -> int:
-    """Letters that are in no address weigh 1 or more each, whatever else there is.
-
-    Addresses have a dot; without a slash they are (next to) all ASCII. The bound also spares the parser long words
-    of dots and foreign letters, for which its time is quadratic: 1,000 characters take more than a second.
+    The bound also spares the parser long words of dots and foreign letters, for which its time is quadratic (1,000
+    characters take more than a second): without a slash an address is (next to) all ASCII.
     """
-    words = normal.split()
-    plain = " ".join(word for word in words if "." not in word)
-    unlinked = " ".join(word for word in words if "/" not in word)
-    return len(_LETTER.findall(plain)) + len(_FOREIGN.findall(unlinked))
+    if normal.isascii():
+        return len(normal) - sum(map(len, doubtful))
+    plain = " ".join(word for word in words if not _ADDRESS.search(word))
+    foreign = "".join(word for word in doubtful if "/" not in word and not word.isascii())
+    return len(_LETTER.findall(plain)) + sum(not letter.isascii() for letter in _LETTER.findall(foreign))
 
 
 @functools.cache

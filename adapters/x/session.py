@@ -6,6 +6,7 @@ A file of its own so that the adapter stays a list of what X can do. It knows ai
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import logging
 from collections.abc import Mapping
@@ -249,18 +250,20 @@ class Tokens:
     async def _refresh(self) -> None:
         if self._unsaved is None:
             self._unsaved = await self._fetch(self._pair)
-        await self._vault.put(self._entry, Secret(msgspec.json.encode(self._unsaved).decode()))
+        try:
+            await self._vault.put(self._entry, Secret(msgspec.json.encode(self._unsaved).decode()))
+        except OSError as error:
+            evidence = f"the renewed token can't be kept: {type(error).__name__}"
+            raise FaultError(Fault(FaultKind.CONFIG, certain=True, evidence=evidence)) from error
         self._pair, self._unsaved = self._unsaved, None
 
     async def _fetch(self, pair: Pair) -> Pair:
-        form = {"grant_type": "refresh_token", "refresh_token": pair.refresh or ""}
         client, secret = self._settings.client_id or "", self._settings.client_secret
-        auth = aiohttp.BasicAuth(client, secret.reveal()) if secret else None
+        form = {"grant_type": "refresh_token", "refresh_token": pair.refresh or "", "client_id": client}
+        headers = {"Authorization": _basic(client, secret.reveal().strip())} if secret else {}
         try:
             async with crossing(self._describe, FAULTS, doing="refresh"):
-                async with self._door.request(
-                    "POST", TOKEN_PATH, data=form | {"client_id": client}, auth=auth
-                ) as answer:
+                async with self._door.request("POST", TOKEN_PATH, data=form, headers=headers) as answer:
                     body: bytes = await answer.read()
                     if answer.status != 200:
                         raise _RefusedError(answer.status, answer.reason or "", await answer.json())
@@ -293,6 +296,10 @@ def _pair(body: bytes, before: Pair) -> Pair:
     except msgspec.DecodeError as error:
         raise _RefusedError(200, "OK", {"detail": "an answer without a token"}) from error
     return Pair(granted.access_token, granted.refresh_token or before.refresh)
+
+
+def _basic(client: str, secret: str) -> str:
+    return "Basic " + base64.b64encode(f"{client}:{secret}".encode()).decode()
 
 
 def _heard(task: asyncio.Task[None]) -> None:

@@ -1,0 +1,349 @@
+"""X's words and ours, without a wire: lengths against twitter's own vectors, reading, planning, recognising."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from adapters.border import Told, judge
+from adapters.x import length, session, translate
+from adapters.x.profile import FAULTS, PLATFORM
+from gateway.model.content import Document, Link, Media, Mention, Text, plain
+from gateway.model.delivery import (
+    Draft,
+    FaultError,
+    FaultKind,
+    InConversation,
+    Target,
+    Timeline,
+    ToPerson,
+)
+from gateway.model.events import Kind, MessageEdited, MessageReceived
+from gateway.model.identity import Identity
+from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, ConversationId, DraftId, MessageRef
+from gateway.text.plain import from_text
+
+VECTORS = Path(__file__).parents[3] / "shared" / "vectors"
+AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
+ME = "100"
+
+
+def vectors() -> list[Any]:
+    """The two suites that go by config/v3.json."""
+    path = VECTORS / "x_validate.yml"
+    if not path.is_file():
+        return []
+    tests = yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]
+    return [*tests["WeightedTweetsWithDiscountedEmojiCounterTest"], *tests["UnicodeDirectionalMarkerCounterTest"]]
+
+
+def test_lengths_agree_with_twitters_own_vectors() -> None:
+    cases = vectors()
+    if not cases:
+        pytest.skip("../shared/vectors is not here")
+    assert len(cases) == 24
+    for case in cases:
+        assert length.weighted_length(case["text"]) == case["expected"]["weightedLength"], case["description"]
+
+
+def test_the_bounds_agree_with_the_parser() -> None:
+    cases = [case["text"] for case in vectors()]
+    if not cases:
+        pytest.skip("../shared/vectors is not here")
+    for text in (whole for one in cases for whole in (one, one * 2, one[: len(one) // 2])):
+        assert length.fits_post(text) == (length.weighted_length(text) <= 280), text
+
+
+def test_the_weights_are_the_published_ones() -> None:
+    path = VECTORS / "x_weights_v3.json"
+    if not path.is_file():
+        pytest.skip("../shared/vectors is not here")
+    published = json.loads(path.read_text(encoding="utf-8"))
+    for window in published["ranges"]:
+        for edge in (window["start"], window["end"]):
+            assert not length._HEAVY.search(chr(edge))
+        assert length._HEAVY.search(chr(window["end"] + 1)) or window["end"] + 1 in range(8205, 8249)
+    assert published["maxWeightedTweetLength"] == length.POST_MAX == PLATFORM.profile.limits.text_max
+    assert published["transformedURLLength"] == PLATFORM.profile.limits.url_length
+
+
+def test_the_stand_in_leaves_nothing_behind() -> None:
+    length.weighted_length("x")
+    assert "pkg_resources" not in sys.modules
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("text", ["のa." * 30_000, "é." * 30_000, "a" * 100_000 + ".", "/" * 50_000, "a.b " * 20_000])
+def test_a_nasty_text_takes_no_time(text: str) -> None:
+    assert not length.fits_post(text)
+
+
+# Reading.
+
+
+def entities(**kinds: Any) -> translate.Entities:
+    return msgspec.convert(kinds, translate.Entities)
+
+
+def test_a_text_is_read_with_its_addresses_and_names() -> None:
+    marks = entities(
+        urls=[
+            {"url": "https://t.co/aaaaaaaaaa", "expanded_url": "https://example.org/a?b=1&c=2"},
+            {"url": "https://t.co/pppppppppp", "expanded_url": "https://x.com/a/status/1/photo/1", "media_key": "3_1"},
+        ],
+        mentions=[{"username": "Ana", "id": "7"}],
+    )
+    text = "@ana look: https://t.co/aaaaaaaaaa &amp; &lt;b&gt;\n\nsecond @anabel https://t.co/pppppppppp"
+    assert translate.read(text, marks) == Document(
+        (
+            (
+                Mention("x", "7", "Ana"),
+                Text(" look: "),
+                Link("https://example.org/a?b=1&c=2"),
+                Text(" & <b>"),
+            ),
+            (Text("second @anabel"),),
+        )
+    )
+
+
+def test_an_address_that_is_none_stays_short() -> None:
+    marks = entities(urls=[{"url": "https://t.co/aaaaaaaaaa", "expanded_url": "javascript:alert(1)"}])
+    assert translate.read("https://t.co/aaaaaaaaaa", marks).paragraphs == ((Link("https://t.co/aaaaaaaaaa"),),)
+
+
+def test_nothing_but_a_picture_is_an_empty_document() -> None:
+    marks = entities(urls=[{"url": "https://t.co/pppppppppp", "expanded_url": "https://x.com/1", "media_key": "3_1"}])
+    assert translate.read("https://t.co/pppppppppp", marks).paragraphs == ()
+
+
+def post(**changes: Any) -> translate.Post:
+    fields = {"id": "20", "text": "@agent hi", "author_id": "7", "created_at": "2026-11-22T12:00:00.000Z"}
+    return msgspec.convert(fields | changes, translate.Post)
+
+
+def event(found: translate.Post, seen: int = 0) -> MessageReceived | MessageEdited:
+    people = {"7": translate.User("7", "ana", "Ana")}
+    return translate.mention(found, people, ME, AccountId("x/main"), seen)
+
+
+def test_a_reply_to_us_is_one() -> None:
+    told = event(
+        post(in_reply_to_user_id=ME, referenced_tweets=[{"type": "replied_to", "id": "9"}], conversation_id="8")
+    )
+    assert isinstance(told, MessageReceived)
+    assert (told.kind, told.in_reply_to, told.conversation) == (Kind.REPLY, "9", "8")
+    assert told.author == Identity("x", "7", "ana", "Ana")
+
+
+def test_a_long_post_is_read_whole() -> None:
+    told = event(post(note_tweet={"text": "@agent hi and the rest"}))
+    assert plain(told.document) == "@agent hi and the rest"
+
+
+@pytest.mark.parametrize(("seen", "kind"), [(0, MessageReceived), (19, MessageEdited)])
+def test_an_edit_is_news_to_who_heard_the_first(seen: int, kind: type) -> None:
+    assert isinstance(event(post(edit_history_tweet_ids=["19", "20"]), seen), kind)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": "../1"},
+        {"id": 20},
+        {"text": None},
+        {"created_at": "2026-11-22T12:00:00"},
+        {"author_id": ""},
+        {"id": "1" * 30},
+    ],
+)
+def test_a_malformed_item_is_none(changes: dict[str, Any]) -> None:
+    fields = {"id": "20", "text": "x", "author_id": "7", "created_at": "2026-11-22T12:00:00Z"} | changes
+    assert translate.attempt(msgspec.Raw(msgspec.json.encode(fields)), translate.Post) is None
+
+
+def test_a_deep_item_is_none() -> None:
+    assert translate.attempt(msgspec.Raw(b'{"x":' * 100_000), translate.Post) is None
+
+
+# Recognising.
+
+
+def seen(text: str, *, reply: bool = False, **kinds: Any) -> Any:
+    found = post(text=text, entities=msgspec.to_builtins(entities(**kinds)))
+    return lambda sent: translate.says(found, sent, reply=reply)
+
+
+def test_what_was_sent_is_recognised() -> None:
+    urls = [
+        {"url": "https://t.co/aaaaaaaaaa", "expanded_url": "http://example.com"},
+        {"url": "https://t.co/bbbbbbbbbb", "expanded_url": "https://example.org/x"},
+    ]
+    says = seen("see https://t.co/aaaaaaaaaa or https://t.co/bbbbbbbbbb &amp; go", urls=urls)
+    assert says("see example.com or https://example.org/x & go")
+    assert says("see http://example.com/ or  https://example.org/x\n& go")
+    assert not says("see example.com or https://example.org/y & go")
+    assert not says("see example.com or https://example.org/x & go on")
+
+
+def test_a_reply_is_recognised_without_its_leading_names() -> None:
+    assert seen("@ana @ben thanks", reply=True)("thanks")
+    assert seen("@ana thanks", reply=True)("@ana thanks")
+    assert not seen("@ana thanks")("thanks")
+
+
+def test_letters_are_recognised_in_either_form() -> None:
+    assert seen("caf\u00e9")("cafe\u0301")
+
+
+# Writing.
+
+
+def draft(document: Document | str, target: Target | None = None, reply: str | None = None) -> Draft:
+    said = from_text(document) if isinstance(document, str) else document
+    ref = MessageRef(reply) if reply else None
+    return Draft(
+        DraftId("d1"), DEFAULT_WORKSPACE, AccountId("x/main"), target or Timeline(), said, AT, "k", in_reply_to=ref
+    )
+
+
+def thread(conversation: str, *, private: bool = False) -> InConversation:
+    return InConversation(ConversationId(conversation), private)
+
+
+PERSON = Identity("x", "7", "ana", "Ana")
+
+
+@pytest.mark.parametrize(
+    ("target", "reply", "kind", "body"),
+    [
+        (Timeline(), None, "post", {"text": "hi"}),
+        (Timeline(), "5", "post", {"text": "hi"}),
+        (thread("8"), "9", "reply", {"reply_to": "9", "text": "hi"}),
+        (thread("8"), None, "reply", {"reply_to": "8", "text": "hi"}),
+        (thread("dm/1-2", private=True), None, "direct", {"conversation": "1-2", "text": "hi"}),
+        (thread("dm/1-2"), "dm/5", "direct", {"conversation": "1-2", "text": "hi"}),
+        (ToPerson(PERSON), None, "post", {"text": "@ana hi"}),
+        (ToPerson(PERSON, private=True), None, "direct", {"to": "7", "text": "hi"}),
+    ],
+)
+def test_a_draft_goes_where_it_is_meant_to(target: Target, reply: str | None, kind: str, body: dict[str, str]) -> None:
+    (part,) = translate.plan(draft("hi", target, reply))
+    assert (part.kind, part.body, part.key, part.rest) == (kind, body, "d1.0", None)
+
+
+@pytest.mark.parametrize(
+    ("target", "reply"),
+    [
+        (thread("8", private=True), "9"),
+        (thread("dm/../users", private=True), None),
+        (thread("8"), "dm/9"),
+        (thread("somewhere else"), None),
+        (ToPerson(Identity("mastodon", "7", "ana")), None),
+        (ToPerson(Identity("mastodon", "7", "ana"), private=True), None),
+        (ToPerson(Identity("x", "7")), None),
+    ],
+)
+def test_what_can_not_be_reached_is_refused(target: Target, reply: str | None) -> None:
+    with pytest.raises(FaultError) as caught:
+        translate.plan(draft("hi", target, reply))
+    assert (caught.value.fault.kind, caught.value.fault.certain) == (FaultKind.TARGET_REFUSED, True)
+
+
+@pytest.mark.parametrize(
+    ("document", "kind"),
+    [
+        (Document(), FaultKind.INVALID),
+        (Document(((Text("  "),),)), FaultKind.INVALID),
+        (Document(((Link("https://example.invalidtld/" + "a" * 400),),)), FaultKind.TOO_LONG),
+        (Document((), (Media("a", "video/mp4", 9),)), FaultKind.MEDIA),
+        (Document((), (Media("a", "image/png", 5_000_001),)), FaultKind.MEDIA),
+    ],
+)
+def test_what_x_does_not_carry_is_refused(document: Document, kind: FaultKind) -> None:
+    with pytest.raises(FaultError) as caught:
+        translate.plan(draft(document))
+    assert (caught.value.fault.kind, caught.value.fault.certain) == (kind, True)
+
+
+def test_a_long_text_is_a_thread_whose_rests_are_the_whole() -> None:
+    text = "One sentence after the other, each of its own. " * 20
+    parts = translate.plan(draft(text, ToPerson(PERSON)))
+    assert len(parts) > 2
+    assert [part.kind for part in parts] == ["post", *["reply"] * (len(parts) - 1)]
+    assert all(length.weighted_length(part.body["text"]) <= 280 for part in parts)
+    assert parts[0].body["text"].startswith("@ana One")
+    rests = " ".join(plain(part.rest) for part in parts if part.rest is not None)
+    assert rests.split() == text.split()
+
+
+def test_only_the_first_part_of_a_reply_names_its_target() -> None:
+    first, *others = translate.plan(draft("One sentence after the other. " * 20, thread("8"), "9"))
+    assert first.body["reply_to"] == "9"
+    assert all("reply_to" not in part.body for part in others)
+
+
+def test_pictures_come_four_at_a_time_and_a_gif_alone() -> None:
+    pictures = tuple(Media(str(n), "image/png", 9, f"alt {n}") for n in range(5))
+    parts = translate.plan(draft(Document(((Text("look"),),), (*pictures, Media("g", "image/gif", 9)))))
+    assert [[item["sha256"] for item in part.body["media"]] for part in parts] == [["0", "1", "2", "3"], ["4"], ["g"]]
+    assert parts[0].body["media"][0]["alt"] == "alt 0"
+    assert "alt" not in parts[2].body["media"][0]
+    assert [part.rest.media if part.rest else None for part in parts][1] == pictures[4:]
+
+
+def test_alt_text_is_cut_to_what_x_takes() -> None:
+    (part,) = translate.plan(draft(Document((), (Media("a", "image/png", 9, "x" * 1500),))))
+    assert len(part.body["media"][0]["alt"]) == 1000
+    assert "text" not in part.body
+
+
+@pytest.mark.parametrize(
+    ("span", "text"),
+    [
+        (Mention("x", "7", "ana", "Ana"), "@ana"),
+        (Mention("mastodon", "7", "ana@example.social", "@Ana of old"), "Ana of old"),
+        (Mention("mastodon", "7", "@ana"), "ana"),
+        (Mention("discord", "7", "ana", "by @bob"), "by bob"),
+        (Link("https://example.org/"), "https://example.org/"),
+        (Link("https://example.org/", "here"), "here (https://example.org/)"),
+    ],
+)
+def test_nobody_is_called_who_was_not_meant(span: Any, text: str) -> None:
+    assert translate.spell(span) == text
+
+
+def test_characters_x_refuses_are_left_out() -> None:
+    (part,) = translate.plan(draft("a\ufeffb\uffffc"))
+    assert part.body["text"] == "abc"
+
+
+# Judging.
+
+
+@pytest.mark.parametrize("host", ["https://api.twitter.com/2/problems/", "https://api.x.com/2/problems/"])
+def test_a_problem_is_known_on_either_host(host: str) -> None:
+    told = session.told(403, "Forbidden", {"type": f"{host}user-suspended", "title": "Forbidden", "detail": "no"})
+    assert judge(told, FAULTS).kind is FaultKind.SUSPENDED
+
+
+def test_a_bare_403_is_never_a_suspension() -> None:
+    fault = judge(Told("Forbidden", 403), FAULTS)
+    assert (fault.kind, fault.certain) == (FaultKind.FORBIDDEN, True)
+
+
+def test_every_rule_says_where_it_comes_from() -> None:
+    assert [rule for rule in FAULTS if not rule.source] == []
+
+
+def test_the_profile_is_read_without_the_library() -> None:
+    code = "import sys, adapters.x.profile; assert not {'tweepy', 'aiohttp', 'twitter_text'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
