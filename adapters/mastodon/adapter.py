@@ -97,10 +97,11 @@ class MastodonAdapter:
         body = part.body
         reply_to = translate.parse_ref(part.previous).id if part.previous else body.get("reply_to")
         media = [await self._upload(picture) for picture in body.get("media", ())]
+        text = here.local(body["text"])
 
         def post(client: Mastodon) -> Any:
             return client.status_post(
-                body["text"],
+                text,
                 in_reply_to_id=reply_to,
                 media_ids=media or None,
                 visibility=body["visibility"],
@@ -186,7 +187,7 @@ class MastodonAdapter:
             if error.fault.kind in (FaultKind.TARGET_GONE, FaultKind.CONFIG):  # servers without sources
                 return True
             raise
-        return bool(source.text.split() == part.body["text"].split())
+        return bool(source.text.split() == here.local(part.body["text"]).split())
 
     # What may be done to a message.
 
@@ -194,7 +195,7 @@ class MastodonAdapter:
         """One correction. Mentions stay; so do pictures, which Mastodon takes off when an edit doesn't name them."""
         here = await self._know()
         status, visibility, people = translate.parse_ref(ref)
-        text = writing.reworded(document, visibility, people, self._profile.limits)
+        text = here.local(writing.reworded(document, visibility, people, self._profile.limits))
         files = await self._ask(_Files, lambda client: client.status(status))
         media = [file.id for file in files.media_attachments]
         changed, headers = await self._call(

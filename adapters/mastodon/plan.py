@@ -95,14 +95,17 @@ def _calls(place: Place, said: Document, *, follows: bool) -> str:
     """Whom the text has to name by itself. In private every part must, or they would not see it."""
     if follows and not is_private(place.visibility):
         return ""
-    named = {span.handle.casefold() for span in spans(said) if isinstance(span, Mention) and span.platform == NAME}
+    named = {_name(span.id, span.handle) for span in spans(said) if isinstance(span, Mention) and span.platform == NAME}
     return "".join(f"@{person} " for person in place.people if person.casefold() not in named)
 
 
 def _spell(span: Span, place: Place) -> str:
     match span:
-        case Mention(platform, _, handle, name):
-            return f"@{handle}" if platform == NAME and _NAME.fullmatch(handle) else name or handle.lstrip("@")
+        case Mention(platform, number, handle, name):
+            called = _name(number, handle) if platform == NAME else None
+            if called and is_private(place.visibility) and called not in map(str.casefold, place.people):
+                return _CALL.sub("@\u2060", spelled(span))
+            return f"@{called}" if called else name or handle.lstrip("@")
         case Text(text) if is_private(place.visibility):
             return _CALL.sub("@\u2060", text)  # a name in private words would let its owner read them
         case Text() | Link():
@@ -153,8 +156,13 @@ def _distinct(people: Iterable[str]) -> tuple[str, ...]:
 
 
 def _person(identity: Identity) -> str | None:
-    name = (identity.handle or identity.id).lstrip("@")
-    return name if identity.platform == NAME and _NAME.fullmatch(name) else None
+    return _name(identity.id, identity.handle) if identity.platform == NAME else None
+
+
+def _name(number: str, handle: str) -> str | None:
+    """How to call an account: by its id, which is its full name, or by what an operator wrote for it."""
+    name = (number if "@" in number else handle or number).lstrip("@").casefold()
+    return name if _NAME.fullmatch(name) else None
 
 
 def _media(media: tuple[Media, ...], limits: Limits) -> list[dict[str, str]]:

@@ -140,8 +140,13 @@ class Here(Struct, frozen=True):
         return acct if "@" in acct else f"{acct}@{self.domain}"
 
     def identity(self, account: Account) -> Identity:
-        name = self.full(account.acct)
-        return Identity(NAME, name.casefold(), name, account.display_name[:200])
+        """Its id is the full name; its handle is the name as it is written on this instance."""
+        return Identity(NAME, self.full(account.acct).casefold(), account.acct, account.display_name[:200])
+
+    def local(self, text: str) -> str:
+        """The text with the instance's own people named as it names them; not every server knows them otherwise."""
+        domain = re.escape(self.domain)
+        return re.sub(rf"(?<![=/\w])(@[\w.-]+)@{domain}(?![\w:@-]|\.\w)", r"\1", text, flags=re.IGNORECASE)
 
 
 class Thread(Struct, frozen=True):
@@ -268,8 +273,7 @@ def _said(status: Status, here: Here) -> Document:
         found = pages.get(url)
         if found is None or not _NAME.fullmatch(found.acct):
             return None
-        name = here.full(found.acct)
-        return Mention(NAME, name.casefold(), name)
+        return Mention(NAME, here.full(found.acct).casefold(), found.acct)
 
     warning: list[Paragraph] = [(Text(" ".join(status.spoiler_text.split())[:500]),)] if status.spoiler_text else []
     files = [
@@ -314,7 +318,7 @@ def _sane(told: int | None, usual: int, least: int, most: int) -> int:
 def same_words(status: Status, here: Here, text: str) -> bool:
     """Whether a status of ours may be this text: by letters and digits, whatever the server made of its marks."""
     own = structs.replace(status, spoiler_text="", media_attachments=[])
-    shown = _joined(_said(own, here), lambda mention: f"@{mention.handle}")
+    shown = _joined(_said(own, here), lambda mention: f"@{mention.id}")
     return _letters(shown) == _letters(text)
 
 

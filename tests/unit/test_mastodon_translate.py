@@ -46,7 +46,7 @@ HERE = Here("1", "agent@home.example", "home.example")
 ACCOUNT = AccountId("mastodon/main")
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ANA_URL = "https://home.example/@ana"
-ANA = Mention("mastodon", "ana@home.example", "ana@home.example")
+ANA = Mention("mastodon", "ana@home.example", "ana")
 CARD = '<span class="h-card" translate="no"><a href="{}" class="u-url mention">@<span>{}</span></a></span>'
 
 
@@ -154,7 +154,7 @@ def test_a_mention_is_a_message() -> None:
     )
     event = message(said, HERE, ACCOUNT, Thread("7"))
     assert event.kind is Kind.MENTION
-    assert event.author == Identity("mastodon", "ana@home.example", "Ana@home.example", "Ana")
+    assert event.author == Identity("mastodon", "ana@home.example", "Ana", "Ana")
     assert event.document.paragraphs == ((Text("hello "), ANA),)  # without the address it begins with
     assert (event.ref, event.conversation) == ("7|public|Ana@home.example", "open|7")
     assert not event.private
@@ -162,7 +162,7 @@ def test_a_mention_is_a_message() -> None:
 
 def test_a_bare_address_is_still_a_message() -> None:
     said = status(f"<p>{CARD.format('https://home.example/@agent', 'agent')}</p>")
-    assert document(said, HERE).paragraphs == ((Mention("mastodon", HERE.name, HERE.name),),)
+    assert document(said, HERE).paragraphs == ((Mention("mastodon", HERE.name, "agent"),),)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_an_edit_and_a_favourite_have_ids_of_their_own() -> None:
     note = Notification("9", "favourite", said.account, status(account={"id": "1", "acct": "agent"}), AT)
     liked = reaction(note, HERE, ACCOUNT, "7")
     assert len({said.id, edit.id, liked.id}) == 3
-    assert (edit.at.minute, liked.author.handle) == (30, "Ana@home.example")
+    assert (edit.at.minute, liked.author.handle) == (30, "Ana")
     assert liked.ref == "7|public|"
 
 
@@ -278,11 +278,44 @@ def test_private_words_are_never_planned_in_public(
 
 
 def test_a_person_is_mentioned_once() -> None:
-    person = Identity("mastodon", "ana@home.example", "Ana@home.example")
+    person = Identity("mastodon", "ana@home.example", "Ana")
     said = Document(((Text("hi "), ANA),))
     assert bodies(said, ToPerson(person))[0]["text"] == "hi @ana@home.example"
     target = InConversation(ConversationId("direct|ana@home.example"))
     assert bodies("hi", target, with_person=person)[0]["text"].count("@") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "local"),
+    [
+        ("@ana@home.example hi @bo@far.example", "@ana hi @bo@far.example"),
+        ("(@Ana@HOME.example)", "(@Ana)"),
+        (
+            "@ana@home.example.org @ana@home.example-2 x@ana@home.example",
+            "@ana@home.example.org @ana@home.example-2 x@ana@home.example",
+        ),
+        ("https://far.example/@ana@home.example", "https://far.example/@ana@home.example"),
+        ("@\u2060ana@home.example", "@\u2060ana@home.example"),
+        ("@ana@home.example.", "@ana."),
+    ],
+)
+def test_the_instances_own_people_are_named_as_it_names_them(text: str, local: str) -> None:
+    assert HERE.local(text) == local
+
+
+def test_a_mention_in_private_calls_only_whom_it_is_between() -> None:
+    person = Identity("mastodon", "bo@far.example", "bo@far.example")
+    said = Document(((ANA, Text(" and "), Mention("mastodon", "bo@far.example", "bo@far.example")),))
+    (body,) = bodies(said, ToPerson(person, private=True))
+    assert body["text"] == "@\u2060ana and @bo@far.example"
+    (body,) = bodies(said, ToPerson(person))
+    assert body["text"] == "@ana@home.example and @bo@far.example"
+
+
+def test_somebody_an_operator_wrote_down_is_called_as_written() -> None:
+    for written, called in (("ana", "@ana"), ("@ana@far.example", "@ana@far.example")):
+        person = Identity("mastodon", written, written.lstrip("@"))
+        assert bodies("hi", ToPerson(person))[0]["text"] == f"{called} hi"
 
 
 def test_who_it_is_with_comes_before_who_wrote() -> None:
