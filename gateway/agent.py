@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import operator
+import traceback
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 from gateway.books import Store, Turn
@@ -37,18 +40,55 @@ Handler = Callable[[MessageReceived, Conversation], Any]
 
 
 def load(spelled: str) -> Handler:
-    """Import ``module:function``; the caller has seen to it that the module can be found."""
+    """Import ``module:function``; the caller has seen to it that the module can be found. Raises AgentError."""
     module_name, _, name = spelled.partition(":")
     if not module_name or not name:
         raise AgentError(f"[agent] handler = {spelled!r}: write it as module:function")
+    module = _module(module_name)
     try:
-        module = importlib.import_module(module_name)
+        handler = operator.attrgetter(name)(module)
+    except AttributeError:
+        there = ", ".join(key for key, value in vars(module).items() if _is_async(value)) or "no async function"
+        raise AgentError(f"[agent] handler: there is no {name!r} in {module.__file__}; there is: {there}") from None
+    _check(handler, spelled)
+    return handler  # type: ignore[no-any-return]  # _check looked
+
+
+def _module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        raise AgentError(f"[agent] handler: there is no module {error.name!r} beside the configuration") from error
-    handler = getattr(module, name, None)
-    if not (inspect.iscoroutinefunction(handler) or inspect.isasyncgenfunction(handler)):
+        if error.name == name.partition(".")[0] or error.name == name:
+            raise AgentError(f"[agent] handler: there is no module {name!r} beside the configuration") from error
+        raise _broken(name, error) from error
+    except (Exception, SystemExit) as error:
+        # It is the operator's code: whatever it raises at import is theirs to read.
+        raise _broken(name, error) from error
+
+
+def _broken(name: str, error: BaseException) -> AgentError:
+    """Where the operator's file fails, in one line."""
+    if isinstance(error, SyntaxError) and error.filename:
+        place, why = f"{error.filename}:{error.lineno}", error.msg
+    else:
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
+        own = [frame for frame in frames if frame.filename != __file__]
+        place, why = (f"{own[-1].filename}:{own[-1].lineno}" if own else f"module {name}"), str(error)
+    told = " ".join(f"{type(error).__name__}: {why}".split())[:300]
+    return AgentError(f"[agent] handler: {place}: {told}")
+
+
+def _check(handler: Any, spelled: str) -> None:
+    if not _is_async(handler):
         raise AgentError(f"[agent] handler: {spelled} must be an `async def` that takes (message, conversation)")
-    return handler  # type: ignore[no-any-return]  # checked in the line above
+    try:
+        inspect.signature(handler).bind(None, None)
+    except TypeError:
+        raise AgentError(f"[agent] handler: {spelled} must take two arguments: (message, conversation)") from None
+
+
+def _is_async(value: object) -> bool:
+    return inspect.iscoroutinefunction(value) or inspect.isasyncgenfunction(value)
 
 
 async def answer(handler: Handler, message: MessageReceived, conversation: Conversation) -> str | None:

@@ -37,7 +37,7 @@ class Announcer:
         self._monitor = monitor
         self._intake = intake
         self._routes = routes
-        self._default = tuple(default)
+        self.default = tuple(default)
 
     async def announce(
         self, document: Document, *, accounts: Sequence[AccountId] = (), key: str = ""
@@ -47,13 +47,13 @@ class Announcer:
         The same ``key`` again gives the deliveries of the first time and posts nothing.
         """
         announcement = AnnouncementId(key or self._new_id())
-        targets = tuple(accounts) or self._default
+        targets = tuple(accounts) or self.default
         drafts = [self._draft(account, document, announcement, targets) for account in targets]
         return announcement, await self._intake.submit(drafts)
 
     async def notice(self, record: Record) -> None:
         """Have the other accounts say that this one is lost, where its route wants it. Once per loss."""
-        others = tuple(r for r in self._monitor.records() if r.account != record.account and r.account in self._default)
+        others = tuple(r for r in self._monitor.records() if r.account != record.account and r.account in self.default)
         facts = NoticeFacts(record, self._routes.get(record.account), others)
         words, accounts = self._policies.notice(facts)
         loss = AnnouncementId(f"notice:{record.account}@{record.since.isoformat()}")

@@ -3,85 +3,142 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
-import urllib.error
-import urllib.request
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway.api import ENDPOINT
 
 if TYPE_CHECKING:
     from gateway.config import Config
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 10.0
+CHECK_TIMEOUT_S = 60.0
+"""Asking every platform takes as long as the slowest of them."""
+ANSWER_MAX_BYTES = 64 * 1024 * 1024
+_TOKEN = re.compile(r"[\w-]+")
+_URL = re.compile(r"http://127\.0\.0\.1:(\d{1,5})")
 
 
 class CallError(Exception):
     """One line for people: what went wrong, and the cure."""
 
 
+class _StrangerError(Exception):
+    """Whoever was asked is not our gateway, and did nothing; why, in one line."""
+
+
+class _Address(NamedTuple):
+    port: int
+    token: str
+    file: Path
+    pid: int | None
+
+
 def call(database: str, load: Callable[[], Config], operation: str, **arguments: Any) -> tuple[Any, bool]:
-    """The operation's answer, and whether a running gateway gave it.
+    """The operation's answer, and whether a running gateway gave it. Raises CallError.
 
-    ``load`` gives the whole configuration when none runs: then the database is opened here.
+    ``load`` gives the configuration when none runs: then the database is opened here, and locked meanwhile.
     """
-    address = _address(Path(database.removeprefix("sqlite:///") + ENDPOINT))
-    if address is not None:
-        try:
-            return _over_http(address, operation, arguments), True
-        except ConnectionRefusedError:
-            pass  # the file of a gateway that was killed: nobody listens there
-    return asyncio.run(_in_process(load(), operation, arguments)), False
-
-
-def _address(endpoint: Path) -> dict[str, Any] | None:
     try:
-        address = json.loads(endpoint.read_text())
+        address = _address(Path(database.removeprefix("sqlite:///") + ENDPOINT))
+        if address is not None:
+            return _over_http(address, operation, arguments), True
+        stranger = ""
+    except _StrangerError as error:
+        stranger = str(error)
+    try:
+        return asyncio.run(_in_process(load(), operation, arguments)), False
+    except CallError as error:
+        raise CallError(f"{error} ({stranger})" if stranger else str(error)) from error
+
+
+def migrate(database: str) -> dict[str, Any]:
+    """Bring the database up to date, unless a running gateway has. Raises CallError."""
+    from gateway.books import StoreError
+    from gateway.store.schema import HEAD
+    from gateway.store.sqlite import database_path, open_store
+
+    try:
+        address = _address(Path(database.removeprefix("sqlite:///") + ENDPOINT))
+        if address is not None:
+            _over_http(address, "links", {})
+            return {"running": True, "made": False, "schema": HEAD}
+    except _StrangerError:
+        pass  # nobody is there: the database's lock has the last word
+    try:
+        made = not database_path(database).exists()
+        asyncio.run(open_store(database).aclose())
+    except StoreError as error:
+        raise CallError(str(error)) from error
+    return {"running": False, "made": made, "schema": HEAD}
+
+
+def _address(endpoint: Path) -> _Address | None:
+    try:
+        told = json.loads(endpoint.read_bytes())
+        found, token = _URL.fullmatch(told["url"]), _TOKEN.fullmatch(told["token"])
     except FileNotFoundError:
         return None
     except PermissionError as error:
         raise CallError(f"{endpoint} can't be read: run this as the user who runs the gateway") from error
-    except (OSError, ValueError) as error:
-        raise CallError(f"{endpoint} is damaged: restart the gateway, it writes the file anew") from error
-    if not isinstance(address, dict) or not {"url", "token"} <= address.keys():
-        raise CallError(f"{endpoint} is damaged: restart the gateway, it writes the file anew")
-    return address
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _StrangerError(f"{endpoint} is damaged: a restarted gateway writes it anew") from error
+    if found is None or token is None:
+        raise _StrangerError(f"{endpoint} is damaged: a restarted gateway writes it anew")
+    pid = told.get("pid")
+    return _Address(int(found[1]), token[0], endpoint, pid if isinstance(pid, int) else None)
 
 
-def _over_http(address: dict[str, Any], operation: str, arguments: dict[str, Any]) -> Any:
-    request = urllib.request.Request(  # noqa: S310 - the address is our own file's, on loopback
-        f"{address['url']}/local/{operation}",
-        data=json.dumps(arguments).encode(),
-        headers={"Authorization": f"Bearer {address['token']}", "Content-Type": "application/json"},
-    )
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def _over_http(address: _Address, operation: str, arguments: dict[str, Any]) -> Any:
+    timeout_s = CHECK_TIMEOUT_S if operation == "check" else TIMEOUT_S
+    line = http.client.HTTPConnection("127.0.0.1", address.port, timeout=timeout_s)
+    headers = {"Authorization": f"Bearer {address.token}", "Content-Type": "application/json"}
     try:
-        with opener.open(request, timeout=TIMEOUT_S) as answer:
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        raise CallError(_told(error)) from error
-    except urllib.error.URLError as error:
-        if isinstance(error.reason, ConnectionRefusedError):
-            raise error.reason from error
-        raise CallError(f"the running gateway doesn't answer: {error.reason}") from error
+        line.connect()
+    except (OSError, OverflowError) as error:
+        raise _StrangerError(f"{address.file} was left by a gateway that is gone") from error
+    try:
+        line.request("POST", f"/local/{operation}", json.dumps(arguments), headers)
+        answer = line.getresponse()
+        return _told(answer.status, answer.read(ANSWER_MAX_BYTES), address)
     except TimeoutError as error:
-        raise CallError(f"the running gateway didn't answer within {TIMEOUT_S:.0f} s") from error
+        process = f" (process {address.pid})" if address.pid else ""
+        raise CallError(
+            f"the gateway{process} didn't answer within {timeout_s:.0f} s; if it hangs, end it and start it again"
+        ) from error
+    except http.client.BadStatusLine as error:
+        if isinstance(error, http.client.RemoteDisconnected):
+            raise CallError("the gateway went away before it answered: see `multihome deliveries`") from error
+        raise _StrangerError(f"another program answers at the address in {address.file}") from error
+    except (http.client.HTTPException, OSError) as error:
+        raise CallError("the gateway went away before it answered: see `multihome deliveries`") from error
+    finally:
+        line.close()
 
 
-def _told(error: urllib.error.HTTPError) -> str:
+def _told(status: int, body: bytes, address: _Address) -> Any:
     try:
-        return str(json.load(error)["error"])
-    except (ValueError, KeyError, TypeError):
-        return f"the running gateway answered {error.code}"
+        answer = json.loads(body)
+        error = answer["error"] if status != 200 else None
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
+        raise _StrangerError(f"another program answers at the address in {address.file}") from problem
+    if status in (401, 421):
+        raise _StrangerError(f"{address.file} doesn't hold the token of who answers there")
+    if status != 200:
+        raise CallError(str(error))
+    return answer
 
 
 async def _in_process(config: Config, operation: str, arguments: dict[str, Any]) -> Any:
-    from gateway import wiring
+    from gateway import logs, wiring
     from gateway.books import StoreError
     from gateway.desk import DeskError
 
+    logs.silence()
     try:
         async with wiring.offline(config, connect=operation == "check") as desk:
             return await getattr(desk, operation)(**arguments)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
+import signal
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from gateway.terminal import fail, picture, printable, table, text
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from gateway.config import Config, ConfigError
 
 app = typer.Typer(
     name="multihome",
-    help="Keeps an agent, a bot or a project's announcements alive on several platforms.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -28,23 +32,59 @@ app.add_typer(accounts_app, name="accounts")
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON value on standard output, for scripts.")]
 DEFAULT_CONFIG = Path("multihome.toml")
+HIGHEST_PORT = 65_000
+USAGE = 2
+BUG = 70
+INTERRUPTED = 130
+TERMINATED = 143
+
+
+class Level(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"multihome {version('multihome')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Keeps an agent, a bot or a project's announcements alive on several platforms."""
 
 
 @app.command()
 def run(
     config: ConfigFile = DEFAULT_CONFIG,
     log_json: Annotated[bool, typer.Option("--log-json", help="Logs as JSON lines.")] = False,
+    log_level: Annotated[Level, typer.Option(help="How much is logged; debug shows the libraries' words too.")] = (
+        Level.INFO
+    ),
 ) -> None:
     """Run the gateway until it is told to stop (Ctrl-C, SIGTERM)."""
+    from logging import getLevelNamesMapping
+
     from gateway.running import serve
 
-    loaded = _load(config)
-    _guarded(lambda: serve(loaded, log_json=log_json))
+    loaded = _load(config, os.environ)
+    _guarded(lambda: serve(loaded, log_json=log_json, level=getLevelNamesMapping()[log_level.upper()]))
 
 
 @app.command()
 def sandbox(
-    port: Annotated[int, typer.Option(help="The control's port; 0 is any free one.")] = 0,
+    port: Annotated[int, typer.Option(help="The control's port; 0 is any free one.", min=0, max=HIGHEST_PORT)] = 0,
     as_json: Json = False,
 ) -> None:
     """Run a world of five networks on this machine, without credentials."""
@@ -80,13 +120,13 @@ def announce(
     as_json: Json = False,
 ) -> None:
     """Say one thing on every account's own public place."""
-    picture = base64.b64encode(_read(image)).decode() if image else None
-    arguments = {"text": _text(file), "accounts": account, "key": key, "image": picture, "alt": alt}
+    shown = picture(image) if image else None
+    arguments = {"text": text(file), "accounts": account, "key": key, "image": shown, "alt": alt}
     answer, running = _call(config, "announce", **arguments)
     if as_json:
-        _print_json(answer)
+        _print_json({**answer, "running": running})
         return
-    _table("Announced", ("account", "state", "reason"), answer["deliveries"])
+    table("announcement: no account announces", ("account", "state", "reason"), answer["deliveries"])
     if not running:
         typer.echo("No gateway runs: it goes out when one is started (multihome run).")
 
@@ -95,9 +135,8 @@ def announce(
 def status(config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
     """How every account stands, and what is under way."""
     answer, running = _call(config, "status")
-    answer["running"] = running
     if as_json:
-        _print_json(answer)
+        _print_json({**answer, "running": running})
         return
     typer.echo("The gateway is running." if running else "No gateway runs: this is what the database knows.")
     _accounts(answer["accounts"])
@@ -109,40 +148,50 @@ def status(config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
 def deliveries(
     account: Annotated[str | None, typer.Option("--account", "-a", help="Only what goes by this account.")] = None,
     state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    limit: Annotated[int, typer.Option(help="How many.", min=1, max=1000)] = 20,
     config: ConfigFile = DEFAULT_CONFIG,
     as_json: Json = False,
 ) -> None:
     """What went out, is on its way, or waits; the newest first."""
-    answer, _ = _call(config, "deliveries", account=account, state=state, limit=limit)
+    answer, running = _call(config, "deliveries", account=account, state=state, limit=limit)
     if as_json:
         _print_json(answer)
         return
-    _table("Deliveries", ("id", "account", "home", "state", "reason"), answer)
+    rows = [{**row, "account": _route(row)} for row in answer]
+    table("deliveries", ("id", "account", "state", "reason"), rows)
+    _say_whose(running=running)
 
 
 @accounts_app.callback()
 def accounts(context: typer.Context, config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
     """Every account: its standing, since when, and what a human has to do."""
+    context.obj = (config, as_json)
     if context.invoked_subcommand is not None:
         return
-    answer, _ = _call(config, "accounts")
+    answer, running = _call(config, "accounts")
     if as_json:
         _print_json(answer)
-    else:
-        _accounts(answer)
+        return
+    _accounts(answer)
+    _say_whose(running=running)
 
 
 @accounts_app.command()
-def resume(account: str, config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
+def resume(
+    context: typer.Context,
+    account: Annotated[str, typer.Argument(help="platform/name")],
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="The configuration file.")] = None,
+    as_json: Json = False,
+) -> None:
     """Tell the gateway that a human has unlocked an account."""
-    answer, running = _call(config, "resume", account=account)
-    if not running:
-        _fail("no gateway runs: an account is resumed in a running one (multihome run)")
-    if as_json:
-        _print_json(answer)
+    config_before, json_before = context.obj  # `accounts --json resume` means the same as `accounts resume --json`
+    answer, running = _call(config or config_before, "resume", account=account)
+    if as_json or json_before:
+        _print_json({**answer, "running": running})
+    elif running:
+        typer.echo(f"{answer['account']} is taken for {answer['standing']}; a look at the platform follows.")
     else:
-        typer.echo(f"{answer['account']} is {answer['standing']}.")
+        typer.echo(f"No gateway runs: {answer['account']} is tried when one is started (multihome run).")
 
 
 @app.command()
@@ -153,39 +202,46 @@ def link(
     as_json: Json = False,
 ) -> None:
     """Two identities are one person, by your word. Without names: list the links."""
-    if first is None or second is None:
-        answer, _ = _call(config, "links")
-    else:
-        answer, _ = _call(config, "link", first=first, second=second)
+    if (first is None) != (second is None):
+        fail(f"{first} is linked with whom? Name two: multihome link x:@ana bluesky:ana.example", USAGE)
+    names = {"first": first, "second": second} if first else {}
+    answer, running = _call(config, "link" if first else "links", **names)
     if as_json:
         _print_json(answer)
-    elif isinstance(answer, list):
-        _table("Links", ("first", "second", "evidence", "at"), answer)
+    elif first is None:
+        table("links", ("first", "second", "evidence", "at"), [{**row, "at": row["at"][:16]} for row in answer])
+        _say_whose(running=running)
     else:
-        typer.echo(f"One person: {', '.join(answer['identities'])}")
+        typer.echo(printable(f"One person: {', '.join(answer['identities'])}"))
 
 
 @app.command()
-def unlink(first: str, second: str, config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
+def unlink(
+    first: Annotated[str, typer.Argument(help="platform:@handle")],
+    second: Annotated[str, typer.Argument(help="platform:@handle")],
+    config: ConfigFile = DEFAULT_CONFIG,
+    as_json: Json = False,
+) -> None:
     """Undo a link."""
     answer, _ = _call(config, "unlink", first=first, second=second)
     if as_json:
         _print_json(answer)
     else:
-        typer.echo(f"{first} and {second} are not linked any more.")
+        typer.echo(printable(f"{first} and {second} are not linked any more."))
 
 
 @app.command()
 def doctor(config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
     """Check the configuration and every credential, read-only; each problem with its cure."""
-    from gateway.doctor import examine, machine
+    from gateway import doctor as examination
 
-    loaded = _load(config)
-    findings = [*machine(), *examine(_call(config, "check")[0], loaded)]
+    checks, running = _call(config, "check")
+    gateway = examination.gateway(_load(config, None), running=running)
+    findings = [*examination.machine(), gateway, *examination.examine(checks)]
     if as_json:
         _print_json(findings)
     else:
-        _table("Doctor", ("what", "ok", "found", "cure"), findings)
+        table("findings", ("what", "ok", "found", "cure"), findings)
     if not all(finding["ok"] for finding in findings):
         raise typer.Exit(1)
 
@@ -193,29 +249,60 @@ def doctor(config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
 @app.command()
 def migrate(config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
     """Bring the database to this program's version. The gateway does it at start as well."""
-    answer, running = _call(config, "status")
+    from gateway.caller import CallError
+    from gateway.caller import migrate as bring_up_to_date
+    from gateway.config import ConfigError, database_of
+
+    try:
+        answer = bring_up_to_date(database_of(config))
+    except CallError as error:
+        fail(str(error))
+    except ConfigError as error:
+        _refuse(error)
     if as_json:
-        _print_json({"running": running, "ok": bool(answer)})
+        _print_json(answer)
+    elif answer["running"]:
+        typer.echo("The database is up to date: the running gateway has seen to it.")
     else:
-        typer.echo("The running gateway has migrated it." if running else "The database is up to date.")
+        typer.echo(f"The database {'was made' if answer['made'] else 'is up to date'}: schema {answer['schema']}.")
 
 
 def main() -> None:
-    """The console script."""
+    """The console script. What goes wrong is told in one line."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # they are text files here
+    signal.signal(signal.SIGTERM, _terminated)
     try:
-        app()
-    except KeyboardInterrupt:
-        sys.exit(130)
+        try:
+            app()
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except BrokenPipeError:
-        os._exit(0)  # the reader of our output went away
+        os._exit(1)  # the reader of our output went away; Python would say so once more at its end
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        if os.environ.get("MULTIHOME_TRACEBACK"):
+            raise
+        where = error.__traceback__
+        while where is not None and where.tb_next is not None:
+            where = where.tb_next
+        place = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where is not None else "nowhere"
+        fail(f"this is a bug: {type(error).__name__} at {place}; MULTIHOME_TRACEBACK=1 shows all of it", BUG)
 
 
-def _load(path: Path) -> Config:
+def _terminated(*_: object) -> NoReturn:
+    raise SystemExit(TERMINATED)
+
+
+def _load(path: Path, environ: Mapping[str, str] | None) -> Config:
     from gateway import wiring
     from gateway.config import ConfigError, load
 
     try:
-        return load(path, wiring.platforms(), os.environ)
+        return load(path, wiring.platforms(), environ)
     except ConfigError as error:
         _refuse(error)
 
@@ -223,51 +310,32 @@ def _load(path: Path) -> Config:
 def _refuse(error: ConfigError) -> NoReturn:
     for problem in error.problems:
         typer.echo(problem, err=True)
-    raise typer.Exit(2) from error
+    raise typer.Exit(USAGE) from error
 
 
 def _call(config: Path, operation: str, **arguments: Any) -> tuple[Any, bool]:
     from gateway.caller import CallError, call
     from gateway.config import ConfigError, database_of
 
+    environ = os.environ if operation == "check" else None
     try:
-        return call(database_of(config), lambda: _load(config), operation, **arguments)
+        return call(database_of(config), lambda: _load(config, environ), operation, **arguments)
     except CallError as error:
-        _fail(str(error))
+        fail(str(error))
     except ConfigError as error:
         _refuse(error)
 
 
-def _guarded(work: Any) -> None:
+def _guarded(work: Callable[[], int]) -> None:
     """Run something long; what it can't do is told in one line."""
     from gateway.running import RunError
 
     try:
         code = work()
     except RunError as error:
-        _fail(str(error))
+        fail(str(error))
     if code:
         raise typer.Exit(code)
-
-
-def _fail(line: str) -> NoReturn:
-    typer.echo(f"multihome: {line}", err=True)
-    raise typer.Exit(1)
-
-
-def _text(file: str) -> str:
-    data = sys.stdin.buffer.read() if file == "-" else _read(Path(file))
-    try:
-        return data.decode("utf-8-sig").strip()
-    except UnicodeDecodeError:
-        _fail(f"{file} is not UTF-8 text; save it as UTF-8")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        _fail(f"{path} can't be read: {error.strerror}")
 
 
 def _print_json(answer: Any) -> None:
@@ -275,23 +343,14 @@ def _print_json(answer: Any) -> None:
 
 
 def _accounts(rows: list[dict[str, Any]]) -> None:
-    _table("Accounts", ("account", "standing", "evidence", "cure"), rows)
+    table("accounts", ("account", "standing", "evidence", "cure"), rows)
 
 
-def _table(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
-    Console(highlight=False, markup=False).print(table if rows else f"{title}: none")
+def _route(row: dict[str, Any]) -> str:
+    """By which account a delivery goes, and for which, when that is another."""
+    return str(row["account"]) if row["account"] == row["home"] else f"{row['account']} for {row['home']}"
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "NO"
-    return "" if value is None else str(value)
+def _say_whose(*, running: bool) -> None:
+    if not running:
+        typer.echo("No gateway runs: this is what the database knows.", err=True)

@@ -129,8 +129,8 @@ SECTIONS: dict[str, type[Struct]] = {
 }
 
 
-def load(path: Path, platforms: Mapping[str, Configurable], environ: Mapping[str, str]) -> Config:
-    """Read and check a configuration file. Raises ConfigError with every problem found."""
+def load(path: Path, platforms: Mapping[str, Configurable], environ: Mapping[str, str] | None) -> Config:
+    """Read and check a configuration file. ConfigError has every problem. ``environ`` None: secrets stay empty."""
     return _Reader(path, platforms, environ).config(_parsed(path))
 
 
@@ -163,7 +163,7 @@ T = TypeVar("T", bound=Struct)
 class _Reader:
     """Reads section by section and goes on after a problem, so that all of them come in one go."""
 
-    def __init__(self, path: Path, platforms: Mapping[str, Configurable], environ: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, platforms: Mapping[str, Configurable], environ: Mapping[str, str] | None) -> None:
         self._path = path
         self._folder = path.resolve().parent
         self._platforms = platforms
@@ -188,8 +188,6 @@ class _Reader:
     def _problem(self, where: str, what: str) -> None:
         line = ": ".join(part for part in (str(self._path), where, what) if part)
         self.problems.append("".join(char if char.isprintable() else "?" for char in line))
-
-    # Sections.
 
     def gateway(self, table: object) -> GatewaySection | None:
         section = self._struct(GatewaySection, table, "[gateway]")
@@ -282,8 +280,6 @@ class _Reader:
         if account not in names:
             self._problem(where, f"there is no account `{account}`{_nearest(account, names)}")
 
-    # Tables and values.
-
     def _tables(self, raw: dict[str, Any], name: str) -> list[dict[str, Any]]:
         tables = raw.get(name, [])
         if isinstance(tables, list) and all(isinstance(table, dict) for table in tables):
@@ -329,9 +325,11 @@ class _Reader:
         raise ValueError(f"expected `{kind.__name__}`, got `{type(value).__name__}`")
 
     def _secret(self, value: object) -> Secret:
+        if self._environ is None and isinstance(value, dict):
+            return Secret("")
         match value:
             case {"env": str(name), **rest} if not rest:
-                return _filled(self._environ.get(name), f"environment variable {name}")
+                return _filled((self._environ or {}).get(name), f"environment variable {name}")
             case {"file": str(name), **rest} if not rest:
                 return _secret_file(self._beside(name))
         written_out = "never stands in this file, which gets copied, shared and committed"

@@ -5,6 +5,7 @@ The local endpoint offers these operations over HTTP; the CLI uses them directly
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Mapping
@@ -13,18 +14,21 @@ from typing import Any, ClassVar
 from msgspec import structs
 
 from gateway.announcer import Announcer
-from gateway.directory import Directory, DirectoryError
+from gateway.directory import Directory, DirectoryError, parse_identity
 from gateway.model.content import Media
-from gateway.model.delivery import Delivery, State
+from gateway.model.delivery import Delivery, Draft, Fault, FaultError, FaultKind, State, Timeline
 from gateway.model.identity import Person
-from gateway.model.ids import AccountId
-from gateway.model.standing import MEANING, Record
+from gateway.model.ids import AccountId, DraftId, platform_of
+from gateway.model.standing import MEANING, Record, Standing
 from gateway.monitor import Monitor
 from gateway.ports import Adapter
 from gateway.services import Services
 from gateway.text.plain import from_text
 
+NO_PLACE = frozenset({FaultKind.TARGET_REFUSED, FaultKind.CONFIG, FaultKind.INVALID})
 TEXT_MAX = 100_000
+ALT_MAX = 5_000
+KEY_MAX = 200
 IMAGE_MAX_BYTES = 16 * 1024 * 1024
 LISTED_MAX = 1_000
 IMAGE_TYPES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
@@ -72,7 +76,7 @@ class Desk:
         return [{**row, "listening": await store.cursor(row["account"]) is not None} for row in rows]
 
     async def deliveries(
-        self, account: str | None = None, state: str | None = None, limit: int = 50
+        self, account: str | None = None, state: str | None = None, limit: int = 20
     ) -> list[dict[str, Any]]:
         """The newest deliveries first."""
         try:
@@ -100,20 +104,22 @@ class Desk:
         alt: str = "",
     ) -> dict[str, Any]:
         """Post on the accounts' public places; ``image`` is base64. The same key again posts nothing twice."""
-        if len(text) > TEXT_MAX:
-            raise DeskError(f"the text has {len(text)} characters; {TEXT_MAX} are the most")
+        for what, given, most in (("text", text, TEXT_MAX), ("alt text", alt, ALT_MAX), ("key", key, KEY_MAX)):
+            if len(given) > most:
+                raise DeskError(f"the {what} has {len(given)} characters; {most} are the most")
         document = from_text(text)
         if image:
             document = structs.replace(document, media=(await self._image(image, alt),))
         if document.is_empty:
             raise DeskError("there is nothing to announce: the text is empty")
-        targets = [self._account(account) for account in accounts or ()]
+        targets = [self._account(account) for account in dict.fromkeys(accounts or ())]
         announcement, deliveries = await self._announcer.announce(document, accounts=targets, key=key)
         return {"announcement": announcement, "deliveries": [_delivery(delivery) for delivery in deliveries]}
 
     async def link(self, first: str, second: str) -> dict[str, Any]:
         """Two identities are one person: the operator's word."""
         try:
+            self._platforms(first, second)
             return _person(await self._directory.link(first, second))
         except DirectoryError as error:
             raise DeskError(str(error)) from error
@@ -132,16 +138,45 @@ class Desk:
         ]
 
     async def check(self) -> list[dict[str, Any]]:
-        """Ask every open account's platform, read-only, whether its credential works."""
-        results = []
-        for account, adapter in self._adapters.items():
-            signal = await adapter.check()
-            fault = signal.fault
-            results.append(
-                {"account": account, "ok": fault is None, "fault": fault.kind if fault else None,
-                 "evidence": signal.evidence or (fault.evidence if fault else "")}
-            )  # fmt: skip
-        return results
+        """Ask every account's platform, read-only, whether its credential works; and whether posts have a place."""
+        return await asyncio.gather(*(self._checked(record) for record in self._monitor.records()))
+
+    async def _checked(self, record: Record) -> dict[str, Any]:
+        adapter = self._adapters.get(record.account)
+        if adapter is None:
+            return {"account": record.account, "ok": False, "fault": FaultKind.CONFIG, "evidence": record.evidence}
+        signal = await self._monitor.probe(record.account, adapter)
+        fault = signal.fault or self._unannounced(record.account, adapter)
+        told = fault.evidence if fault else ""
+        evidence = (signal.evidence or told) if signal.fault else told or signal.evidence
+        return {
+            "account": record.account,
+            "ok": not fault,
+            "fault": fault.kind if fault else None,
+            "evidence": evidence,
+        }
+
+    def _unannounced(self, account: AccountId, adapter: Adapter) -> Fault | None:
+        """Why nothing can be posted in the account's own public place, where it is meant to announce."""
+        if account not in self._announcer.default:
+            return None
+        now = self._services.clock.now()
+        draft = Draft(
+            DraftId(""), self._services.workspace, account, Timeline(), from_text("Hello"), now, "check"
+        )  # fmt: skip
+        try:
+            adapter.plan(draft, now)
+        except FaultError as error:
+            return error.fault if error.fault.kind in NO_PLACE else None
+        return None
+
+    def _platforms(self, *spelled: str) -> None:
+        """A person on a platform without an account of ours can't be met: most likely it is misspelled."""
+        known = sorted({platform_of(record.account) for record in self._monitor.records()})
+        for one in spelled:
+            platform = parse_identity(one).platform
+            if platform not in known:
+                raise DeskError(f"there is no account on {platform!r}; there are: {', '.join(known)}")
 
     def _account(self, account: str) -> AccountId:
         if self._monitor.record(AccountId(account)) is None:
@@ -156,6 +191,8 @@ class Desk:
             data = base64.b64decode(encoded, validate=True)
         except binascii.Error as error:
             raise DeskError("the image is not base64") from error
+        if not data:
+            raise DeskError("the image is empty")
         mime = image_type(data)
         return Media(await self._services.store.put_media(data, mime), mime, len(data), alt)
 
@@ -178,7 +215,7 @@ def _account(record: Record, counts: Mapping[State, int]) -> dict[str, Any]:
         "since": record.since.isoformat(),
         "evidence": record.evidence,
         "can_send": meaning.can_send,
-        "cure": meaning.cure,
+        "cure": "" if record.standing is Standing.HEALTHY else meaning.cure,
         "deliveries": {str(state): number for state, number in counts.items()},
     }
 

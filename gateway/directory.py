@@ -35,7 +35,7 @@ class Directory:
 
     async def unlink(self, first: str, second: str) -> None:
         if not await self._store.unlink(await self._known(first), await self._known(second)):
-            raise DirectoryError(f"{first} and {second} are not linked; `multihome link --list` shows what is")
+            raise DirectoryError(f"{first} and {second} are not linked; `multihome link` shows what is")
 
     async def links(self) -> tuple[Link, ...]:
         return await self._store.links()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sqlite3
+from collections.abc import Iterable
 from typing import Any
 
 from gateway.config import Config
@@ -17,22 +18,27 @@ CURES: dict[str, str] = {
     FaultKind.SIGNED_OUT: "make a new credential at the platform and put it where the configuration points",
     FaultKind.SUSPENDED: "appeal at the platform; meanwhile your routes decide where posts go",
     FaultKind.LOCKED: "sign in at the platform and unlock the account",
-    FaultKind.CONFIG: "grant the permission or scope that the platform names",
+    FaultKind.FORBIDDEN: "grant the permission or scope that the platform names",
+    FaultKind.CONFIG: "correct the account's keys in the configuration",
     FaultKind.CONFLICT: "stop the other program that uses this credential",
+    FaultKind.TARGET_REFUSED: "set announce_to, or leave the account out of [announce] accounts",
 }
+ELSE = "see the log of `multihome run`"
 SQLITE_SAFE = (3, 51, 3)
 SQLITE_BACKPORTS = ((3, 50, 7), (3, 44, 6))
 
 
-def examine(checks: list[dict[str, Any]], config: Config) -> list[dict[str, Any]]:
+def examine(checks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """One finding per account."""
-    by_account = {check["account"]: check for check in checks}
-    findings = []
-    for account in config.accounts:
-        check = by_account.get(account.id, {"ok": False, "fault": None, "evidence": "it could not be opened"})
-        cure = "" if check["ok"] else CURES.get(check["fault"] or "", "see the log of `multihome run`")
-        findings.append({"what": account.id, "ok": check["ok"], "found": check["evidence"], "cure": cure})
-    return findings
+    return [
+        finding(
+            check["account"],
+            check["evidence"],
+            ok=check["ok"],
+            cure="" if check["ok"] else CURES.get(check["fault"] or "", ELSE),
+        )
+        for check in checks
+    ]
 
 
 def machine() -> list[dict[str, Any]]:
@@ -40,7 +46,22 @@ def machine() -> list[dict[str, Any]]:
     version = tuple(int(number) for number in sqlite3.sqlite_version.split("."))
     fixed = version >= SQLITE_SAFE or version in SQLITE_BACKPORTS
     note = "" if fixed else "never open the database with another program while the gateway runs"
-    return [
-        {"what": "python", "ok": True, "found": platform.python_version(), "cure": ""},
-        {"what": "sqlite", "ok": True, "found": sqlite3.sqlite_version, "cure": note},
-    ]
+    return [finding("python", platform.python_version()), finding("sqlite", sqlite3.sqlite_version, cure=note)]
+
+
+def gateway(config: Config, *, running: bool) -> dict[str, Any]:
+    """Whether it runs; when it doesn't, whether its agent could be used."""
+    if running:
+        return finding("gateway", "running")
+    from gateway import wiring
+    from gateway.agent import AgentError
+
+    try:
+        wiring.handler(config)
+    except AgentError as error:
+        return finding("gateway", str(error), ok=False, cure="correct the agent; the gateway doesn't start without it")
+    return finding("gateway", "not running")
+
+
+def finding(what: str, found: str, *, ok: bool = True, cure: str = "") -> dict[str, Any]:
+    return {"what": what, "ok": ok, "found": found, "cure": cure}

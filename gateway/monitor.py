@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from msgspec import Struct
 
-from gateway.model.capabilities import Profile
+from gateway.model.capabilities import Idempotency, Profile
 from gateway.model.delivery import Fault, FaultKind
 from gateway.model.events import StandingChanged
 from gateway.model.ids import AccountId
 from gateway.model.standing import (
     GONE,
     MEANING,
+    WEATHER,
     Record,
     Signal,
     Source,
@@ -58,16 +59,24 @@ class Monitor:
         self._nudges: dict[AccountId, asyncio.Event] = {}
         self._unsaved: dict[AccountId, Record] = {}
         self._saving: asyncio.Task[None] | None = None
+        self._doubted: set[AccountId] = set()
+        self.on_cleared: Callable[[AccountId], None] = lambda _: None
+        """Called when a doubt that kept an account from sending is gone."""
 
-    async def load(self) -> None:
-        """Start from what the last process knew: a lost account stays lost until a probe says otherwise."""
+    async def load(self, *, connecting: bool = True) -> None:
+        """Start from what the last process knew: a lost account stays lost until a probe says otherwise.
+
+        The others begin anew, unless this process is not about to connect them.
+        """
         known = {record.account: record for record in await self._store.records()}
         now = self._clock.now()
         for account in self._profiles:
             before = known.get(account)
             lost = before is not None and before.standing in GONE | {Standing.LIMITED}
-            fresh = Record(account, Standing.CONNECTING, now, "the gateway started")
-            self._records[account] = before if before is not None and lost else fresh
+            fresh = Record(
+                account, Standing.CONNECTING, now, "the gateway started" if connecting else "never connected"
+            )
+            self._records[account] = before if before is not None and (lost or not connecting) else fresh
             self._nudges[account] = asyncio.Event()
 
     def record(self, account: AccountId) -> Record | None:
@@ -77,12 +86,11 @@ class Monitor:
         return tuple(self._records.values())
 
     def can_send(self, account: AccountId) -> bool:
+        """Whether posts may leave now. Where a lost send can never be settled, a first one is enough to wait for the
+        probe: an outage must not make a whole queue uncertain.
+        """
         record = self._records.get(account)
-        return record is not None and record.can_send
-
-    def can_receive(self, account: AccountId) -> bool:
-        record = self._records.get(account)
-        return record is not None and MEANING[record.standing].can_receive
+        return record is not None and record.can_send and account not in self._doubted
 
     def observe(self, account: AccountId, signal: Signal) -> None:
         """Take an observation in: at once in memory, soon in the database."""
@@ -90,6 +98,7 @@ class Monitor:
         after = step(before, signal, probe_sees_lock=self._profiles[account].probe_sees_lock)
         if asks_probe(signal):
             self._nudges[account].set()
+            self._doubt(account, signal)
         if after is before:
             return
         self._records[account] = after
@@ -99,8 +108,14 @@ class Monitor:
         if signal.source is not Source.PROBE:
             self._nudges[account].set()
         level = logging.INFO if after.standing is Standing.HEALTHY else logging.WARNING
-        log.log(level, "%s: %s -> %s (%s)", account, before.standing, after.standing, after.evidence)
+        cure = "" if after.standing is Standing.HEALTHY else f"; to do: {MEANING[after.standing].cure}"
+        log.log(level, "%s: %s -> %s (%s)%s", account, before.standing, after.standing, after.evidence, cure)
         self._bus.publish(StandingChanged(account, before.standing, after.standing, after.evidence, signal.at))
+
+    def _doubt(self, account: AccountId, signal: Signal) -> None:
+        unsettled = self._profiles[account].idempotency is Idempotency.NONE and signal.source is Source.SEND
+        if unsettled and signal.fault is not None and signal.fault.kind in WEATHER:
+            self._doubted.add(account)
 
     def resume(self, account: AccountId) -> None:
         """The operator says that the account works again."""
@@ -112,9 +127,12 @@ class Monitor:
         failed = 0
         while True:
             self._nudges[account].clear()
-            signal = await self._probe(account, adapter)
+            signal = await self.probe(account, adapter)
             failed = failed + 1 if signal.fault is not None else 0
             self.observe(account, signal)
+            if signal.fault is None and account in self._doubted:
+                self._doubted.remove(account)
+                self.on_cleared(account)
             await self._rest(account, failed)
 
     async def stop(self) -> None:
@@ -122,7 +140,8 @@ class Monitor:
         if self._saving is not None:
             await self._saving
 
-    async def _probe(self, account: AccountId, adapter: Adapter) -> Signal:
+    async def probe(self, account: AccountId, adapter: Adapter) -> Signal:
+        """A read-only look at the account. Never fails: what went wrong is in the signal."""
         try:
             async with asyncio.timeout(self._pauses.timeout_s):
                 return await adapter.check()

@@ -6,12 +6,15 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator
+from importlib.metadata import version
 from typing import Any
 
 from gateway import logs, wiring
 from gateway.agent import AgentError
+from gateway.api.local import EndpointError
 from gateway.books import StoreError
 from gateway.config import Config
 
@@ -22,47 +25,61 @@ class RunError(Exception):
     """One line for people: why it can't run, and the cure."""
 
 
-def serve(config: Config, *, log_json: bool = False) -> int:
+def serve(config: Config, *, log_json: bool = False, level: int = logging.INFO) -> int:
     """Run a gateway until a signal; returns the exit code."""
-    logs.configure(config, as_json=log_json)
+    logs.configure(config, as_json=log_json, level=level)
     try:
         return asyncio.run(_gateway(config))
-    except (StoreError, AgentError) as error:
+    except (StoreError, AgentError, EndpointError) as error:
         raise RunError(str(error)) from error
-    except OSError as error:
-        raise RunError(f"the local endpoint can't listen: {error.strerror or error}") from error
 
 
 def serve_sandbox(port: int, *, as_json: bool = False) -> int:
     """Run a sandbox until a signal; prints where everything is."""
     try:
         return asyncio.run(_sandbox(port, as_json=as_json))
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        raise RunError(f"port {port} can't be used: {error.strerror or error}; choose another with --port") from error
+        reason = error.strerror or str(error)
+        raise RunError(f"port {port} or one after it can't be used ({reason}): choose another with --port") from error
 
 
 async def _gateway(config: Config) -> int:
     gateway = await wiring.build(config)
     async with _until_signal() as stopped:
+        agent = config.agent.handler if config.agent else "none"
+        log.info("multihome %s: %d accounts, agent: %s", version("multihome"), len(config.accounts), agent)
         starting = asyncio.create_task(gateway.start())
         try:
             await asyncio.wait((starting, stopped), return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
                 starting.result()
             await stopped
+            log.info("stopping: what is under way is finished; a second signal ends it at once")
         finally:
-            log.info("stopping: finishing what is under way")
-            starting.cancel()
-            await asyncio.gather(starting, return_exceptions=True)
-            await gateway.stop()
+            await _end(gateway, starting)
+    log.info("stopped")
     return 0
+
+
+async def _end(gateway: wiring.Gateway, starting: asyncio.Task[None]) -> None:
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    async with _until_signal() as impatient:
+        stopping = asyncio.create_task(gateway.stop())
+        await asyncio.wait((stopping, impatient), return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.done():
+            log.warning("stopped at once: what was under way is looked into at the next start")
+            os._exit(130)  # the database is as good as after a crash, and that is made to be harmless
+        stopping.result()
 
 
 async def _sandbox(port: int, *, as_json: bool) -> int:
     world = await wiring.sandbox()(port=port)
     try:
-        _print_world(world, as_json=as_json)
         async with _until_signal() as stopped:
+            _print_world(world, as_json=as_json)
             await stopped
     finally:
         await world.stop()

@@ -66,8 +66,7 @@ class Runtime:
         services.bus.listen(self._heard)
 
     async def start(self) -> None:
-        """Open the books, then the accounts, the lightest first; returns when every account has been opened."""
-        await self._monitor.load()
+        """Pick up what the last process left, then open the accounts, the lightest first; returns when all are open."""
         rescued = await self._outbox.rescue()
         if rescued:
             log.warning("%d sends of the last process have an unknown outcome: asking the platforms", rescued)

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from gateway import agent
+from gateway import agent, logs
 from gateway.announcer import Announcer
 from gateway.api import ENDPOINT
 from gateway.api.local import LocalEndpoint
@@ -58,6 +58,7 @@ class Gateway(Struct, frozen=True):
 
     async def start(self) -> None:
         """Begin: first the endpoint, so that it can be watched; then the accounts."""
+        await self.monitor.load()
         await self.endpoint.start(self.config.gateway.api_port)
         self.scheduler.start()
         await self.runtime.start()
@@ -104,7 +105,7 @@ async def offline(config: Config, *, connect: bool = False) -> AsyncIterator[Des
     """
     gateway = await build(structs.replace(config, agent=None))
     try:
-        await gateway.monitor.load()
+        await gateway.monitor.load(connecting=connect)
         if connect:
             await gateway.runtime.connect()
         yield gateway.desk
@@ -124,11 +125,12 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
 
     monitor = Monitor(services, profiles, _pauses(config))
     outbox = Outbox(store, clock, bus, services.policies, monitor)
+    monitor.on_cleared = outbox.wake
     intake = Intake(services, Roads(store, routes, profiles, monitor.record), outbox.offer)
     announced = config.announce.accounts or tuple(account.id for account in config.accounts)
     announcer = Announcer(services, monitor, intake, routes, announced)
     rerouter = Rerouter(services, monitor, intake, outbox, ramp_s=config.gateway.ramp_s, tell=announcer.notice)
-    pipeline = Pipeline(services, intake, outbox, adapters, _handler(config), _limits(config))
+    pipeline = Pipeline(services, intake, outbox, adapters, handler(config), _limits(config))
     members = [_member(account, known, config, services, monitor) for account in config.accounts]
     directory = Directory(services)
     desk = Desk(services, monitor, announcer, directory, adapters)
@@ -160,7 +162,7 @@ def _member(
     context = Context(
         account.id,
         services.clock,
-        FileVault(_beside(config.gateway.database, ".vault"), account.id),
+        logs.QuietVault(FileVault(_beside(config.gateway.database, ".vault"), account.id)),
         services.store.media,
         lambda signal: monitor.observe(account.id, signal),
     )
@@ -176,7 +178,8 @@ def at_rate(profile: Profile, factor: float) -> Profile:
     return structs.replace(profile, lanes=lanes)
 
 
-def _handler(config: Config) -> agent.Handler | None:
+def handler(config: Config) -> agent.Handler | None:
+    """The operator's agent, found beside the configuration too. Raises AgentError."""
     if config.agent is None:
         return None
     if str(config.folder) not in sys.path:

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import hmac
+import inspect
 import json
 import logging
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+from msgspec import Struct
 
 from gateway.desk import Desk, DeskError
 
 log = logging.getLogger("multihome.api")
 
-BODY_MAX_BYTES = 32 * 1024 * 1024
+BODY_MAX_BYTES = 24 * 1024 * 1024
+
+
+class EndpointError(Exception):
+    """One line for people: why the endpoint can't be offered, and the cure."""
 
 
 class LocalEndpoint:
@@ -28,20 +36,29 @@ class LocalEndpoint:
         self._file = file
         self._token = secrets.token_urlsafe(32)
         self._runner: web.AppRunner | None = None
+        self._hosts: frozenset[str] = frozenset()
+        self._arguments = {name: _shape(name, getattr(desk, name)) for name in Desk.OPERATIONS}
 
     async def start(self, port: int = 0) -> None:
-        app = web.Application(client_max_size=BODY_MAX_BYTES)
+        """Raises EndpointError."""
+        app = web.Application(client_max_size=BODY_MAX_BYTES, middlewares=[self._guard])
         app.router.add_post("/local/{operation}", self._operate)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", port).start()
-        host, bound = self._runner.addresses[0][:2]
-        self._publish({"url": f"http://{host}:{bound}", "token": self._token, "pid": os.getpid()})
+        try:
+            await web.TCPSite(self._runner, "127.0.0.1", port).start()
+            host, bound = self._runner.addresses[0][:2]
+            self._hosts = frozenset({f"{host}:{bound}", f"localhost:{bound}"})
+            self._publish({"url": f"http://{host}:{bound}", "token": self._token, "pid": os.getpid()})
+        except OSError as error:
+            await self._runner.cleanup()
+            raise EndpointError(_unable(error, port, self._file)) from error
 
     async def stop(self) -> None:
+        if self._runner is None:
+            return
         self._file.unlink(missing_ok=True)
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._runner.cleanup()
 
     def _publish(self, address: dict[str, Any]) -> None:
         """In one step, and readable for the owner only from its first moment."""
@@ -51,21 +68,57 @@ class LocalEndpoint:
             json.dump(address, handle)
         fresh.replace(self._file)
 
-    async def _operate(self, request: web.Request) -> web.Response:
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), self._token.encode()):
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Only who knows the token and means us; whatever goes wrong is told in one line."""
+        if request.headers.get(hdrs.HOST, "") not in self._hosts:
+            # A page whose name was pointed here (DNS rebinding) sends its own name.
+            return _answer({"error": "this is not the address of that host"}, 421)
+        if not self._knows(request):
             return _answer({"error": "the token is wrong: read it from the file beside the database"}, 401)
-        name = request.match_info["operation"]
-        if name not in Desk.OPERATIONS:
-            return _answer({"error": f"there is no operation {name!r}"}, 404)
         try:
-            arguments = msgspec.json.decode(await request.read() or b"{}", type=dict[str, Any])
-            return _answer(await getattr(self._desk, name)(**arguments), 200)
-        except (DeskError, TypeError, ValueError) as error:
+            return await handler(request)
+        except web.HTTPException as error:
+            return _answer({"error": error.reason}, error.status)
+
+    def _knows(self, request: web.Request) -> bool:
+        given = request.headers.get(hdrs.AUTHORIZATION, "").encode(errors="surrogateescape")
+        return hmac.compare_digest(given, f"Bearer {self._token}".encode())
+
+    async def _operate(self, request: web.Request) -> web.Response:
+        name = request.match_info["operation"]
+        shape = self._arguments.get(name)
+        if shape is None:
+            return _answer({"error": f"there is no operation {name[:100]!r}"}, 404)
+        try:
+            arguments = msgspec.json.decode(await request.read() or b"{}", type=shape)
+            return _answer(await getattr(self._desk, name)(**msgspec.structs.asdict(arguments)), 200)
+        except (DeskError, msgspec.DecodeError) as error:
             return _answer({"error": str(error)}, 400)
+        except (RecursionError, UnicodeDecodeError):
+            return _answer({"error": "the arguments are no JSON object"}, 400)
+        except web.HTTPException:
+            raise
         except Exception as error:
             log.exception("the operation %s failed", name)
             return _answer({"error": f"{name} failed with {type(error).__name__}; the log says more"}, 500)
+
+
+def _shape(name: str, operation: Callable[..., Any]) -> type[Struct]:
+    """The arguments of an operation as a struct, so that wrong names and types are told in words."""
+    signature = inspect.signature(operation, eval_str=True)
+    fields: list[Any] = [
+        (one.name, one.annotation) if one.default is one.empty else (one.name, one.annotation, one.default)
+        for one in signature.parameters.values()
+    ]
+    return msgspec.defstruct(f"{name}_arguments", fields, forbid_unknown_fields=True)
+
+
+def _unable(error: OSError, port: int, file: Path) -> str:
+    if error.filename is not None:
+        return f"{file} can't be written ({error.strerror}): the command line finds the gateway by it"
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return f"api_port {port} can't be used ({reason}): choose another in [gateway], or 0 for any free one"
 
 
 def _answer(body: object, status: int) -> web.Response:
