@@ -100,8 +100,11 @@ class Network:
         self._tell("deleted", message)
 
     def react(self, message: Message, member: Member, reaction: str) -> None:
-        message.reactions.append({"member": member.id, "reaction": reaction})
-        self._tell("reacted", message)
+        """The same reaction of the same member is there once, on every platform."""
+        mark = {"member": member.id, "reaction": reaction}
+        if mark not in message.reactions:
+            message.reactions.append(mark)
+            self._tell("reacted", message)
 
     def listen(self, listener: Callable[[str, Message], None]) -> Callable[[], None]:
         """Call ``listener(what, message)`` on every change; returns the way to stop it."""

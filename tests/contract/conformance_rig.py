@@ -126,6 +126,11 @@ class SandboxRig:
     def cut_streams(self) -> None:
         self.face.cut_streams()
 
+    def listening(self) -> bool:
+        """Discord tells a bot of a stranger's DM only while it is connected, and lists no DMs afterwards."""
+        gateway = getattr(self.face, "gateway", None)
+        return gateway is None or bool(gateway.open_sockets("agent"))
+
     async def unplug(self) -> None:
         await self._sandbox.stop()
 

@@ -102,6 +102,10 @@ class Rig(Protocol):
 
     def cut_streams(self) -> None: ...
 
+    def listening(self) -> bool:
+        """Whether the account would hear a stranger now. Where it asks for news rather than being told, always."""
+        ...
+
     async def unplug(self) -> None:
         """The network's address refuses connections from now on."""
         ...
@@ -209,7 +213,8 @@ async def until(condition: Callable[[], bool]) -> None:
 class Listener:
     """Reads an adapter's events the way the gateway does: it stores each arrival, then asks for the next."""
 
-    def __init__(self, adapter: Adapter, cursor: str | None = None) -> None:
+    def __init__(self, rig: Rig, adapter: Adapter, cursor: str | None = None) -> None:
+        self._rig = rig
         self._adapter = adapter
         self._pulse = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -249,8 +254,9 @@ class Listener:
                 self._pulse.clear()
 
     async def started(self) -> None:
-        """Until there is a position to go on from."""
+        """Until there is a position to go on from, and the network would tell us what is said."""
         await self.until(lambda: self.cursor is not None)
+        await until(self._rig.listening)
 
     async def failed(self) -> Fault:
         """Until events() raises, as it must when the account is lost."""
@@ -283,7 +289,7 @@ async def approach(rig: Rig, adapter: Adapter, person: str, kind: Kind, text: st
 
 async def hear(rig: Rig, adapter: Adapter, person: str, kind: Kind, text: str) -> MessageReceived:
     """Somebody writes, and the adapter hears it."""
-    async with Listener(adapter) as listener:
+    async with Listener(rig, adapter) as listener:
         await listener.started()
         await approach(rig, adapter, person, kind, text)
         return await listener.message(text)

@@ -10,8 +10,10 @@ from gateway.model.capabilities import Feature, Idempotency
 from gateway.model.delivery import ToPerson
 from gateway.model.events import Kind
 from gateway.testing.conformance.rig import (
+    Listener,
     Rig,
     answer_to,
+    approach,
     draft,
     hear,
     needs,
@@ -78,10 +80,13 @@ class Sending:
     async def test_a_public_reply_names_what_it_answers(self, rig: Rig, kind: Kind) -> None:
         needs_kind(rig, kind)
         adapter = await rig.open()
-        event = await hear(rig, adapter, "ana", kind, unique("A question"))
+        async with Listener(rig, adapter) as listener:
+            await listener.started()
+            question = unique("A question")
+            asked = await approach(rig, adapter, "ana", kind, question)
+            event = await listener.message(question)
         await send_all(adapter, adapter.plan(answer_to(rig, event, unique("An answer")), now()))
-        answered = rig.message(rig.held()[-1].in_reply_to or "")
-        assert event.text in answered.text or answered.text in event.text
+        assert rig.held()[-1].in_reply_to == asked
 
     @pytest.mark.parametrize("kind", [Kind.MENTION, Kind.DIRECT])
     async def test_a_long_reply_stays_in_its_conversation(self, rig: Rig, kind: Kind) -> None:
