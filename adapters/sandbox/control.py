@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from aiohttp import web
+from yarl import URL
 
 from adapters.sandbox.face import Face
 from adapters.sandbox.faults import Faults, Trouble, read_rule
@@ -40,6 +41,7 @@ class Sandbox:
         self.faces = faces
         self.url = ""
         self._runners: list[web.AppRunner] = []
+        self._houses: dict[str, tuple[web.AppRunner, web.TCPSite]] = {}
 
     async def start(self, *, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen. The control answers on ``port`` and the faces on those after it, in their order; 0: on any free ones.
@@ -49,7 +51,7 @@ class Sandbox:
         try:
             self.url = await self._listen(self._control(), host, port)
             for number, face in enumerate(self.faces.values(), 1):
-                face.url = await self._listen(face.app(), host, port and port + number)
+                face.url = await self._listen(face.app(), host, port and port + number, face.name)
         except BaseException:
             await self.stop()
             raise
@@ -61,11 +63,32 @@ class Sandbox:
         runners, self._runners = self._runners, []
         await asyncio.gather(*(runner.cleanup() for runner in runners))
 
-    async def _listen(self, app: web.Application, host: str, port: int) -> str:
+    async def down(self, name: str) -> None:
+        """A dead host: every connection is cut, and new ones are refused until :meth:`up`."""
+        runner, site = self._houses[name]
+        if site in runner.sites:
+            await site.stop()
+        for connection in runner.server.connections if runner.server is not None else ():
+            if connection.transport is not None:
+                connection.transport.abort()
+
+    async def up(self, name: str) -> None:
+        """The host is back, at the same address."""
+        runner, site = self._houses[name]
+        if site not in runner.sites:
+            where = URL(self.faces[name].url)
+            site = web.TCPSite(runner, where.host, where.port, reuse_address=True)
+            await site.start()
+            self._houses[name] = (runner, site)
+
+    async def _listen(self, app: web.Application, host: str, port: int, name: str = "") -> str:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         self._runners.append(runner)
-        await web.TCPSite(runner, host, port).start()
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        if name:
+            self._houses[name] = (runner, site)
         address = runner.addresses[0]
         return f"http://{address[0]}:{address[1]}"
 
@@ -83,6 +106,8 @@ class Sandbox:
                 web.delete("/{network}/faults", self._lift_faults),
                 web.delete(r"/{network}/faults/{id:\d{1,18}}", self._lift_fault),
                 web.post("/{network}/cut", self._cut),
+                web.post("/{network}/down", self._down),
+                web.post("/{network}/up", self._up),
             ]
         )
         return app
@@ -144,6 +169,14 @@ class Sandbox:
         if not self._face(request).faults.lift(int(request.match_info["id"])):
             raise web.HTTPNotFound(text="no such fault\n")
         return web.json_response({"lifted": 1})
+
+    async def _down(self, request: web.Request) -> web.Response:
+        await self.down(self._face(request).name)
+        return web.json_response({})
+
+    async def _up(self, request: web.Request) -> web.Response:
+        await self.up(self._face(request).name)
+        return web.json_response({})
 
     async def _cut(self, request: web.Request) -> web.Response:
         face, body = self._face(request), await _json(request)

@@ -13,7 +13,7 @@ from msgspec import Struct
 from gateway.demo.stage import Stage
 from gateway.demo.tally import Expected, Loss, found_in, tally, tried_on
 
-FAULTS = {"suspended": "suspend", "locked": "lock", "signed_out": "revoke", "outage": "outage"}
+FAULTS = {"suspended": "suspend", "locked": "lock", "signed_out": "revoke", "outage": ""}
 KINDS = ("mention", "direct")
 PEOPLE = ("ana", "ben", "cleo")
 BEAT_S = 0.35
@@ -108,10 +108,14 @@ class Story:
             await self._announce(f"a{number}", f"Release {number} is out: https://example.com/r/{number} #a{number}")
             if killing:
                 await self._kill()
-            self._posts += 1
-            await self._announce(f"p{self._posts}", f"Only here: note {self._posts} #p{self._posts}", only=self.lost)
+            await self._note()
             await self._ask(self._chance.choice(list(self._stage.networks)), self._chance.choice(PEOPLE))
             await _beat(BEAT_S)
+
+    async def _note(self) -> None:
+        """A post for the one network only that will be lost."""
+        self._posts += 1
+        await self._announce(f"p{self._posts}", f"Only here: note {self._posts} #p{self._posts}", only=self.lost)
 
     async def _announce(self, mark: str, text: str, *, only: str | None = None) -> None:
         """Accepted when the gateway says so; until then it is asked again with the same key."""
@@ -139,19 +143,27 @@ class Story:
         await self._stage.open_gateway()
 
     async def _take_away(self) -> None:
+        """A question is being thought about, and a post is on its way, when it comes."""
         await self._ask(self.lost, PEOPLE[0], think=True)
-        await _beat(0.15)
+        await _beat(0.1)
+        if self._wishes.fault != "outage":
+            slow = {"kind": "delay", "on": "write", "count": 1, "delay_s": 0.2, "match": f"#p{self._posts + 1}"}
+            await self._stage.control("POST", f"{self.lost}/faults", **slow)
+            await self._note()
+            await _beat(0.05)
         self._loss_from = time.time()  # noqa: TID251 - compared with the sandbox's own clock
         self._tell(f"{self.lost} takes the account away: {self._wishes.fault}")
         kind = FAULTS[self._wishes.fault]
-        await self._stage.control(
-            "POST", f"{self.lost}/faults", kind=kind, account="agent" if kind != "outage" else None
-        )
+        if kind:
+            await self._stage.control("POST", f"{self.lost}/faults", kind=kind, account="agent")
+        else:
+            await self._stage.control("POST", f"{self.lost}/down")
 
     async def _give_back(self) -> None:
         self._tell(f"{self.lost} lets the account back in")
         self._loss_until = time.time()  # noqa: TID251 - compared with the sandbox's own clock
         await self._stage.control("DELETE", f"{self.lost}/faults")
+        await self._stage.control("POST", f"{self.lost}/up")
         account = f"{self.lost}/main"
         if self._wishes.fault == "locked":
             await self._stage.desk("resume", account=account)

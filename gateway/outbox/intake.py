@@ -10,7 +10,7 @@ from gateway.books import NewDelivery
 from gateway.model.content import Document, Text
 from gateway.model.delivery import Delivery, Draft, InConversation, State, Target, Timeline
 from gateway.model.ids import AccountId, DeliveryId
-from gateway.model.verdict import Allow, Delay, Divert, Hold, Refuse, Rewrite, Verdict
+from gateway.model.verdict import Allow, Delay, Divert, Refuse, Rewrite, Verdict
 from gateway.outbox.roads import Roads
 from gateway.services import Services
 
@@ -34,9 +34,12 @@ class Intake:
         return deliveries
 
     async def prepare(self, draft: Draft) -> NewDelivery:
-        """What will be stored for a draft; for callers that store more with it in the same transaction."""
-        verdict = await self.judge(draft, draft.account)
-        return await self._applied(draft, verdict)
+        """What will be stored for a draft; for callers that store more with it in the same transaction.
+
+        A draft that has to take another road is queued at home all the same: the rerouter moves it from there, behind
+        whatever is still under way before it.
+        """
+        return self._applied(draft, await self.judge(draft, draft.account))
 
     async def judge(self, draft: Draft, account: AccountId) -> Verdict:
         """The policies' verdict on a draft that would leave by ``account``."""
@@ -57,26 +60,15 @@ class Intake:
         since = record.since.isoformat() if record is not None else ""
         return await self._store.once(f"{told}@{since}", self._clock.now())
 
-    async def _applied(self, draft: Draft, verdict: Verdict) -> NewDelivery:
-        now = self._clock.now()
+    def _applied(self, draft: Draft, verdict: Verdict) -> NewDelivery:
+        due_at = verdict.until if isinstance(verdict, Delay) else self._clock.now()
+        state = State.REFUSED if isinstance(verdict, Refuse) else State.QUEUED
+        if isinstance(verdict, Rewrite):
+            draft = structs.replace(draft, document=verdict.document)
+        reason = "" if isinstance(verdict, Allow) else verdict.reason
+        key = order_key(draft.account, draft.target)
         new_id = DeliveryId(self._new_id())
-        home = order_key(draft.account, draft.target)
-        match verdict:
-            case Allow():
-                return NewDelivery(new_id, draft, draft.account, home, State.QUEUED, now, expires_at=draft.expires_at)
-            case Rewrite(document, reason):
-                rewritten = structs.replace(draft, document=document)
-                return NewDelivery(new_id, rewritten, draft.account, home, State.QUEUED, now, reason, draft.expires_at)
-            case Delay(until, reason):
-                return NewDelivery(new_id, draft, draft.account, home, State.QUEUED, until, reason, draft.expires_at)
-            case Divert(account, target, reason):
-                going = await self.diverted(draft, draft.account, verdict)
-                there = order_key(account, target)
-                return NewDelivery(new_id, going, account, there, State.QUEUED, now, reason, draft.expires_at)
-            case Hold(reason, expires_at):
-                return NewDelivery(new_id, draft, draft.account, home, State.HELD, now, reason, expires_at)
-            case Refuse(reason):
-                return NewDelivery(new_id, draft, draft.account, home, State.REFUSED, now, reason)
+        return NewDelivery(new_id, draft, draft.account, key, state, due_at, reason, draft.expires_at)
 
 
 def order_key(account: AccountId, target: Target) -> str:

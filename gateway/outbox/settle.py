@@ -80,8 +80,9 @@ def after_asking(
 
 
 def may_repeat(delivery: Delivery, profile: Profile, now: datetime) -> bool:
-    """Whether sending an uncertain part again is harmless: the platform has keys and this one still protects."""
-    if profile.idempotency is not Idempotency.KEYED:
+    """Whether sending an uncertain part again is harmless: it has a key, and the platform still honours it."""
+    keyed = delivery.parts is not None and bool(delivery.parts[len(delivery.sent)].key)
+    if profile.idempotency is not Idempotency.KEYED or not keyed:
         return False
     return profile.key_lifetime_s is None or now - delivery.created_at < timedelta(seconds=profile.key_lifetime_s)
 
