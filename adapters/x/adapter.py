@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import aiohttp
-import msgspec
 from msgspec import Struct, structs
 from tweepy.asynchronous.client import AsyncClient
 from tweepy.errors import HTTPException, Unauthorized
 
-from adapters.border import Told, crossing, judge
+from adapters.border import Told, crossing
 from adapters.x import session, translate
+from adapters.x.pictures import Pictures
 from adapters.x.profile import FAULTS, PROFILE, Settings
 from adapters.x.receive import Page, Poller
 from gateway.model.capabilities import Profile
@@ -29,14 +27,8 @@ from gateway.ports import Arrival, Context, Unsure
 # tweepy/asynchronous/client.py:91 writes the Authorization header into DEBUG lines.
 session.quiet("tweepy.asynchronous.client")
 
-log = logging.getLogger("multihome.x")
-T = TypeVar("T")
 AUTOMATION_REST = timedelta(hours=3)
 """After "this request looks like it might be automated" only hours of rest help (platforms: back off hours)."""
-SEGMENT_BYTES = 2**19
-"""Of a picture, per request: as base64 still below the megabyte from which aiohttp warns of blocking."""
-STATUS_ASKS_MAX = 20
-STATUS_REST_LONGEST_S = 10.0
 READ_BACK_PAGES_MAX = 5
 SKEW = timedelta(seconds=10)
 """How far X's clock may be behind ours when something is read back."""
@@ -66,16 +58,6 @@ class _Deleted(Struct):
     deleted: bool
 
 
-class _Processing(Struct):
-    state: str
-    check_after_secs: float = 1.0
-
-
-class _Upload(Struct):
-    id: translate.Id
-    processing_info: _Processing | None = None
-
-
 class _PostAnswer(Struct):
     data: _Post
 
@@ -86,10 +68,6 @@ class _DirectAnswer(Struct):
 
 class _DeletedAnswer(Struct):
     data: _Deleted
-
-
-class _UploadAnswer(Struct):
-    data: _Upload
 
 
 class _UserAnswer(Struct):
@@ -120,6 +98,7 @@ class XAdapter:
         # wait_on_rate_limit stays off: without a reset header tweepy would ask again at once, for ever.
         self._client: Any = AsyncClient(tokens.access, return_type=aiohttp.ClientResponse)  # type: ignore[no-untyped-call]  # tweepy has no types
         self._client.session = cast("Any", door)
+        self._pictures = Pictures(self._route, context)
         self._me: translate.User | None = None
         self._own: deque[str] = deque(maxlen=OWN_MAX)
         """Refs of what was sent for sure: reading back must not take one for another."""
@@ -136,7 +115,7 @@ class XAdapter:
 
     async def send(self, part: Part) -> Receipt:
         body = part.body
-        media = [await self._upload(picture, part.kind) for picture in body.get("media", ())]
+        media = [await self._pictures.upload(picture, part.kind) for picture in body.get("media", ())]
         if part.kind == "direct":
             return await self._send_direct(part, media)
         reply_to = part.previous if part.index else body.get("reply_to")
@@ -150,7 +129,7 @@ class XAdapter:
             user_auth=False,
         )
         reply = await self._ask("post", call, part.kind)
-        post_id = _read(reply, _PostAnswer).data.id
+        post_id = session.read(reply, _PostAnswer).data.id
         return self._receipt(post_id, f"https://x.com/i/status/{post_id}", part.kind, reply)
 
     async def _send_direct(self, part: Part, media: list[str]) -> Receipt:
@@ -163,7 +142,9 @@ class XAdapter:
             user_auth=False,
         )
         reply = await self._ask("direct message", call, part.kind)
-        return self._receipt(translate.DIRECT + _read(reply, _DirectAnswer).data.dm_event_id, None, part.kind, reply)
+        return self._receipt(
+            translate.DIRECT + session.read(reply, _DirectAnswer).data.dm_event_id, None, part.kind, reply
+        )
 
     def _receipt(self, ref: str, url: str | None, kind: str, reply: session.Reply) -> Receipt:
         self._own.append(ref)
@@ -179,7 +160,7 @@ class XAdapter:
         else:
             call = partial(self._client.delete_tweet, ref, user_auth=False)
         try:
-            answer = _read(await self._ask("delete", call), _DeletedAnswer)
+            answer = session.read(await self._ask("delete", call), _DeletedAnswer)
         except FaultError as error:
             if error.fault.kind is not FaultKind.TARGET_GONE:
                 raise
@@ -214,7 +195,7 @@ class XAdapter:
         me = await self.whoami()
         for _ in range(READ_BACK_PAGES_MAX):
             reply = await self._ask("read back", partial(fetch, pagination_token=token))
-            page = _read(reply, translate.Page)
+            page = _read_page(reply)
             items = [translate.attempt(raw, kind) for raw in page.data]
             for item in items:
                 if item is not None and self._is_part(item, part, me.id):
@@ -292,59 +273,20 @@ class XAdapter:
     def _page(self, reply: session.Reply) -> Page:
         remaining = reply.headers.get("x-rate-limit-remaining", "")
         reset = session.reset_at(reply.headers, self._clock.now())
-        return Page(reply.body, int(remaining) if remaining.isdecimal() else None, reset)
+        return Page(_read_page(reply), int(remaining) if remaining.isdecimal() else None, reset)
 
     async def _identify(self) -> translate.User:
         reply = await self._ask("users/me", partial(self._client.get_me, user_auth=False))
-        self._me = _read(reply, _UserAnswer).data
+        self._me = session.read(reply, _UserAnswer).data
         return self._me
 
-    # Pictures: media v2, which tweepy has no calls for.
-
-    async def _upload(self, picture: dict[str, Any], kind: str) -> str:
-        """Hand a picture in; returns its media id. Whatever fails here, nothing was posted yet."""
-        try:
-            return await self._uploaded(picture, kind)
-        except FaultError as error:
-            fault = structs.replace(error.fault, certain=True)
-            refused = fault.kind is FaultKind.INVALID
-            raise FaultError(structs.replace(fault, kind=FaultKind.MEDIA) if refused else fault) from error
-
-    async def _uploaded(self, picture: dict[str, Any], kind: str) -> str:
-        try:
-            data = await self.context.media(picture["sha256"])
-        except (LookupError, OSError) as error:
-            raise FaultError(Fault(FaultKind.MEDIA, certain=True, evidence="the picture's bytes are gone")) from error
-        prefix = "dm" if kind == "direct" else "tweet"
-        category = f"{prefix}_{'gif' if picture['mime'] == 'image/gif' else 'image'}"
-        begin = {"media_type": picture["mime"], "total_bytes": len(data), "media_category": category}
-        media_id = _read(await self._post("/2/media/upload/initialize", begin), _UploadAnswer).data.id
-        for index in range(0, len(data), SEGMENT_BYTES):
-            segment = base64.b64encode(data[index : index + SEGMENT_BYTES]).decode()
-            body = {"media": segment, "segment_index": index // SEGMENT_BYTES}
-            await self._post(f"/2/media/upload/{media_id}/append", body)
-        reply = await self._post(f"/2/media/upload/{media_id}/finalize", {})
-        await self._processed(_read(reply, _UploadAnswer).data)
-        if alt := picture.get("alt"):
-            await self._post("/2/media/metadata", {"id": media_id, "metadata": {"alt_text": {"text": alt}}})
-        return media_id
-
-    async def _processed(self, upload: _Upload) -> None:
-        """Wait until X has worked through the picture."""
-        for _ in range(STATUS_ASKS_MAX):
-            info = upload.processing_info
-            if info is None or info.state == "succeeded":
-                return
-            if info.state == "failed":
-                raise FaultError(Fault(FaultKind.MEDIA, certain=True, evidence="X could not process the picture"))
-            await self._clock.sleep(min(max(info.check_after_secs, 0.0), STATUS_REST_LONGEST_S))
-            params = {"command": "STATUS", "media_id": upload.id}
-            call = partial(self._client._make_request, "GET", "/2/media/upload", params, tuple(params))  # noqa: SLF001  as above
-            upload = _read(await self._ask("media status", call), _UploadAnswer).data
-        raise FaultError(Fault(FaultKind.MEDIA_PENDING, certain=True, evidence="X still processes the picture"))
-
-    async def _post(self, route: str, body: dict[str, Any]) -> session.Reply:
-        return await self._ask("media", partial(self._client._make_request, "POST", route, json=body))  # noqa: SLF001  as above
+    async def _route(
+        self, method: str, path: str, params: dict[str, str] | None = None, body: dict[str, Any] | None = None
+    ) -> session.Reply:
+        """Media v2, which tweepy has no calls for."""
+        named = params or {}
+        call = partial(self._client._make_request, method, path, named, tuple(named), body)  # noqa: SLF001  it is its only way to a path of one's own
+        return await self._ask("media", call)
 
     # The border.
 
@@ -378,14 +320,9 @@ class XAdapter:
         return structs.replace(told, text=self._tokens.hide(told.text), retry_at=retry_at, lanes=lanes)
 
 
-def _read(reply: session.Reply, kind: type[T]) -> T:
-    """What a success says. X also answers 200 with errors and no data: they are judged like a refusal."""
-    try:
-        return msgspec.json.decode(reply.body, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
-        problem = session.problem(reply.body, reply.content_type)
-        told = session.told(reply.status, reply.reason or "", problem, "an answer that is none")
-        fault = judge(told, FAULTS)
-        if fault.kind is FaultKind.UNKNOWN:
-            log.error("no rule for: %s", fault.evidence)  # noqa: TRY400  the decoder's traceback tells nothing
-        raise FaultError(fault) from error
+def _read_page(reply: session.Reply) -> translate.Page:
+    """A list; with errors in its place it proves nothing."""
+    page = session.read(reply, translate.Page)
+    if page.errors and not page.data:
+        raise FaultError(session.judged(reply, "errors in place of a list"))
+    return page

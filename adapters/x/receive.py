@@ -44,7 +44,7 @@ class Cursor(Struct, frozen=True):
 class Page(Struct, frozen=True):
     """One answered page: its list and what X said of the window it counts in."""
 
-    body: bytes
+    told: translate.Page
     remaining: int | None
     reset_at: datetime | None
 
@@ -132,7 +132,7 @@ class Poller:
 
     async def _newest(self, fetched: Awaitable[Page]) -> str:
         """The id to begin after: the newest there is."""
-        page = _decoded((await fetched).body)
+        page = (await fetched).told
         return str(max((_id_of(raw, translate.attempt(raw, _Named)) for raw in page.data), default=0))
 
     async def _collect(
@@ -145,7 +145,7 @@ class Poller:
             answer = await fetch(token)
             if kind is translate.DirectEvent:
                 self._spare(answer)
-            page = _decoded(answer.body)
+            page = answer.told
             people = page.people
             items = [translate.attempt(raw, kind) for raw in page.data]
             ids: list[int] = [_id_of(raw, item) for raw, item in zip(page.data, items, strict=True)]
@@ -172,16 +172,8 @@ def _id_of(raw: Raw, item: translate.Post | translate.DirectEvent | _Named | Non
     if item is not None:
         return int(item.id)
     named = translate.attempt(raw, _Named)
-    log.warning("a malformed event was skipped: %r", bytes(raw)[:200])
+    log.warning("a malformed event of %d bytes was skipped", len(bytes(raw)))
     return int(named.id) if named else 0
-
-
-def _decoded(body: bytes) -> translate.Page:
-    try:
-        return msgspec.json.decode(body, type=translate.Page)
-    except (msgspec.DecodeError, RecursionError):
-        log.warning("a malformed page was skipped: %r", body[:200])
-        return translate.Page()
 
 
 def _oldest_first(events: Sequence[PlatformEvent]) -> Sequence[PlatformEvent]:

@@ -12,19 +12,21 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
 from msgspec import Struct, structs
 
-from adapters.border import Told, crossing
+from adapters.border import Told, crossing, judge
 from adapters.x.profile import DIRECTS, DIRECTS_DAY, FAULTS, POSTS, POSTS_DAY, Settings
 from gateway.model.capabilities import LaneState
 from gateway.model.delivery import Fault, FaultError, FaultKind
 from gateway.model.secret import Secret
 from gateway.ports import Vault
 
+log = logging.getLogger("multihome.x")
+T = TypeVar("T")
 BODY_MAX_BYTES = 8 * 2**20
 WORDS_MAX = 300
 ERRORS_MAX = 20
@@ -90,6 +92,23 @@ def _legacy(error: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in error.items() if isinstance(value, (str, int))} | {
         "message": str(error.get("message") or error.get("detail") or "")[:WORDS_MAX]
     }
+
+
+def read(reply: Reply, kind: type[T]) -> T:
+    """What a success says."""
+    try:
+        return msgspec.json.decode(reply.body, type=kind)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise FaultError(judged(reply, "an answer that is none")) from error
+
+
+def judged(reply: Reply, words: str) -> Fault:
+    """X also answers 200 with errors and no data: they are judged like a refusal."""
+    body = problem(reply.body, reply.content_type)
+    fault = judge(told(reply.status, reply.reason or "", body, words), FAULTS)
+    if fault.kind is FaultKind.UNKNOWN:
+        log.error("no rule for: %s", fault.evidence)
+    return fault
 
 
 def told(status: int, reason: str, problem: Mapping[str, Any], text: str = "") -> Told:

@@ -115,6 +115,7 @@ class Page(Struct):
     """One answer of a list. Its items are decoded one by one, so that a broken one harms no other."""
 
     data: list[Raw] = []
+    errors: list[Raw] = []
     includes: Includes = msgspec.field(default_factory=Includes)
     meta: PageMeta = msgspec.field(default_factory=PageMeta)
 

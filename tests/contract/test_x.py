@@ -601,23 +601,56 @@ async def test_a_broken_event_harms_no_other(rig: XRig, kind: str, caplog: pytes
     assert "malformed event" in caplog.text
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[1,2]", b'{"data":"no list"}', b"[" * 5000, b'{"data":[1,null,"x"]}'])
-async def test_a_broken_page_is_no_end(rig: XRig, body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    adapter = await rig.open()
-    cursor = await beginning(adapter)
-    whole, broken = x_lists.Lists._answer, [True, True]
+ERRORS = b'{"errors":[{"title":"Forbidden","detail":"User has been suspended: [1].","type":"about:blank"}]}'
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, body: bytes) -> list[bytes]:
+    """The next list is this one; the returned list is empty once it was given."""
+    whole, waiting = x_lists.Lists._answer, [body]
 
     def once(self: x_lists.Lists, *args: Any, **options: Any) -> web.StreamResponse:
-        if broken:
-            broken.pop()
-            return web.Response(body=body, content_type="application/json")
+        if waiting:
+            return web.Response(body=waiting.pop(), content_type="application/json")
         return whole(self, *args, **options)
 
     monkeypatch.setattr(x_lists.Lists, "_answer", once)
+    return waiting
+
+
+@pytest.mark.parametrize("body", [b'{"data":[1,null,"x",{}]}', b"{}"])
+async def test_a_page_of_nonsense_is_skipped(rig: XRig, body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter = await rig.open()
+    cursor = await beginning(adapter)
+    waiting = answering(monkeypatch, body)
     rig.face.say("ana", "mention", "still heard")
     (event,), _ = await first_events(adapter, cursor, 1)
     assert isinstance(event, MessageReceived)
-    assert broken == []
+    assert waiting == []
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[1,2]", b'{"data":"no list"}', b"[" * 5000, ERRORS])
+@pytest.mark.parametrize("begun", [True, False])
+async def test_what_is_no_page_ends_listening_and_loses_nothing(
+    rig: XRig, body: bytes, begun: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = await rig.open()
+    rig.face.say("ana", "mention", "long ago")
+    cursor = await beginning(adapter) if begun else None
+    answering(monkeypatch, body)
+    assert (await fault_of(first_events(adapter, cursor, 1))).kind is FaultKind.UNKNOWN
+    cursor = cursor or await beginning(adapter)
+    rig.face.say("ana", "mention", "still heard")
+    (event,), _ = await first_events(adapter, cursor, 1)
+    assert isinstance(event, MessageReceived)
+    assert event.text == "@agent still heard"
+
+
+@pytest.mark.parametrize("body", [b"<html>", ERRORS])
+async def test_a_timeline_that_is_none_proves_nothing(rig: XRig, body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter = await rig.open()
+    part = await part_of(adapter, draft("maybe"))
+    answering(monkeypatch, body)
+    assert (await fault_of(adapter.reconcile(part, AT))).kind is FaultKind.UNKNOWN
 
 
 async def test_trouble_with_direct_messages_does_not_silence_mentions(rig: XRig) -> None:
