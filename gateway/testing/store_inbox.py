@@ -8,7 +8,15 @@ from datetime import UTC, datetime, timedelta
 from gateway.books import NewDelivery, Settlement, Store
 from gateway.model.content import Document, Text
 from gateway.model.delivery import Draft, InConversation, Receipt, State
-from gateway.model.events import Kind, MemberJoined, MessageDeleted, MessageEdited, MessageReceived, Reacted
+from gateway.model.events import (
+    Kind,
+    MemberJoined,
+    MessageDeleted,
+    MessageEdited,
+    MessageReceived,
+    PlatformEvent,
+    Reacted,
+)
 from gateway.model.identity import Identity
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, ConversationId, DeliveryId, DraftId, MessageRef
 
@@ -67,7 +75,7 @@ class InboxConformance:
 
     async def test_every_kind_of_event(self, store: Store) -> None:
         text = Document(((Text("new"),),))
-        events = [
+        events: list[PlatformEvent] = [
             MessageEdited(HOME, "e", MessageRef("m-a"), ROOM, ANA, text, NOW),
             MessageDeleted(HOME, "d", MessageRef("m-a"), ROOM, NOW),
             Reacted(HOME, "r", MessageRef("m-a"), ROOM, BEN, "+1", NOW),
@@ -123,7 +131,7 @@ class InboxConformance:
 
     async def test_history_knows_edits_and_forgets_what_was_deleted(self, store: Store) -> None:
         text = Document(((Text("better"),),))
-        events = [
+        events: list[PlatformEvent] = [
             heard("a"),
             heard("b"),
             MessageEdited(HOME, "e", MessageRef("m-a"), ROOM, ANA, text, NOW + SECOND),
@@ -134,7 +142,7 @@ class InboxConformance:
 
     async def test_where_somebody_can_be_reached(self, store: Store) -> None:
         later = NOW + SECOND
-        events = [
+        events: list[PlatformEvent] = [
             heard("new", at=later, room="dm2"),
             heard("old", at=NOW, room="dm1"),
             heard("open", room="open", private=False),

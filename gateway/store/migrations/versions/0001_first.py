@@ -188,5 +188,5 @@ def _of_delivery() -> sa.ForeignKeyConstraint:
 
 
 def _index(name: str, table: str, columns: str, where: str | None = None) -> None:
-    condition = {"sqlite_where": sa.text(where), "postgresql_where": sa.text(where)} if where else {}
-    op.create_index(name, table, columns.split(), **condition)
+    condition = None if where is None else sa.text(where)
+    op.create_index(name, table, columns.split(), sqlite_where=condition, postgresql_where=condition)
