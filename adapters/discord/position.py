@@ -39,6 +39,8 @@ class Position(msgspec.Struct, omit_defaults=True):
     floor: int
     channels: dict[str, int] = {}
     directs: dict[str, int] = {}
+    session: tuple[str, str, int] | None = None
+    """The gateway's session, where to resume it, and the last event of it that is in this position."""
     last_login_unix_s: float = 0.0
     streak: int = 0
 
@@ -53,6 +55,11 @@ class Position(msgspec.Struct, omit_defaults=True):
             oldest = next(iter(seen))
             # A forgotten channel falls back on the floor, which must not lie behind what was seen there.
             self.floor = max(self.floor, seen.pop(oldest))
+
+    def heard(self, sequence: int) -> None:
+        """An event of the session is dealt with."""
+        if sequence and self.session is not None:
+            self.session = (*self.session[:2], sequence)
 
     def forget(self, channel: str) -> None:
         self.channels.pop(channel, None)

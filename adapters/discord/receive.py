@@ -19,8 +19,8 @@ from adapters.discord import position as positions
 from adapters.discord import translate
 from adapters.discord.memory import Bounded, Memory
 from adapters.discord.profile import FAULTS, HISTORY_PAGE, Settings
-from adapters.discord.wire import BROKE, LOGIN, Feed, GatewayEndedError, Item, Rest, describe
-from gateway.model.delivery import Receipt
+from adapters.discord.wire import LOGIN, Feed, GatewayEndedError, Item, Rest, Session, describe
+from gateway.model.delivery import FaultError, Receipt
 from gateway.model.events import PlatformEvent
 from gateway.ports import Arrival, Context
 
@@ -59,15 +59,21 @@ class Run:
         self._position = positions.load(cursor, context.clock.now())
         self._before = self._position.copy()
         """The position at the last login: what live events add must not hide what was missed."""
+        self._feed: Feed
         self._caught_up: set[str] = set()
         self._read_up_to: dict[str, int] = {}
         self._guilds_at_login: set[str] = set()
+        self._guilds_to_come: set[str] = set()
         self._lobbies: Bounded[str, str] = Bounded(1024)
         self._recent: Bounded[str, None] = Bounded(4096)
         self._breaks: deque[float] = deque(maxlen=BREAKS_MAX)
+        self._logins = 0
+        self._new_session: Session | None = None
+        """Not to be resumed before everything up to its beginning was fetched."""
+        self._told = cursor is not None
+        """Whether the consumer has a position of ours. The first one it gets is that of a live connection."""
         self._of_connection: dict[str, Callable[[Any], list[list[PlatformEvent] | str]]] = {
             LOGIN: self._on_login,
-            BROKE: self._on_break,
             "READY": self._on_ready,
             "GUILD_CREATE": self._on_guild,
         }
@@ -82,74 +88,99 @@ class Run:
 
     async def arrivals(self) -> AsyncIterator[Arrival]:
         """See :meth:`gateway.ports.Adapter.events`."""
-        yield self._arrival([])
-        async with crossing(partial(describe, self._context.clock.now, ""), FAULTS, doing="receive"):
-            await self._who()
-            if self._rest.elsewhere:
-                await self._rest.find_gateway()
-            step_s = self._settings.identify_pause_s
-            await self._context.clock.sleep(self._position.pause_s(self._context.clock.now(), step_s))
-            self._feed = Feed(self._rest, self._before_login, member_joins=self._settings.member_joins)
-            async with self._feed as feed:
-                while True:
-                    for step in self._steps(await feed.batch()):
-                        if not isinstance(step, str):
-                            yield self._arrival(step)
-                            continue
-                        while (missed := await self._missed(step)) is not None:
-                            if missed:
-                                yield self._arrival(missed)
+        try:
+            async with crossing(partial(describe, self._context.clock.now, ""), FAULTS, doing="receive"):
+                await self._prepare()
+                async with self._feed as feed:
+                    while True:
+                        for step in self._steps(await feed.batch()):
+                            if not isinstance(step, str):
+                                yield self._arrival(step)
+                                continue
+                            while (missed := await self._missed(step)) is not None:
+                                if missed:
+                                    yield self._arrival(missed)
+        except FaultError:
+            if not self._told:
+                yield self._arrival([])
+            raise
+
+    async def _prepare(self) -> None:
+        """A token that is refused must cost no login; nor may a crash loop use them up."""
+        await self._who()
+        if self._rest.elsewhere:
+            await self._rest.find_gateway()
+        session = self._position.session
+        if session is None:
+            now, step_s = self._context.clock.now(), self._settings.identify_pause_s
+            await self._context.clock.sleep(self._position.pause_s(now, step_s))
+        resumed = Session(*session) if session else None
+        self._feed = Feed(self._rest, self, resumed, member_joins=self._settings.member_joins)
 
     def _arrival(self, events: list[PlatformEvent]) -> Arrival:
+        self._told = True
         return events, self._position.dump()
-
-    async def _before_login(self, initial: bool) -> None:
-        """The library's hook right before an IDENTIFY. The first one of a run has rested already."""
-        clock, step_s = self._context.clock, self._settings.identify_pause_s
-        if not initial:
-            pause_s = max(step_s, self._position.pause_s(clock.now(), step_s))
-            if pause_s > LOGIN_WAIT_MAX_S:
-                raise GatewayEndedError(f"too many logins: the next one in {pause_s:.0f} s")
-            await clock.sleep(pause_s)
-        self._position.logged_in(clock.now(), step_s)
-        self._feed.put(LOGIN, None)
 
     def _steps(self, items: Iterable[Item]) -> Iterator[list[PlatformEvent] | str]:
         """In order: events to hand on together, and channels whose history comes first."""
         live: list[PlatformEvent] = []
-        for event, data in items:
+        for event, data, sequence in items:
             connection = event in self._of_connection
-            if not connection:
-                live.extend(self._parsed(self._of_people, event, data))
             if live and (connection or len(live) >= BATCH_MAX):
                 yield live
                 live = []
             if connection:
                 yield from self._parsed(self._of_connection, event, data)
+                if self._session_began():
+                    yield []
+            else:
+                live.extend(self._parsed(self._of_people, event, data))
+            self._position.heard(sequence)
         if live:
             yield live
 
     # The connection.
 
-    def _on_login(self, _: Any) -> list[list[PlatformEvent] | str]:
-        return [[]]  # an arrival without events: the guard outlives a crash only where it is stored
+    async def before_login(self) -> None:
+        """The first login of a run has rested already, unless a session was to be resumed."""
+        clock, step_s = self._context.clock, self._settings.identify_pause_s
+        pause_s = max(step_s if self._logins else 0.0, self._position.pause_s(clock.now(), step_s))
+        if pause_s > LOGIN_WAIT_MAX_S:
+            raise GatewayEndedError(f"too many logins: the next one in {pause_s:.0f} s")
+        await clock.sleep(pause_s)
+        self._logins += 1
+        self._position.logged_in(clock.now(), step_s)
+        self._feed.put((LOGIN, None, 0))
 
-    def _on_break(self, _: Any) -> list[list[PlatformEvent] | str]:
-        """The library reconnects at once and for ever: a connection that keeps breaking is a failed one."""
+    def broke(self) -> None:
+        """The connection is made anew at once and for ever: one that keeps breaking is a failed one."""
         now = self._context.clock.monotonic()
         if len(self._breaks) == BREAKS_MAX and now - self._breaks[0] < BREAKS_WINDOW_S:
             raise GatewayEndedError(f"the connection broke {BREAKS_MAX} times in {BREAKS_WINDOW_S:.0f} s")
         self._breaks.append(now)
-        return []
+
+    def _on_login(self, _: Any) -> list[list[PlatformEvent] | str]:
+        """An arrival without events: the guard outlives a crash only where it is stored."""
+        return [[]] if self._told else []
 
     def _on_ready(self, data: Any) -> list[list[PlatformEvent] | str]:
         """A new session begins: whatever happened since the position has to be fetched."""
+        self._position.session = None
         ready = msgspec.convert(data, translate.RawReady)
+        self._new_session = Session(ready.session_id, ready.resume_gateway_url, 0)
         self._before = self._position.copy()
         self._read_up_to.clear()
         self._caught_up.clear()
         self._guilds_at_login = {guild.id for guild in ready.guilds}
+        self._guilds_to_come = set(self._guilds_at_login)
         return [*dict.fromkeys((*self._before.directs, *self._before.channels, *self._settings.watch))]
+
+    def _session_began(self) -> bool:
+        """Whether what was before the new session is all here, so that resuming it loses nothing."""
+        if self._new_session is None or self._guilds_to_come:
+            return False
+        self._position.session, self._new_session = self._new_session, None
+        return True
 
     def _on_guild(self, data: Any) -> list[list[PlatformEvent] | str]:
         """Channels of a server that were written to since we looked. A server we have just entered has none for us."""
@@ -160,6 +191,7 @@ class Run:
         for channel in channels:
             if channel.id in (self._settings.announce_to, *self._settings.watch):
                 self._memory.guilds[channel.id] = guild.id
+        self._guilds_to_come.discard(guild.id)
         if guild.id not in self._guilds_at_login:
             return []
         news = [c.id for c in channels if int(c.last_message_id or 0) > self._before.since(c.id)]

@@ -122,6 +122,8 @@ class RawEntered(Struct):
 
 
 class RawReady(Struct):
+    session_id: str
+    resume_gateway_url: str
     guilds: list[RawEntered] = []
 
 

@@ -20,11 +20,11 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import aiohttp
 import discord
-from discord.gateway import DiscordWebSocket
+from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from discord.http import HTTPClient, Ratelimit, Route, json_or_text
 from discord.state import ConnectionState
 from discord.utils import MISSING
@@ -42,6 +42,7 @@ RATELIMIT_WAIT_S = 30.0
 BAN_S = 600.0
 """Cloudflare counts invalid requests over ten minutes."""
 QUEUE_MAX = 10_000
+OPEN_S = 60.0
 CLOSE_S = 2.0
 
 HEARD = (
@@ -55,12 +56,12 @@ HEARD = (
     "GUILD_MEMBER_ADD",
 )
 LOGIN = "login"
-BROKE = "broke"
-
+"""Beside these: an IDENTIFY is about to be used up."""
 _UNREADABLE = (LookupError, TypeError, ValueError, AttributeError)
 """What discord.py throws out of ``connect()`` for frames that are not what it expects."""
 
-Item = tuple[str, Any]
+Item = tuple[str, Any, int]
+"""Event, data, and its number in the session (0: none)."""
 
 
 class GatewayEndedError(Exception):
@@ -200,16 +201,33 @@ class _State(ConnectionState["Gateway"]):
         self.latest = ws
 
 
-class Gateway(discord.Client):
-    """One run of the gateway connection, on the account's HTTP client. Everything heard goes to ``hear``, in order."""
+class Session(NamedTuple):
+    """Where to take up the gateway's events again. The server keeps them for minutes."""
 
-    def __init__(
-        self, rest: Rest, hear: Callable[[str, Any], None], before_login: Callable[[bool], Coroutine[Any, Any, None]],
-        *, member_joins: bool,
-    ) -> None:  # fmt: skip
+    id: str
+    url: str
+    sequence: int
+
+
+class Ear(Protocol):
+    """Who hears what the gateway says of the connection itself."""
+
+    async def before_login(self) -> None:
+        """An IDENTIFY is next; it may be delayed (less than :data:`OPEN_S`) or refused by raising."""
+        ...
+
+    def broke(self) -> None:
+        """The connection is gone and made anew, unless this raises."""
+        ...
+
+
+class Gateway(discord.Client):
+    """One run of the gateway connection, on the account's HTTP client. Events go to ``hear``, in order."""
+
+    def __init__(self, rest: Rest, ear: Ear, hear: Callable[[Item], None], *, member_joins: bool) -> None:
         self._rest = rest
+        self._ear = ear
         self._hear = hear
-        self._before_login = before_login
         intents = discord.Intents(
             guilds=True, messages=True, message_content=True, reactions=True, members=member_joins
         )
@@ -221,56 +239,81 @@ class Gateway(discord.Client):
         self._state = _State(
             dispatch=self.dispatch, handlers=self._handlers, hooks=self._hooks, http=self.http, **options
         )
-        self._state.parsers = {event: partial(self._hear, event) for event in HEARD}
+        self._state.parsers = {event: partial(self._heard, event) for event in HEARD}
         return self._state  # type: ignore[return-value]  # the state of exactly this class
 
-    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - the library's signature
-        if event == "disconnect":
-            self._hear(BROKE, None)
+    def _heard(self, event: str, data: Any) -> None:
+        latest = self._state.latest
+        self._hear((event, data, (latest and latest.sequence) or 0))
 
-    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:  # noqa: ARG002
-        await self._before_login(initial)
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+        """Nobody listens: the library would start a task for each event."""
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:  # noqa: ARG002 - the library's signature
+        await self._ear.before_login()
+
+    async def follow(self, session: Session | None) -> None:
+        """Stay connected until it fails for good.
+
+        This stands for the library's ``connect()``, which can't take up an earlier run's session, hides an outage
+        behind retries of its own, and can swallow a cancellation (its ``wait_for``).
+        """
+        how: dict[str, Any] = {"initial": True}
+        if session is not None:
+            how |= {"session": session.id, "sequence": session.sequence, "gateway": URL(session.url), "resume": True}
+        while True:
+            try:
+                async with asyncio.timeout(OPEN_S):
+                    self.ws = await DiscordWebSocket.from_client(self, **how)
+                while True:
+                    await self.ws.poll_event()
+            except ReconnectWebSocket as again:
+                self._ear.broke()
+                how = self._resuming() if again.resume else {}
+
+    def _resuming(self) -> dict[str, Any]:
+        ws = self._state.latest
+        if ws is None or ws.session_id is None:
+            return {}
+        return {"session": ws.session_id, "sequence": ws.sequence, "gateway": ws.gateway, "resume": True}
 
     async def close(self) -> None:
+        """Leave, but not with code 1000: that would end the session, and the next run could not take it up."""
         if self._state.latest is not None:
             with contextlib.suppress(TimeoutError, aiohttp.ClientError, ConnectionError):
                 async with asyncio.timeout(CLOSE_S):
-                    await self._state.latest.close(1000)
+                    await self._state.latest.close()
         await super().close()
 
 
 class Feed:
     """The gateway's events as batches. Raises what ended the connection, after what came before it."""
 
-    def __init__(
-        self, rest: Rest, before_login: Callable[[bool], Coroutine[Any, Any, None]], *, member_joins: bool
-    ) -> None:
+    def __init__(self, rest: Rest, ear: Ear, session: Session | None, *, member_joins: bool) -> None:
         self._items: deque[Item] = deque()
         self._news = asyncio.Event()
         self._overflowed = False
-        self._gateway = Gateway(rest, self.put, before_login, member_joins=member_joins)
+        self._session = session
+        self._gateway = Gateway(rest, ear, self.put, member_joins=member_joins)
         self._connection: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self._gateway.__aenter__()
-        self._connection = asyncio.create_task(self._gateway.connect(reconnect=False))
+        self._connection = asyncio.create_task(self._gateway.follow(self._session))
         self._connection.add_done_callback(lambda _: self._news.set())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._connection is not None:
-            # Once is not enough: the wait_for() in the library's connect() can swallow a cancellation.
-            while not self._connection.done():
-                self._connection.cancel()
-                await asyncio.wait({self._connection}, timeout=CLOSE_S / 4)
+            self._connection.cancel()
             await asyncio.gather(self._connection, return_exceptions=True)
         await self._gateway.close()
 
-    def put(self, event: str, data: Any) -> None:
-        """Take an event in. When the reader lags too far behind, the run ends: history has the rest."""
+    def put(self, item: Item) -> None:
+        """Take an event in. When the reader lags too far behind, the run ends: session or history have the rest."""
         self._overflowed = self._overflowed or len(self._items) >= QUEUE_MAX
         if not self._overflowed:
-            self._items.append((event, data))
+            self._items.append(item)
         self._news.set()
 
     async def batch(self) -> deque[Item]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import secrets
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -78,6 +79,8 @@ class Session:
     sequence: int = 0
     events: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=1000))
     socket: Socket | None = None
+    left_at_s: float = 0.0
+    """When its socket went; it can be resumed for a while."""
 
     def dispatch(self, event: str, data: dict[str, Any]) -> None:
         self.sequence += 1
@@ -101,14 +104,28 @@ class Gateway:
         """Handles in the order of their IDENTIFYs."""
         self.resumed: list[str] = []
         self.heartbeat_ms = 41_250
+        self.memory_s = 120.0
+        """How long a session outlives its socket."""
         self.portal_intents = GUILD_MEMBERS | MESSAGE_CONTENT
         """Privileged intents that the developer portal grants."""
 
     def of(self, account: str | None) -> list[Session]:
         return [s for s in self.sessions.values() if account in (None, s.member.handle)]
 
+    @property
+    def entered(self) -> int:
+        """How often anybody came in, by IDENTIFY or RESUME."""
+        return len(self.identified) + len(self.resumed)
+
     def open_sockets(self, account: str | None = None) -> int:
         return sum(session.socket is not None for session in self.of(account))
+
+    def forget(self, older_than_s: float = 0.0) -> None:
+        """Sessions that nobody came back for are over."""
+        now = time.monotonic()
+        for session in list(self.sessions.values()):
+            if session.socket is None and now - session.left_at_s >= older_than_s:
+                del self.sessions[session.id]
 
     def publish(self, member: Member, intent: int, event: str, data: dict[str, Any]) -> None:
         """Tell every session of a bot that asked for the intent."""
@@ -187,6 +204,7 @@ class Gateway:
         for session in list(self.sessions.values()):
             if session.socket is socket:
                 session.socket = None
+                session.left_at_s = time.monotonic()
                 if code in (1000, 1001) and not socket.closing:
                     del self.sessions[session.id]
 
@@ -219,6 +237,7 @@ class Gateway:
         if member is None or code:
             socket.close(code or 4004)
             return
+        self.forget(self.memory_s)
         session = Session(secrets.token_hex(16), member, intents, socket=socket)
         self.sessions[session.id] = session
         self.identified.append(member.handle)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -29,13 +29,18 @@ AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 class Restless(SystemClock):
-    """Real time in which sleeping takes none; what was slept is kept."""
+    """A clock that jumps over sleep; what was slept is kept."""
 
     def __init__(self) -> None:
         self.slept: list[float] = []
+        self._jumped_s = 0.0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self._jumped_s)
 
     async def sleep(self, delay_s: float) -> None:
         self.slept.append(delay_s)
+        self._jumped_s += max(0.0, delay_s)
         await asyncio.sleep(0)
 
 
@@ -161,12 +166,12 @@ class Listener:
 
 
 @asynccontextmanager
-async def listening(rig: Rig, account: DiscordAccount, cursor: str | None = None, handle: str = "agent") -> Any:
+async def listening(rig: Rig, account: DiscordAccount, cursor: str | None = None) -> Any:
     """A listener that is connected: what is said from here on it hears live."""
-    before = len(rig.face.gateway.identified)
+    before = rig.face.gateway.entered
     listener = Listener(account, cursor)
     try:
-        await until(lambda: listener.fault or (len(rig.face.gateway.identified) > before and listener.arrivals >= 2))
+        await until(lambda: listener.fault or (rig.face.gateway.entered > before and listener.cursor is not None))
         yield listener
     finally:
         await listener.stop()

@@ -33,6 +33,12 @@ def texts(events: list[PlatformEvent]) -> list[str]:
     return [event.text for event in events if isinstance(event, MessageReceived)]
 
 
+async def forgotten(rig: Rig) -> None:
+    """Minutes pass: no session is left to resume."""
+    await until(lambda: rig.face.gateway.open_sockets() == 0)
+    rig.face.gateway.forget()
+
+
 async def test_what_people_say_arrives_in_order(rig: Rig) -> None:
     account = await rig.open()
     [receipt] = await send_all(account, draft("news"))
@@ -123,6 +129,7 @@ async def test_what_was_missed_is_fetched_after_a_restart(rig: Rig) -> None:
         await listener.heard(2)
         await send_all(account, draft("ours"))
     cursor = listener.cursor
+    await forgotten(rig)
     rig.face.faults.add(Rule(Trouble.MALFORMED_EVENT, on="read", count=1))
     rig.face.say("ana", "direct", "are you there?")
     rig.face.say("ana", "mention", "in a known channel")
@@ -143,6 +150,52 @@ async def test_what_was_missed_is_fetched_after_a_restart(rig: Rig) -> None:
     assert len({event.id for event in events}) == 5
 
 
+async def test_a_short_absence_is_resumed(rig: Rig) -> None:
+    account = await rig.open()
+    async with listening(rig, account) as listener:
+        said = rig.face.say("ana", "group", "before")
+        await listener.heard(1)
+    await account.aclose()
+    rig.face.say("zoe", "direct", "a stranger's first word")
+    rig.face.person_edits(said.id, "before, mended")
+    again = await rig.open()
+    async with listening(rig, again, listener.cursor) as listener:
+        first, edited = await listener.heard(2)
+    assert (first.text, first.private) == ("a stranger's first word", True)
+    assert isinstance(edited, MessageEdited)
+    assert rig.face.gateway.identified == ["agent"]
+
+
+async def test_a_session_is_resumed_only_when_its_beginning_was_read(rig: Rig) -> None:
+    account = await rig.open(watch=(rig.face.general, rig.face.announcements))
+    async with listening(rig, account) as listener:
+        pass
+    await forgotten(rig)
+    for place in (rig.face.general, rig.face.announcements):
+        rig.face.say("ana", "group", f"missed in {place}", channel=place)
+    stream, seen, cursor = account.events(listener.cursor), [], listener.cursor
+    while not seen:
+        events, cursor = await anext(stream)
+        seen += texts(list(events))
+    await stream.aclose()  # type: ignore[attr-defined]  # an async generator
+    async with listening(rig, account, cursor) as listener:
+        await listener.heard(1)
+        seen += texts(listener.events)
+    assert sorted(seen) == sorted(f"missed in {place}" for place in (rig.face.general, rig.face.announcements))
+
+
+async def test_a_first_connection_that_fails_leaves_a_position(rig: Rig) -> None:
+    account = await rig.open()
+    rig.face.faults.add(Rule(Trouble.OUTAGE))
+    listener = Listener(account)
+    await listener.failed()
+    assert listener.cursor is not None
+    rig.face.faults.lift_all()
+    rig.face.say("ana", "mention", "while nobody was there")
+    async with listening(rig, account, listener.cursor) as listener:
+        assert texts(await listener.heard(1)) == ["@agent while nobody was there"]
+
+
 async def test_a_dm_we_opened_is_known_from_then_on(rig: Rig) -> None:
     account = await rig.open()
     async with listening(rig, account) as listener:
@@ -152,6 +205,7 @@ async def test_a_dm_we_opened_is_known_from_then_on(rig: Rig) -> None:
         await send_all(account, draft("hi", channel(dm, private=True)))
         rig.face.say("ana", "group", "later")
         await listener.heard(1)
+    await forgotten(rig)
     rig.face.say("ana", "direct", "an answer")
     async with listening(rig, account, listener.cursor) as listener:
         [event] = await listener.heard(1)
@@ -163,6 +217,7 @@ async def test_a_long_gap_comes_page_by_page(rig: Rig) -> None:
     async with listening(rig, account) as listener:
         rig.face.say("ana", "group", "start")
         await listener.heard(1)
+    await forgotten(rig)
     for index in range(230):
         rig.face.say("ana", "group", f"m{index}")
     async with listening(rig, account, listener.cursor) as listener:
@@ -174,6 +229,7 @@ async def test_a_crash_between_pages_loses_nothing(rig: Rig) -> None:
     async with listening(rig, account) as listener:
         rig.face.say("ana", "group", "start")
         await listener.heard(1)
+    await forgotten(rig)
     for index in range(150):
         rig.face.say("ana", "group", f"m{index}")
     stream = account.events(listener.cursor)
@@ -315,7 +371,19 @@ async def test_a_crash_loop_slows_its_logins_down(rig: Rig) -> None:
         async with listening(rig, account, cursor) as listener:
             pauses.append(round(sum(clock.slept)))
         cursor = listener.cursor
+        await forgotten(rig)
     assert pauses == [0, 0, 0, 5, 10, 20, 40]
+
+
+async def test_a_loop_of_first_connections_slows_down_too(rig: Rig) -> None:
+    rig.face.gateway.portal_intents = 0
+    clock = Restless()
+    cursor = None
+    for _ in range(5):
+        listener = Listener(await rig.open(clock=clock, identify_pause_s=5.0), cursor)
+        await listener.failed()
+        cursor = listener.cursor
+    assert [round(pause) for pause in clock.slept if pause] == [5, 10]
 
 
 async def test_leaving_releases_the_connection(rig: Rig) -> None:
@@ -324,15 +392,12 @@ async def test_leaving_releases_the_connection(rig: Rig) -> None:
         async with listening(rig, account):
             assert rig.face.gateway.open_sockets() == 1
         await until(lambda: rig.face.gateway.open_sockets() == 0)
-        assert rig.face.gateway.sessions == {}
 
 
 async def test_a_reader_that_lags_behind_starts_over_from_history(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     account = await rig.open()
     stream = account.events(None)
     await anext(stream)
-    await anext(stream)
-    await until(lambda: rig.face.gateway.identified)
     monkeypatch.setattr(wire, "QUEUE_MAX", 5)
     for index in range(20):
         rig.face.say("ana", "group", f"m{index}")
@@ -352,9 +417,9 @@ async def test_a_reader_that_lags_behind_starts_over_from_history(rig: Rig, monk
 async def test_a_watched_dm_stays_private(rig: Rig) -> None:
     told = rig.face.say("ana", "direct", "first")
     account = await rig.open(watch=(told.conversation,))
-    stream = account.events(None)
-    _, cursor = await anext(stream)
-    await stream.aclose()  # type: ignore[attr-defined]  # an async generator
+    async with listening(rig, account) as listener:
+        cursor = listener.cursor
+    await forgotten(rig)
     rig.face.say("ana", "direct", "second")
     async with listening(rig, account, cursor) as listener:
         [event] = await listener.heard(1)
