@@ -296,6 +296,19 @@ async def test_a_fault_with_everything_is_given_back(control: Control) -> None:
     assert rule == {**told, "id": rule["id"]}
 
 
+async def test_a_dead_host_refuses_until_it_is_back(control: Control) -> None:
+    assert await control.post("A") == 200
+    for _ in range(2):
+        assert (await control("POST", "/tiny/down"))[0] == 200
+        assert await control.post("B") == 0  # by a connection that is cut, or by none
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await control.http.post(f"{control.face.url}/posts", data="B", headers={"X-Token": "agent"})
+    for _ in range(2):
+        assert (await control("POST", "/tiny/up"))[0] == 200
+        assert await control.post("C") == 200
+    assert [m["text"] for m in (await control("GET", "/tiny/messages"))[1]] == ["A", "C", "C"]
+
+
 async def test_a_port_asked_for_is_the_first_of_a_row() -> None:
     faces = {name: TinyFace(Network(name), Faults()) for name in ("one", "two")}
     sandbox = Sandbox(dict(faces))
