@@ -64,7 +64,7 @@ class Outbox:
     def offer(self, deliveries: Iterable[Delivery]) -> None:
         for delivery in deliveries:
             worker = self._workers.get(delivery.account)
-            if delivery.state is State.QUEUED and not self.can_send(delivery.account):
+            if delivery.state in (State.QUEUED, State.WAITING) and not self.can_send(delivery.account):
                 self.stranded(delivery.account)
             elif worker is not None:
                 worker.offer(delivery)
