@@ -9,18 +9,19 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from discord.http import Route
 from msgspec import structs
-from yarl import URL
 
 from adapters.border import crossing
 from adapters.discord import translate
+from adapters.discord.errors import describe
 from adapters.discord.memory import Bounded, Memory
 from adapters.discord.position import snowflake
 from adapters.discord.profile import CHANNEL_LANE, FAULTS, HISTORY_PAGE, PROFILE, SERVER, TEXT_MAX, Settings
 from adapters.discord.receive import Run
-from adapters.discord.wire import UPLOAD_TIMEOUT, Rest, describe
+from adapters.discord.wire import UPLOAD_TIMEOUT, Rest
 from gateway.model.capabilities import LaneState, Profile
 from gateway.model.content import Document
 from gateway.model.delivery import Draft, FaultError, FaultKind, Part, Receipt
@@ -255,8 +256,8 @@ class DiscordAccount:
 
 async def open_account(settings: Settings, context: Context) -> DiscordAccount:
     """An account that has talked to nobody yet. CONFIG when its server is no web address."""
-    url = URL(settings.server)
-    if url.scheme not in ("http", "https") or not url.host:
+    url = urlsplit(settings.server)
+    if url.scheme not in ("http", "https") or not url.hostname:
         cure = f"server = {settings.server!r} is no web address; leave it out for {SERVER}"
         raise translate.refused(FaultKind.CONFIG, cure)
     return DiscordAccount(settings, context)

@@ -17,9 +17,10 @@ import msgspec
 from adapters.border import crossing
 from adapters.discord import position as positions
 from adapters.discord import translate
+from adapters.discord.errors import GatewayEndedError, describe
 from adapters.discord.memory import Bounded, Memory
 from adapters.discord.profile import FAULTS, HISTORY_PAGE, Settings
-from adapters.discord.wire import LOGIN, Feed, GatewayEndedError, Item, Rest, Session, describe
+from adapters.discord.wire import LOGIN, Feed, Item, Rest, Session
 from gateway.model.delivery import FaultError, Receipt
 from gateway.model.events import PlatformEvent
 from gateway.ports import Arrival, Context
@@ -287,6 +288,8 @@ class Run:
             self._memory.confirmed[nonce] = Receipt(ref, positions.moment(int(message.id)))
 
     def _on_update(self, data: Any) -> list[PlatformEvent]:
+        if isinstance(data, dict) and "author" not in data:
+            return []  # only a preview was added
         message = msgspec.convert(data, translate.RawMessage)
         private = message.guild_id is None
         event = translate.edited(message, self._context.account, self._memory.me, private=private)

@@ -17,7 +17,6 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine
-from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
@@ -28,19 +27,20 @@ from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from discord.http import HTTPClient, Ratelimit, Route, json_or_text
 from discord.state import ConnectionState
 from discord.utils import MISSING
-from yarl import URL
 
-from adapters.border import Told
-from adapters.discord.profile import CHANNEL_LANE, SERVER
-from gateway.model.capabilities import LaneState
+from adapters.discord.errors import GatewayEndedError, ThrottledError
+from adapters.discord.profile import SERVER
+
+_Url = type(DiscordWebSocket.DEFAULT_GATEWAY)
+"""The library's own kind of address."""
+# Voice is none of our business, its missing parts no reason to warn.
+discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
 UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=180, sock_connect=10)
 ANSWER_SIZE_MAX_BYTES = 16 * 1024 * 1024
 RATELIMIT_WAIT_S = 30.0
 """The least the library lets one set: what would wait longer comes back as RateLimited."""
-BAN_S = 600.0
-"""Cloudflare counts invalid requests over ten minutes."""
 QUEUE_MAX = 10_000
 OPEN_S = 60.0
 CLOSE_S = 2.0
@@ -62,19 +62,6 @@ _UNREADABLE = (LookupError, TypeError, ValueError, AttributeError)
 
 Item = tuple[str, Any, int]
 """Event, data, and its number in the session (0: none)."""
-
-
-class GatewayEndedError(Exception):
-    """The connection is over without an exception of the library's."""
-
-
-class ThrottledError(discord.HTTPException):
-    """A 429 with Discord's own body."""
-
-    def __init__(self, response: aiohttp.ClientResponse, body: dict[str, Any]) -> None:
-        super().__init__(response, body)
-        self.retry_after_s = float(body.get("retry_after", 1.0))
-        self.everywhere = bool(body.get("global"))
 
 
 class Bucket(Ratelimit):
@@ -103,7 +90,7 @@ class Rest(HTTPClient):
 
     def __init__(self, server: str) -> None:
         super().__init__(asyncio.get_running_loop(), max_ratelimit_timeout=RATELIMIT_WAIT_S)
-        self.gateway: URL | None = None
+        self.gateway: str | None = None
         """Where to connect instead of the library's default."""
         self.elsewhere = server.rstrip("/") != SERVER
         """Whether this is another server than the real one."""
@@ -127,7 +114,7 @@ class Rest(HTTPClient):
 
     async def ws_connect(self, url: str, *, compress: int = 0) -> aiohttp.ClientWebSocketResponse:
         if self.gateway is not None and url.startswith(str(DiscordWebSocket.DEFAULT_GATEWAY)):
-            url = str(self.gateway.with_query(URL(url).query))
+            url = str(_Url(self.gateway).with_query(_Url(url).query))
         return await super().ws_connect(url, compress=compress)
 
     def get_ratelimit(self, key: str) -> Ratelimit:
@@ -161,9 +148,9 @@ class Rest(HTTPClient):
 
     async def find_gateway(self) -> None:
         """Take the gateway's address from the server itself."""
-        url = URL((await self.request(Route("GET", "/gateway")))["url"])
-        if url.scheme not in ("ws", "wss"):
-            raise ValueError("the server names a gateway that is no websocket")
+        url = (await self.request(Route("GET", "/gateway")))["url"]
+        if not url.startswith(("ws://", "wss://")):
+            raise GatewayEndedError("the server names a gateway that is no websocket")
         self.gateway = url
 
     async def close(self) -> None:
@@ -260,7 +247,7 @@ class Gateway(discord.Client):
         """
         how: dict[str, Any] = {"initial": True}
         if session is not None:
-            how |= {"session": session.id, "sequence": session.sequence, "gateway": URL(session.url), "resume": True}
+            how |= {"session": session.id, "sequence": session.sequence, "gateway": _Url(session.url), "resume": True}
         while True:
             try:
                 async with asyncio.timeout(OPEN_S):
@@ -336,63 +323,3 @@ def _raise_end(connection: asyncio.Task[None]) -> None:
     if isinstance(error, _UNREADABLE):
         raise GatewayEndedError(f"the gateway sent what can't be read ({type(error).__name__})") from error
     raise error if error is not None else GatewayEndedError("the gateway closed the connection")
-
-
-def describe(now: Callable[[], datetime], conversation: str, error: Exception) -> Told | None:  # noqa: PLR0911 - a table
-    """What the library's exceptions say; ``conversation`` is whose rate lane a refusal fills."""
-    match error:
-        case discord.HTTPException():
-            return _refusal(now(), conversation, error)
-        case discord.RateLimited():
-            retry_at = now() + timedelta(seconds=error.retry_after)
-            return Told(str(error), codes=("waits",), retry_at=retry_at, lanes=_full(retry_at, conversation))
-        case discord.LoginFailure() | discord.PrivilegedIntentsRequired() | discord.ConnectionClosed():
-            return _unwelcome(error)
-        case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
-            return Told(f"not reached: {type(error).__name__}", reached=False)
-        case RuntimeError() if str(error) == "Session is closed":
-            return Told("the account is closed", reached=False)
-        case aiohttp.ClientError() | OSError() | GatewayEndedError() if not isinstance(error, TimeoutError):
-            return Told(f"{type(error).__name__}: {error}", codes=("broken",))
-    return None
-
-
-def _refusal(now: datetime, conversation: str, error: discord.HTTPException) -> Told:
-    codes = (str(error.code),) if error.code else ()
-    if error.status != 429:
-        return Told(error.text, error.status, codes)
-    if isinstance(error, ThrottledError):
-        retry_at = now + timedelta(seconds=error.retry_after_s)
-        lanes = _full(retry_at) if error.everywhere else _full(retry_at, conversation)
-    else:
-        retry_at = now + timedelta(seconds=_ban_s(error))
-        lanes = _full(retry_at)
-    return Told(error.text, error.status, codes, retry_at=retry_at, lanes=lanes)
-
-
-def _full(until: datetime, conversation: str | None = None) -> tuple[LaneState, ...]:
-    """A lane with nothing left: the whole account's, or one conversation's where there is one."""
-    if conversation is None:
-        return (LaneState("global", 0, until.timestamp()),)
-    return (LaneState(CHANNEL_LANE, 0, until.timestamp(), conversation),) if conversation else ()
-
-
-def _ban_s(error: discord.HTTPException) -> float:
-    try:
-        return float(error.response.headers["Retry-After"])
-    except (KeyError, ValueError):
-        return BAN_S
-
-
-def _unwelcome(error: Exception) -> Told:
-    if isinstance(error, discord.LoginFailure):
-        return Told("the token is refused; make a new one in the developer portal", 401)
-    code = error.code if isinstance(error, discord.ConnectionClosed) else 4014
-    return Told(_CLOSES.get(code, "the gateway closed the connection"), codes=(str(code), "broken"))
-
-
-_CLOSES = {
-    4004: "the gateway refuses the token; make a new one in the developer portal",
-    4014: "the gateway refuses privileged intents: switch on Message Content (and Server Members for member_joins) "
-    "for this bot in the developer portal",
-}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from adapters.sandbox.world import Message
 from gateway.clock import SystemClock
 from gateway.model.content import Document
 from gateway.model.delivery import Draft, FaultError, InConversation, Part, Receipt, Target, Timeline
-from gateway.model.events import PlatformEvent
+from gateway.model.events import MessageReceived, PlatformEvent
 from gateway.model.ids import AccountId, ConversationId, DraftId, MessageRef, WorkspaceId
 from gateway.model.secret import Secret
 from gateway.ports import Arrival, Clock
@@ -163,6 +163,16 @@ class Listener:
     async def stop(self) -> None:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+
+
+def texts(events: Sequence[PlatformEvent]) -> list[str]:
+    return [event.text for event in events if isinstance(event, MessageReceived)]
+
+
+async def forgotten(rig: Rig) -> None:
+    """Minutes pass: no session is left to resume."""
+    await until(lambda: rig.face.gateway.open_sockets() == 0)
+    rig.face.gateway.forget()
 
 
 @asynccontextmanager
