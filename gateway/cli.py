@@ -85,12 +85,18 @@ def run(
 @app.command()
 def sandbox(
     port: Annotated[int, typer.Option(help="The control's port; 0 is any free one.", min=0, max=HIGHEST_PORT)] = 0,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="Write a configuration for a gateway in that world.")
+    ] = None,
+    agent: Annotated[str, typer.Option(help="The agent in that configuration, as module:function.")] = "",
     as_json: Json = False,
 ) -> None:
     """Run a world of five networks on this machine, without credentials."""
     from gateway.running import serve_sandbox
 
-    _guarded(lambda: serve_sandbox(port, as_json=as_json))
+    if agent and config is None:
+        fail("--agent is written to a configuration: name it with --config", USAGE)
+    _guarded(lambda: serve_sandbox(port, as_json=as_json, config=config, handler=agent))
 
 
 @app.command()

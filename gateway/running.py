@@ -10,9 +10,10 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
-from gateway import logs, wiring
+from gateway import logs, trial, wiring
 from gateway.agent import AgentError
 from gateway.api.local import EndpointError
 from gateway.books import StoreError
@@ -34,10 +35,12 @@ def serve(config: Config, *, log_json: bool = False, level: int = logging.INFO) 
         raise RunError(str(error)) from error
 
 
-def serve_sandbox(port: int, *, as_json: bool = False) -> int:
-    """Run a sandbox until a signal; prints where everything is."""
+def serve_sandbox(port: int, *, as_json: bool = False, config: Path | None = None, handler: str = "") -> int:
+    """Run a sandbox until a signal; prints where everything is; writes ``config`` for it where one is named."""
     try:
-        return asyncio.run(_sandbox(port, as_json=as_json))
+        return asyncio.run(_sandbox(port, config, handler, as_json=as_json))
+    except trial.TrialError as error:
+        raise RunError(str(error)) from error
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -75,26 +78,27 @@ async def _end(gateway: wiring.Gateway, starting: asyncio.Task[None]) -> None:
         stopping.result()
 
 
-async def _sandbox(port: int, *, as_json: bool) -> int:
+async def _sandbox(port: int, config: Path | None, handler: str, *, as_json: bool) -> int:
     world = await wiring.sandbox()(port=port)
     try:
+        faces = {name: {"url": face.url, **face.account()} for name, face in world.faces.items()}
+        if config is not None:
+            trial.write(config, faces, handler)
         async with _until_signal() as stopped:
-            _print_world(world, as_json=as_json)
+            _print_world(world.url, faces, config, as_json=as_json)
             await stopped
     finally:
         await world.stop()
     return 0
 
 
-def _print_world(world: Any, *, as_json: bool) -> None:
-    faces = {name: {"url": face.url, **face.account()} for name, face in world.faces.items()}
+def _print_world(control: str, faces: dict[str, dict[str, Any]], config: Path | None, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"control": world.url, "networks": faces}), flush=True)  # noqa: T201 - it is the output
+        print(json.dumps({"control": control, "networks": faces}), flush=True)  # noqa: T201 - it is the output
         return
-    lines = [
-        f"The sandbox is up. Control: {world.url}",
-        *(f"  {name:<10} {face['url']}" for name, face in faces.items()),
-    ]
+    lines = [f"The sandbox is up. Control: {control}", *(f"  {name:<10} {face['url']}" for name, face in faces.items())]
+    if config is not None:
+        lines.append(f"A gateway for it: multihome run --config {config}")
     print("\n".join([*lines, "Stop it with Ctrl-C."]), flush=True)  # noqa: T201 - it is the output
 
 

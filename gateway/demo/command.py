@@ -15,6 +15,7 @@ from gateway.demo.stage import Stage, StageError
 from gateway.demo.story import FAULTS, Story, Wishes
 from gateway.demo.view import View
 from gateway.running import RunError
+from gateway.trial import toml
 
 READY_TIMEOUT_S = 30.0
 ZERO = ("lost", "doubled", "out_of_order", "sent_while_suspended")
@@ -90,15 +91,4 @@ def _write_config(stage: Stage, wishes: Wishes) -> None:
         ),
         ("[agent]", {"handler": "gateway.demo.hello:reply"}),
     ]
-    text = "\n".join(
-        "\n".join([head, *(f"{key} = {_toml(value)}" for key, value in keys.items())]) for head, keys in tables
-    )
-    (stage.folder / "multihome.toml").write_text(text + "\n")
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return json.dumps(value)
+    (stage.folder / "multihome.toml").write_text(toml(tables))
