@@ -6,116 +6,103 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, text, update
+from sqlalchemy import Select, Update, bindparam, func, insert, literal_column, null, select, text, update
 
 from gateway.books import Move
 from gateway.model.delivery import Delivery, InConversation, State
 from gateway.model.ids import AccountId
-from gateway.store.codec import DELIVERY, delivery, encode, micros, micros_or_none, scrub
-from gateway.store.orders import go_on_all
+from gateway.store.codec import encode, micros, micros_or_none, scrub
+from gateway.store.hot import Batched, given, literal
+from gateway.store.orders import fetched, go_on
 from gateway.store.room import Room
 from gateway.store.schema import OPEN, deliveries, media_uses
 from gateway.store.transaction import Transaction
 from gateway.store.writer import single
 
 _d = deliveries.c
-UNSENT = "state IN ('waiting', 'queued', 'held')"
 _mine = _d.workspace == bindparam("of")
-_this = (_mine, _d.id == bindparam("name"), text(f"deliveries.{UNSENT}"))
-
+UNSENT = "deliveries.state IN ('waiting', 'queued', 'held')"
 MOVES = frozenset({State.WAITING, State.QUEUED, State.HELD, State.REFUSED, State.EXPIRED})
 
-ORDER_OF = select(_d.order_key).where(*_this)
-STAY = (
-    update(deliveries)
-    .where(*_this)
-    .values(
-        state=bindparam("next"),
-        due_at=bindparam("due"),
-        reason=bindparam("because"),
-        changed_at=bindparam("now"),
-        expires_at=func.coalesce(bindparam("expires"), _d.expires_at),
+
+def _find(n: int) -> Select[Any]:
+    rows = given("id", n)
+    return select(_d.id, _d.seq, _d.order_key).where(_mine, _d.id == rows.c.id, text(UNSENT))
+
+
+def _stay(n: int) -> Update:
+    rows = given("seq state due_at reason now expires_at", n)
+    return (
+        update(deliveries)
+        .where(_mine, _d.seq == rows.c.seq)
+        .values(
+            state=rows.c.state,
+            due_at=rows.c.due_at,
+            reason=rows.c.reason,
+            changed_at=rows.c.now,
+            expires_at=func.coalesce(rows.c.expires_at, _d.expires_at),
+        )
     )
-)
-GO = STAY.values(
-    account=bindparam("to"),
-    order_key=bindparam("order"),
-    draft=bindparam("draft_json"),
-    conversation=bindparam("where"),
-    parts=None,
-    sent=None,
-    sent_n=0,
-)
-FETCH = select(*DELIVERY).where(_mine, _d.id == bindparam("name"))
+
+
+def _go(n: int) -> Update:
+    """Elsewhere, planned anew."""
+    rows = given("seq account order_key conversation draft", n)
+    there = {name: rows.c[name] for name in ("account", "order_key", "conversation", "draft")}
+    anew = {"parts": null(), "sent": null(), "sent_n": literal_column("0")}
+    return update(deliveries).where(_mine, _d.seq == rows.c.seq).values(**there, **anew)
+
+
+FIND = Batched(_find)
+"""(id,) -> (id, seq, order key) of those that may still move."""
+STAY = Batched(_stay)
+GO = Batched(_go)
 RESCUE = (
     update(deliveries)
-    .where(_mine, _d.state == State.SENDING.value, text(f"deliveries.{OPEN}"))
+    .where(_mine, _d.state == literal(State.SENDING), text(f"deliveries.{OPEN}"))
     .values(state=State.UNCERTAIN.value, due_at=bindparam("due"))
 )
 LATE = select(_d.seq, _d.order_key).where(
-    _mine,
-    text("deliveries.expires_at IS NOT NULL"),
-    _d.expires_at <= bindparam("now"),
-    text(f"deliveries.{UNSENT}"),
-)
-EXPIRE = (
-    update(deliveries)
-    .where(_mine, _d.seq == bindparam("number"))
-    .values(state=State.EXPIRED.value, reason=bindparam("because"), changed_at=bindparam("now"))
+    _mine, text("deliveries.expires_at IS NOT NULL"), _d.expires_at <= bindparam("now"), text(UNSENT)
 )
 HELD = (
     select(_d.seq, _d.order_key)
-    .where(_mine, _d.account == bindparam("from"), _d.state == State.HELD.value)
+    .where(_mine, _d.account == bindparam("from"), _d.state == literal(State.HELD))
     .order_by(_d.seq)
-)
-RETURN = (
-    update(deliveries)
-    .where(_mine, _d.seq == bindparam("number"))
-    .values(state=State.WAITING.value, due_at=bindparam("due"), reason="", changed_at=bindparam("now"))
 )
 
 
 def _move(tx: Transaction, request: tuple[Sequence[Move], datetime]) -> tuple[Delivery, ...]:
-    moves, now = request
-    moved: list[Move] = []
-    orders: list[str] = []
-    for move in moves:
-        before = tx.connection.execute(ORDER_OF, {"of": tx.workspace, "name": move.delivery}).scalar()
-        if before is not None:
-            tx.connection.execute(STAY if move.draft is None else GO, _names(tx, move, now))
-            _keep_pictures(tx, move)
-            moved.append(move)
-            orders += [before, move.order_key]
-    go_on_all(tx, orders)
-    rows = (tx.connection.execute(FETCH, {"of": tx.workspace, "name": move.delivery}).one() for move in moved)
-    return tuple(delivery(tx.workspace, row) for row in rows)
+    moves, now = {move.delivery: move for move in request[0]}, micros(request[1])
+    found = {name: (seq, order) for name, seq, order in FIND.fetch(tx, [(name,) for name in moves])}
+    moving = [(found[name][0], move) for name, move in moves.items() if name in found]
+    STAY.change(tx, [_new_state(seq, move, now) for seq, move in moving])
+    GO.change(tx, [_new_place(seq, move) for seq, move in moving if move.draft])
+    _keep_pictures(tx, [move for _, move in moving])
+    go_on(tx, [order for _, order in found.values()] + [move.order_key for _, move in moving if move.draft])
+    now_there = {one.seq: one for one in fetched(tx, [seq for seq, _ in moving])}
+    return tuple(now_there[seq] for seq, _ in moving)
 
 
-def _names(tx: Transaction, move: Move, now: datetime) -> dict[str, Any]:
-    names = {
-        "of": tx.workspace,
-        "name": move.delivery,
-        "next": move.state.value,
-        "due": micros(move.due_at),
-        "because": scrub(move.reason),
-        "now": micros(now),
-        "expires": micros_or_none(move.expires_at),
-    }
-    if move.draft is None:
-        return names
-    target = move.draft.target
-    return names | {
-        "to": move.account,
-        "order": move.order_key,
-        "draft_json": encode(move.draft),
-        "where": target.conversation if isinstance(target, InConversation) else None,
-    }
+def _new_state(seq: int, move: Move, now: int) -> tuple[Any, ...]:
+    expires_at = micros_or_none(move.expires_at)
+    return seq, move.state.value, micros(move.due_at), scrub(move.reason), now, expires_at
 
 
-def _keep_pictures(tx: Transaction, move: Move) -> None:
-    pictures = move.draft.document.media if move.draft else ()
-    if pictures:
-        uses = [{"workspace": tx.workspace, "sha256": each.sha256, "delivery": move.delivery} for each in pictures]
+def _new_place(seq: int, move: Move) -> tuple[Any, ...]:
+    target = move.draft.target if move.draft else None
+    conversation = target.conversation if isinstance(target, InConversation) else None
+    return seq, move.account, move.order_key, conversation, encode(move.draft)
+
+
+def _keep_pictures(tx: Transaction, moved: Sequence[Move]) -> None:
+    uses = [
+        {"workspace": tx.workspace, "sha256": picture.sha256, "delivery": move.delivery}
+        for move in moved
+        if move.draft
+        for picture in move.draft.document.media
+    ]
+    if uses:
         tx.connection.execute(insert(media_uses).prefix_with("OR IGNORE"), uses)
 
 
@@ -126,14 +113,13 @@ def _rescue(tx: Transaction, due_at: datetime) -> int:
 def _expire(tx: Transaction, now: datetime) -> int:
     late = tx.connection.execute(LATE, {"of": tx.workspace, "now": micros(now)}).all()
     _end(tx, [seq for seq, _ in late], "expired", now)
-    go_on_all(tx, [order for _, order in late])
+    go_on(tx, [order for _, order in late])
     return len(late)
 
 
 def _end(tx: Transaction, seqs: Sequence[int], reason: str, now: datetime) -> None:
-    names = {"of": tx.workspace, "because": reason, "now": micros(now)}
-    if seqs:
-        tx.connection.execute(EXPIRE, [{**names, "number": seq} for seq in seqs])
+    at = micros(now)
+    STAY.change(tx, [(seq, State.EXPIRED.value, at, reason, at, None) for seq in seqs])
 
 
 def _release(tx: Transaction, request: tuple[AccountId, datetime, float]) -> int:
@@ -143,14 +129,12 @@ def _release(tx: Transaction, request: tuple[AccountId, datetime, float]) -> int
     held = tx.connection.execute(HELD, names).all()
     _end(tx, [seq for seq, _ in held if seq in late], "expired while it was held", now)
     home = [seq for seq, _ in held if seq not in late]
-    ramp = timedelta(seconds=ramp_s)
-    back = [
-        {"of": tx.workspace, "number": seq, "now": micros(now), "due": micros(now + at * ramp)}
-        for at, seq in enumerate(home)
-    ]
-    if back:
-        tx.connection.execute(RETURN, back)
-    go_on_all(tx, [order for _, order in held])
+    hours = (micros(now + at * timedelta(seconds=ramp_s)) for at in range(len(home)))
+    at_now = micros(now)
+    STAY.change(
+        tx, [(seq, State.WAITING.value, due_at, "", at_now, None) for seq, due_at in zip(home, hours, strict=True)]
+    )
+    go_on(tx, [order for _, order in held])
     return len(home)
 
 

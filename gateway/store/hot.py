@@ -11,10 +11,21 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import CTE, BindParameter, ClauseElement, Table, bindparam, column, values
+from sqlalchemy import (
+    CTE,
+    BindParameter,
+    ClauseElement,
+    ColumnElement,
+    Table,
+    bindparam,
+    column,
+    literal_column,
+    values,
+)
 from sqlalchemy.dialects.sqlite import dialect
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from gateway.store.transaction import Transaction
 
@@ -25,27 +36,34 @@ Row = Sequence[Any]
 
 
 class Batched:
-    """A statement over ``n`` rows of values, made by ``build(n)``; what else it binds comes after the rows."""
+    """A statement over ``n`` rows of values, made by ``build(n)``. Besides them it binds only the workspace, ``of``."""
 
     def __init__(self, build: Callable[[int], ClauseElement]) -> None:
-        self._sql = cache(lambda n: str(build(n).compile(dialect=dialect(paramstyle="qmark"))))
+        self._build = build
+        self._compiled = cache(self._compile)
 
-    def change(self, tx: Transaction, rows: Sequence[Row], *rest: Any) -> int:
+    def change(self, tx: Transaction, rows: Sequence[Row]) -> int:
         """Run it; returns how many rows it changed. (A cursor's ``rowcount`` knows nothing of WITH ... UPDATE.)"""
         before = tx.raw.total_changes
-        for _ in self._run(tx, rows, rest):
+        for _ in self._run(tx, rows):
             pass
         return tx.raw.total_changes - before
 
-    def fetch(self, tx: Transaction, rows: Sequence[Row], *rest: Any) -> list[Any]:
-        return [row for cursor in self._run(tx, rows, rest) for row in cursor.fetchall()]
+    def fetch(self, tx: Transaction, rows: Sequence[Row]) -> list[Any]:
+        return [row for cursor in self._run(tx, rows) for row in cursor.fetchall()]
 
-    def _run(self, tx: Transaction, rows: Sequence[Row], rest: Row) -> Iterator[sqlite3.Cursor]:
+    def _run(self, tx: Transaction, rows: Sequence[Row]) -> Iterator[sqlite3.Cursor]:
         at = 0
         for size in SIZES:
             while len(rows) - at >= size:
-                yield tx.raw.execute(self._sql(size), [*chain.from_iterable(rows[at : at + size]), *rest])
+                sql, times = self._compiled(size)
+                yield tx.raw.execute(sql, [*chain.from_iterable(rows[at : at + size]), *[tx.workspace] * times])
                 at += size
+
+    def _compile(self, n: int) -> tuple[str, int]:
+        """The SQL, and how often it names the workspace: always after the rows."""
+        compiled = cast("SQLCompiler", self._build(n).compile(dialect=dialect(paramstyle="qmark")))
+        return str(compiled), (compiled.positiontup or []).count("of")
 
 
 def cells(names: Sequence[str], n: int) -> list[tuple[BindParameter[Any], ...]]:
@@ -57,6 +75,11 @@ def given(names: str, n: int) -> CTE:
     """``n`` rows of these columns as something to join with."""
     columns = names.split()
     return values(*(column(name) for name in columns), name="given").data(cells(columns, n)).cte("given")
+
+
+def literal(value: str) -> ColumnElement[str]:
+    """A word of ours, written into the SQL where a partial index or the planner wants to see it."""
+    return literal_column(f"'{value!s}'")
 
 
 def records(table: Table, names: str, n: int) -> list[dict[str, BindParameter[Any]]]:

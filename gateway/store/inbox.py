@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Insert, Update, and_, bindparam, literal_column, select, text, update
+from sqlalchemy import Connection, Insert, Select, Update, and_, bindparam, select, text, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from gateway.books import NewDelivery, StoredEvent
@@ -15,7 +15,7 @@ from gateway.model.events import MemberJoined, MessageDeleted, MessageReceived, 
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, PersonId, WorkspaceId
 from gateway.store.codec import decode_event, encode, micros, scrub
-from gateway.store.hot import Batched, given, records
+from gateway.store.hot import Batched, given, literal, records
 from gateway.store.outbox import Adding, add_all, adding
 from gateway.store.people import known_person
 from gateway.store.room import Room
@@ -39,8 +39,8 @@ def _mark(n: int) -> Update:
     e = events.c
     return (
         update(events)
-        .where(e.seq == rows.c.seq, e.workspace == bindparam("workspace"), text("events.state <> 'handled'"))
-        .values(state=literal_column(f"'{HANDLED}'"), handled_at=rows.c.now)
+        .where(e.seq == rows.c.seq, e.workspace == bindparam("of"), text("events.state <> 'handled'"))
+        .values(state=literal(HANDLED), handled_at=rows.c.now)
     )
 
 
@@ -62,12 +62,17 @@ def _meet(n: int) -> Insert:
     )
 
 
+def _arrived(n: int) -> Select[Any]:
+    rows = given("seq", n)
+    return select(rows.c.seq).join(events, and_(events.c.seq == rows.c.seq, events.c.workspace == bindparam("of")))
+
+
 INSERT = Batched(_insert)
+ARRIVED = Batched(_arrived)
 MARK = Batched(_mark)
 MOVE_CURSORS = Batched(_move_cursors)
 MEET = Batched(_meet)
 _e = events.c
-ARRIVED = select(_e.seq).where(_e.workspace == bindparam("workspace"), _e.seq >= bindparam("first"))
 CURSOR = select(cursors.c.cursor).where(
     cursors.c.workspace == bindparam("workspace"), cursors.c.account == bindparam("account")
 )
@@ -121,7 +126,9 @@ def _record_all(tx: Transaction, requests: Sequence[Arrived]) -> list[tuple[Stor
     rows = [(r, event, body) for r in requests for event, body in zip(r.events, r.encoded, strict=True)]
     first = tx.take("events", len(rows))
     kept = INSERT.change(tx, [_row(tx, first + at, *row) for at, row in enumerate(rows)])
-    seqs = range(first, first + len(rows)) if kept == len(rows) else _which(tx, first)
+    seqs: Iterable[int] = range(first, first + len(rows))
+    if kept < len(rows):
+        seqs = [seq for (seq,) in ARRIVED.fetch(tx, [(seq,) for seq in seqs])]
     stored = {seq: _stored(tx, seq, rows[seq - first]) for seq in seqs}
     MEET.change(tx, list({row[:5]: row for row in _met(tx, [rows[seq - first] for seq in seqs])}.values()))
     at_now = {r.account: (tx.workspace, r.account, r.cursor, micros(r.now)) for r in requests}
@@ -130,10 +137,6 @@ def _record_all(tx: Transaction, requests: Sequence[Arrived]) -> list[tuple[Stor
 
 
 Line = tuple[Arrived, PlatformEvent, bytes]
-
-
-def _which(tx: Transaction, first: int) -> Sequence[int]:
-    return tx.connection.execute(ARRIVED, {"workspace": tx.workspace, "first": first}).scalars().all()
 
 
 def _row(tx: Transaction, seq: int, request: Arrived, event: PlatformEvent, body: bytes) -> tuple[Any, ...]:
@@ -189,7 +192,7 @@ class Handling(NamedTuple):
 
 
 def _handle_all(tx: Transaction, requests: Sequence[Handling]) -> list[tuple[Delivery, ...]]:
-    marked = MARK.change(tx, [(r.seq, micros(r.answers.now)) for r in requests], tx.workspace)
+    marked = MARK.change(tx, [(r.seq, micros(r.answers.now)) for r in requests])
     if marked < len(requests):
         if len(requests) > 1:
             raise Regroup

@@ -2,69 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, literal_column, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from gateway.model.delivery import Delivery, State
 from gateway.store.codec import DELIVERY, delivery
+from gateway.store.hot import Batched, given, literal
 from gateway.store.schema import OPEN, deliveries
 from gateway.store.transaction import Transaction
 
-OPEN_DELIVERIES = text(f"deliveries.{OPEN}")
-"""Said exactly like the condition of the partial index, or SQLite doesn't use it."""
-
 _d = deliveries.c
-_order = and_(_d.workspace == bindparam("of"), _d.order_key == bindparam("line"), OPEN_DELIVERIES)
+_b = deliveries.alias("b")
+_mine = _d.workspace == bindparam("of")
 
 
-def _is(state: State) -> ColumnElement[bool]:
-    return _d.state == literal_column(f"'{state.value}'")
+def _look(n: int) -> Select[Any]:
+    orders = given("order_key", n)
+    of = and_(_b.c.workspace == bindparam("of"), _b.c.order_key == orders.c.order_key, text(f"b.{OPEN}"))
+
+    def first(state: State, *conditions: ColumnElement[bool]) -> Any:
+        return select(func.min(_b.c.seq)).where(of, _b.c.state == literal(state), *conditions).scalar_subquery()
+
+    doubtful = and_(_b.c.state == literal(State.UNCERTAIN), _b.c.due_at.is_not(None))
+    return select(
+        orders.c.order_key,
+        exists().where(of, or_(_b.c.state == literal(State.SENDING), doubtful)),
+        first(State.QUEUED, _b.c.sent_n > literal_column("0")),
+        first(State.WAITING),
+        first(State.QUEUED),
+        first(State.HELD),
+    )
 
 
-def _first(state: State) -> ColumnElement[Any]:
-    return select(func.min(_d.seq)).where(_order, _is(state)).scalar_subquery()
+def _demote(n: int) -> Update:
+    rows = given("order_key head", n)
+    these = (_d.order_key == rows.c.order_key, _d.state == literal(State.QUEUED), _d.seq != rows.c.head)
+    queued = update(deliveries).where(_mine, *these, text(f"deliveries.{OPEN}"))
+    return queued.values(state=literal(State.WAITING))
 
 
-_on_the_way = exists().where(_order, or_(_is(State.SENDING), and_(_is(State.UNCERTAIN), _d.due_at.is_not(None))))
-_begun = select(func.min(_d.seq)).where(_order, _is(State.QUEUED), _d.sent_n > 0).scalar_subquery()
-LOOK: Select[Any] = select(_on_the_way, _begun, _first(State.WAITING), _first(State.QUEUED), _first(State.HELD))
-DEMOTE = (
-    update(deliveries).where(_order, _is(State.QUEUED), _d.seq != bindparam("head")).values(state=State.WAITING.value)
-)
-PROMOTE = update(deliveries).where(_d.workspace == bindparam("of"), _d.seq == bindparam("head"))
-PROMOTE = PROMOTE.values(state=State.QUEUED.value)
-FETCH = select(*DELIVERY).where(_d.workspace == bindparam("of"), _d.seq == bindparam("head"))
+def _promote(n: int) -> Update:
+    rows = given("seq", n)
+    return update(deliveries).where(_mine, _d.seq == rows.c.seq).values(state=literal(State.QUEUED))
+
+
+def _fetch(n: int) -> Select[Any]:
+    rows = given("seq", n)
+    return select(*DELIVERY).where(_mine, _d.seq == rows.c.seq)
+
+
+LOOK = Batched(_look)
+"""(order key,) -> (order key, is one on its way, first begun, first waiting, first queued, first held)."""
+DEMOTE = Batched(_demote)
+PROMOTE = Batched(_promote)
+FETCH = Batched(_fetch)
 
 NOBODY = -1
 
 
-def go_on(tx: Transaction, order: str) -> Delivery | None:
-    """Put the right one at the head of this order; returns it when it was waiting until now.
+def go_on(tx: Transaction, orders: Iterable[str]) -> Sequence[int]:
+    """Put the right one at the head of each order; returns the seqs of those that were waiting until now.
 
     What is on its way stays there. What was begun (has parts sent) goes before what is older; what is held blocks.
     """
-    names = {"of": tx.workspace, "line": order}
-    on_the_way, begun, waiting, queued, held = tx.connection.execute(LOOK, names).one()
-    head = _head(on_the_way, begun, [seq for seq in (waiting, queued, held) if seq is not None], held)
-    if queued is not None:
-        tx.connection.execute(DEMOTE, {**names, "head": head})
-    if head == NOBODY or head != waiting:
-        return None
-    tx.connection.execute(PROMOTE, {**names, "head": head})
-    return delivery(tx.workspace, tx.connection.execute(FETCH, {**names, "head": head}).one())
+    looked = LOOK.fetch(tx, [(order,) for order in dict.fromkeys(orders)])
+    heads = [(order, _head(*found), *found[2:4]) for order, *found in looked]
+    demoted = [(order, head) for order, head, _, queued in heads if queued is not None]
+    promoted = [head for _, head, waiting, _ in heads if head == waiting]
+    DEMOTE.change(tx, demoted)
+    PROMOTE.change(tx, [(head,) for head in promoted])
+    return promoted
 
 
-def _head(on_the_way: bool, begun: int | None, firsts: list[int], held: int | None) -> int:
-    if on_the_way or not firsts:
+def fetched(tx: Transaction, seqs: Iterable[int]) -> list[Delivery]:
+    return [delivery(tx.workspace, row) for row in FETCH.fetch(tx, [(seq,) for seq in seqs])]
+
+
+def _head(on_its_way: bool, begun: int | None, *firsts: int | None) -> int:
+    """``firsts``: of the waiting, the queued and the held ones."""
+    there = [seq for seq in firsts if seq is not None]
+    if on_its_way or not there:
         return NOBODY
     if begun is not None:
         return begun
-    first = min(firsts)
-    return NOBODY if first == held else first
-
-
-def go_on_all(tx: Transaction, orders: Iterable[str]) -> None:
-    for order in dict.fromkeys(orders):
-        go_on(tx, order)
+    return NOBODY if min(there) == firsts[-1] else min(there)

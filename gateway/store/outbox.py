@@ -12,7 +12,7 @@ from gateway.books import NewDelivery, Settlement
 from gateway.model.delivery import TRANSITIONS, Delivery, InConversation, Part, State
 from gateway.model.ids import AccountId, DeliveryId, WorkspaceId
 from gateway.store.codec import DELIVERY, delivery, encode, micros, micros_or_none, scrub
-from gateway.store.orders import go_on
+from gateway.store.orders import fetched, go_on
 from gateway.store.outbox_sql import CLAIM, INSERT, KEEP, LOOK, SETTLE, WAITERS
 from gateway.store.room import Room
 from gateway.store.schema import deliveries, media_uses
@@ -42,7 +42,7 @@ class Admission:
         self._tx = tx
         self.rows: list[tuple[Any, ...]] = []
         self.pictures: list[dict[str, str]] = []
-        looked = LOOK.fetch(tx, [(new.draft.key, new.order_key) for new in asked], tx.workspace, tx.workspace)
+        looked = LOOK.fetch(tx, [(new.draft.key, new.order_key) for new in asked])
         self._there = {key: self._by_key(key) for known, key in looked if known}
         self._busy = {order for known, order in looked if not known}
         self._seq = tx.take("deliveries", len(asked))
@@ -135,7 +135,7 @@ def add_all(tx: Transaction, requests: Sequence[Adding]) -> list[tuple[Delivery,
 
 
 def _claim_all(tx: Transaction, requests: Sequence[tuple[DeliveryId, AccountId, bytes, int]]) -> list[bool]:
-    claimed = CLAIM.change(tx, requests, tx.workspace)
+    claimed = CLAIM.change(tx, requests)
     if claimed == len(requests):
         return [True] * claimed
     if len(requests) > 1:
@@ -144,14 +144,17 @@ def _claim_all(tx: Transaction, requests: Sequence[tuple[DeliveryId, AccountId, 
 
 
 def _settle_all(tx: Transaction, requests: Sequence[Settling]) -> list[Delivery | None]:
-    settled = SETTLE.change(tx, [_next(request) for request in requests], tx.workspace)
+    settled = SETTLE.change(tx, [_next(request) for request in requests])
     if settled < len(requests):
         if len(requests) > 1:
             raise Regroup
         return [None]
-    KEEP.change(tx, [_arrived(request) for request in requests if request.receipt is not None], tx.workspace)
-    waiters = dict(WAITERS.fetch(tx, [(request.id,) for request in requests], tx.workspace))
-    return [go_on(tx, waiters[request.id]) if request.id in waiters else None for request in requests]
+    KEEP.change(tx, [_arrived(request) for request in requests if request.receipt is not None])
+    orders = dict(WAITERS.fetch(tx, [(request.id,) for request in requests]))
+    if not orders:
+        return [None] * len(requests)
+    promoted = {one.order_key: one for one in fetched(tx, go_on(tx, orders.values()))}
+    return [promoted.pop(orders[request.id], None) if request.id in orders else None for request in requests]
 
 
 def _next(request: Settling) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""The outbox's batched statements. Each binds its rows first, then the workspace as often as it says it."""
+"""The outbox's statements, each for a whole batch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from gateway.model.delivery import TRANSITIONS, State
-from gateway.store.hot import Batched, given, records
+from gateway.store.hot import Batched, given, literal, records
 from gateway.store.schema import OPEN, deliveries, sent_parts
 
 _d = deliveries.c
@@ -65,7 +65,7 @@ def _claim(n: int) -> Update:
         update(deliveries)
         .where(_d.workspace == _workspace, _d.id == rows.c.id, _d.account == rows.c.account, text(claimable))
         .values(
-            state=literal_column(f"'{State.SENDING.value}'"),
+            state=literal(State.SENDING),
             attempts=_d.attempts + _ONE,
             parts=func.coalesce(_d.parts, rows.c.parts),
             changed_at=rows.c.now,

@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,8 @@ def raw(store: SqlStore) -> sqlite3.Connection:
     return store._writer._tx.raw
 
 
-@contextmanager
-def together(store: SqlStore):
+@asynccontextmanager
+async def together(store: SqlStore):
     """What is asked for inside waits for one transaction."""
     go, started = threading.Event(), threading.Event()
 
@@ -46,7 +46,8 @@ def together(store: SqlStore):
         assert go.wait(10)
 
     held = store._write(single(hold), None)
-    assert started.wait(10)
+    while not started.is_set():
+        await asyncio.sleep(0.001)
     try:
         yield held
     finally:
@@ -78,7 +79,7 @@ async def test_one_commit_and_one_call_into_the_loop_for_all(store: SqlStore, mo
     call = loop.call_soon_threadsafe
     monkeypatch.setattr(loop, "call_soon_threadsafe", lambda *args: (calls.append(args), call(*args)))
     with statements(store) as seen:
-        with together(store) as held:
+        async with together(store) as held:
             tasks = [asyncio.create_task(store.add([new(f"d{n}")], NOW)) for n in range(100)]
             tasks += [asyncio.create_task(store.once(f"k{n}", NOW)) for n in range(100)]
             await asyncio.sleep(0)
@@ -90,7 +91,7 @@ async def test_one_commit_and_one_call_into_the_loop_for_all(store: SqlStore, mo
 
 async def test_a_batch_is_bounded(store: SqlStore) -> None:
     with statements(store) as seen:
-        with together(store) as held:
+        async with together(store) as held:
             tasks = [asyncio.create_task(store.once(f"k{n}", NOW)) for n in range(BATCH_MAX + 1)]
             await asyncio.sleep(0)
         await everybody(held, *tasks)
@@ -99,7 +100,7 @@ async def test_a_batch_is_bounded(store: SqlStore) -> None:
 
 async def test_a_bad_one_fails_alone(store: SqlStore) -> None:
     await store.add([new("taken")], NOW)
-    with together(store):
+    async with together(store):
         asked = [store.add([new(f"d{n}")], NOW) for n in range(20)]
         asked.insert(7, store.add([new("lost"), clash("other")], NOW))
         tasks = [asyncio.create_task(each) for each in (*asked, store.once("k", NOW))]
@@ -116,8 +117,9 @@ async def test_all_bad_ones_fail_each_with_its_own_reason(store: SqlStore) -> No
         raise LookupError(why)
 
     kind = single(refuse)
-    with together(store):
+    async with together(store):
         asked = [store._write(kind, why) for why in ("a", "b")]
+        await asyncio.sleep(0)
     assert [error.args for error in await everybody(*asked)] == [("a",), ("b",)]
 
 
@@ -139,14 +141,15 @@ async def test_one_kind_runs_in_the_order_of_asking(store: SqlStore) -> None:
         return [request * 10 for request in requests]
 
     first, second = Kind(run), Kind(run)
-    with together(store):
+    async with together(store):
         asked = [store._write(second if n % 3 else first, n) for n in range(9)]
+        await asyncio.sleep(0)
     assert await everybody(*asked) == [n * 10 for n in range(9)]
     assert runs == [[0, 3, 6], [1, 2, 4, 5, 7, 8]]
 
 
 async def test_a_caller_who_left_changes_nothing(store: SqlStore) -> None:
-    with together(store):
+    async with together(store):
         tasks = [asyncio.create_task(store.once(key, NOW)) for key in "abc"]
         await asyncio.sleep(0)
         tasks[1].cancel()
@@ -157,7 +160,7 @@ async def test_a_caller_who_left_changes_nothing(store: SqlStore) -> None:
 
 async def test_closing_writes_what_is_queued(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path / 'my.db'}")
-    with together(store):
+    async with together(store):
         tasks = [asyncio.create_task(store.once(f"k{n}", NOW)) for n in range(BATCH_MAX * 2)]
         await asyncio.sleep(0)
         closing_ = asyncio.create_task(store.aclose())
@@ -177,7 +180,7 @@ async def test_a_full_disk_is_told_and_loses_nothing(store: SqlStore) -> None:
     (pages,) = raw(store).execute("PRAGMA page_count").fetchone()
     raw(store).execute(f"PRAGMA max_page_count={pages + 8}")
     huge = structs.replace(new("huge").draft, document=Document(((Text("x" * 300_000),),)))
-    with together(store):
+    async with together(store):
         tasks = [
             asyncio.create_task(store.add([each], NOW))
             for each in (new("small"), structs.replace(new("huge"), draft=huge), new("tiny"))
