@@ -1,1 +1,1 @@
-"""One folder per platform, all of the same four files; ``border`` translates exceptions, ``sandbox`` plays the world."""
+"""One folder per platform, all of the same four files; ``border`` translates exceptions, ``sandbox`` is the world."""
