@@ -40,7 +40,7 @@ def toml(tables: Tables) -> str:
 
 def _tables(accounts: list[dict[str, Any]], folder: Path, handler: str) -> Tables:
     """With short pauses: nobody tries things for half-hours."""
-    pauses = {"probe_first_s": 1.0, "probe_longest_s": 5.0, "ramp_s": 0.5}
+    pauses = {"health_check_s": 10.0, "probe_first_s": 1.0, "probe_longest_s": 5.0, "ramp_s": 0.5}
     yield "[gateway]", {"database": f"sqlite:///{folder / 'multihome.db'}", **pauses}
     for one in accounts:
         yield "[[accounts]]", one
