@@ -132,11 +132,12 @@ class Run:
                 live = []
             if connection:
                 yield from self._parsed(self._of_connection, event, data)
-                if self._session_began():
-                    yield []
             else:
                 live.extend(self._parsed(self._of_people, event, data))
+            began = self._session_began()
             self._position.heard(sequence)
+            if began:
+                yield []
         if live:
             yield live
 

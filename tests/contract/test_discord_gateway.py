@@ -137,6 +137,15 @@ async def test_sending_goes_on_while_the_gateway_is_down(rig: Rig) -> None:
 
 
 async def test_a_connection_that_keeps_breaking_is_a_fault(rig: Rig) -> None:
+    account = await rig.open()
+    async with listening(rig, account) as listener:
+        for count in range(20):
+            rig.face.cut_streams()
+            await until(lambda count=count: len(rig.face.gateway.resumed) > count or listener.fault)
+        assert (await listener.failed()).fault.kind is FaultKind.NETWORK
+
+
+async def test_a_gateway_that_lets_nobody_stay_is_a_fault(rig: Rig) -> None:
     rig.face.faults.add(Rule(Trouble.REFUSE, code="4000", on="stream"))
     account = await rig.open(clock=Restless())
     assert (await Listener(account).failed()).fault.kind is FaultKind.NETWORK

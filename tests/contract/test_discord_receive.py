@@ -27,6 +27,7 @@ from tests.contract.discord_rig import (
     listening,
     send_all,
     texts,
+    until,
 )
 
 
@@ -163,22 +164,40 @@ async def test_a_short_absence_is_resumed(rig: Rig) -> None:
     assert rig.face.gateway.identified == ["agent"]
 
 
-async def test_a_session_is_resumed_only_when_its_beginning_was_read(rig: Rig) -> None:
-    account = await rig.open(watch=(rig.face.general, rig.face.announcements))
+@pytest.mark.parametrize("stored", range(1, 6))
+async def test_a_crash_after_any_arrival_loses_nothing(rig: Rig, stored: int) -> None:
+    """A session is resumed only when all that was before it has been read."""
+    lounge = rig.face.open_channel("lounge")
+    places = (rig.face.general, rig.face.announcements, lounge)
+    account = await rig.open(watch=places[:2])
     async with listening(rig, account) as listener:
-        pass
+        cursor = listener.cursor
     await forgotten(rig)
-    for place in (rig.face.general, rig.face.announcements):
+    for place in places:
         rig.face.say("ana", "group", f"missed in {place}", channel=place)
-    stream, seen, cursor = account.events(listener.cursor), [], listener.cursor
-    while not seen:
+    stream, seen = account.events(cursor), []
+    for _ in range(stored):
         events, cursor = await anext(stream)
-        seen += texts(list(events))
+        seen += texts(events)
     await stream.aclose()  # type: ignore[attr-defined]  # an async generator
     async with listening(rig, account, cursor) as listener:
-        await listener.heard(1)
+        rig.face.say("ana", "group", "end")
+        await until(lambda: "end" in texts(listener.events))
+        await until(lambda: len(seen + texts(listener.events)) > len(places))
         seen += texts(listener.events)
-    assert sorted(seen) == sorted(f"missed in {place}" for place in (rig.face.general, rig.face.announcements))
+    assert sorted(seen) == sorted(["end", *(f"missed in {place}" for place in places)])
+
+
+async def test_what_history_and_gateway_both_tell_comes_once(rig: Rig) -> None:
+    account = await rig.open(watch=(rig.face.general,))
+    rig.face.faults.add(Rule(Trouble.DELAY, on="read", action="history", delay_s=0.1, count=1))
+    listener = Listener(account)
+    await until(lambda: not rig.face.faults.rules())
+    rig.face.say("ana", "group", "twice told")
+    await until(lambda: listener.events)
+    rig.face.say("ana", "group", "end")
+    assert texts(await listener.heard(2)) == ["twice told", "end"]
+    await listener.stop()
 
 
 async def test_a_first_connection_that_fails_leaves_a_position(rig: Rig) -> None:
