@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam, func, select, text
+from sqlalchemy import BindParameter, ColumnElement, Connection, Select, bindparam, func, select, text, union_all
 
 from gateway.books import SentPart
 from gateway.model.delivery import Delivery, State
 from gateway.model.ids import AccountId, AnnouncementId, DeliveryId, MessageRef, WorkspaceId
 from gateway.store.codec import DELIVERY, delivery, micros, moment
+from gateway.store.hot import literal
 from gateway.store.room import Room
 from gateway.store.schema import deliveries, sent_parts
 
@@ -19,22 +21,12 @@ _d = deliveries.c
 _s = sent_parts.c
 _mine = _d.workspace == bindparam("workspace")
 _here = _d.account == bindparam("account")
-_states = _d.state.in_(bindparam("states", expanding=True))
 _limit: BindParameter[int] = bindparam("limit")
 
 _due = (_mine, _here, text("deliveries.state IN ('queued', 'uncertain')"), _d.due_at.is_not(None))
 READY = select(*DELIVERY).where(*_due, _d.due_at <= bindparam("now")).order_by(_d.due_at, _d.seq).limit(_limit)
 NEXT_DUE = select(func.min(_d.due_at)).where(*_due, _d.due_at > bindparam("after"))
-UNSENT = select(*DELIVERY).where(_mine, _here, _states, _d.seq > bindparam("after")).order_by(_d.seq).limit(_limit)
 ONE = select(*DELIVERY).where(_mine, _d.id == bindparam("id"))
-NEWEST = select(*DELIVERY).where(_mine).order_by(_d.seq.desc()).limit(_limit)
-NEWEST_OF = {
-    (False, False): NEWEST,
-    (True, False): NEWEST.where(_here),
-    (False, True): NEWEST.where(_states),
-    (True, True): NEWEST.where(_here, _states),
-}
-"""By (account given, states given)."""
 COUNTS = select(_d.account, _d.state, func.count()).where(_mine).group_by(_d.account, _d.state)
 ANNOUNCED = select(_d.home).distinct().where(_mine, _d.announcement == bindparam("announcement"))
 SENT = select(_s.delivery, _s.account, _s.part, _s.kind, _s.conversation, _s.ref, _s.at, _s.url).where(
@@ -44,6 +36,31 @@ SENT_OF = SENT.where(_s.delivery == bindparam("delivery")).order_by(_s.seq)
 SENT_SINCE = SENT.where(_s.account == bindparam("account"), _s.at >= bindparam("since")).order_by(_s.at, _s.seq)
 
 WAITS = frozenset({State.WAITING, State.QUEUED, State.HELD})
+
+
+@cache
+def _unsent(states: frozenset[State]) -> Select[Any]:
+    return _listed(states, _d.seq.asc(), _mine, _here, _d.seq > bindparam("after"))
+
+
+@cache
+def _newest(states: frozenset[State], account_given: bool) -> Select[Any]:
+    """Without an account the rows are walked from the newest; the planner would rather sort them all."""
+    if account_given:
+        return _listed(states or frozenset(State), _d.seq.desc(), _mine, _here)
+    walked = select(*DELIVERY).where(_d.workspace.concat(literal("")) == bindparam("workspace"))
+    if states:
+        walked = walked.where(_d.state.in_([state.value for state in sorted(states)]))
+    return walked.order_by(_d.seq.desc()).limit(_limit)
+
+
+def _listed(states: frozenset[State], order: ColumnElement[int], *conditions: ColumnElement[bool]) -> Select[Any]:
+    """State by state along the index, so that a page costs a page however long the list is."""
+    pages = [
+        select(select(_d.seq).where(*conditions, _d.state == literal(state)).order_by(order).limit(_limit).subquery())
+        for state in sorted(states)
+    ]
+    return select(*DELIVERY).where(_d.seq.in_(union_all(*pages))).order_by(order).limit(_limit)
 
 
 def _deliveries(connection: Connection, query: Select[Any], names: dict[str, Any]) -> tuple[Delivery, ...]:
@@ -86,8 +103,8 @@ class Ledger(Room):
     async def unsent(
         self, account: AccountId, *, after: int = 0, limit: int = 500, states: frozenset[State] = frozenset()
     ) -> tuple[Delivery, ...]:
-        names = self._named(account=account, after=after, limit=limit, states=_values(states or WAITS))
-        return await self._read(_deliveries, UNSENT, names)
+        names = self._named(account=account, after=after, limit=limit)
+        return await self._read(_deliveries, _unsent(states or WAITS), names)
 
     async def delivery(self, delivery: DeliveryId) -> Delivery | None:
         found = await self._read(_deliveries, ONE, self._named(id=delivery))
@@ -96,12 +113,8 @@ class Ledger(Room):
     async def deliveries(
         self, *, account: AccountId | None = None, states: frozenset[State] = frozenset(), limit: int = 100
     ) -> tuple[Delivery, ...]:
-        names = self._named(limit=limit)
-        if account is not None:
-            names["account"] = account
-        if states:
-            names["states"] = _values(states)
-        return await self._read(_deliveries, NEWEST_OF[account is not None, bool(states)], names)
+        query = _newest(states, account is not None)
+        return await self._read(_deliveries, query, self._named(account=account or "", limit=limit))
 
     async def sent_parts(self, delivery: DeliveryId) -> tuple[SentPart, ...]:
         return await self._read(_parts, SENT_OF, self._named(delivery=delivery))
@@ -117,7 +130,3 @@ class Ledger(Room):
 
     def _named(self, **names: Any) -> dict[str, Any]:
         return {"workspace": self._workspace, **names}
-
-
-def _values(states: frozenset[State]) -> list[str]:
-    return sorted(state.value for state in states)

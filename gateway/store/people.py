@@ -118,7 +118,10 @@ def _seen(tx: Transaction, identity: Identity, now: datetime) -> PersonId:
     if identity.handle:
         changes |= {"handle": scrub(identity.handle), "handle_folded": _folded(identity.handle)}
     tx.connection.execute(CHANGE.values(**changes), {"of": tx.workspace, "number": face.seq})
-    return face.person
+    if face.id == changes["id"]:
+        return face.person
+    tx.forget()
+    return _join(tx, _members(tx.connection, tx.workspace, face.person)).id
 
 
 def _awaited(tx: Transaction, identity: Identity) -> Face | None:
