@@ -42,7 +42,7 @@ FAVOURITES = frozenset({"favourite", "like", "⭐", "🌟", "❤", "❤️", "�
 
 
 class _Uploaded(msgspec.Struct, frozen=True):
-    id: str
+    id: translate.Id
     url: str | None = None
 
 
@@ -58,10 +58,17 @@ async def open_account(settings: Settings, context: Context) -> MastodonAdapter:
     """The account, without a request: whether it works is for ``check()`` to find out."""
     server = settings.server.strip()
     server = server if "://" in server else f"https://{server}"
-    parts = urlsplit(server)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+    if not _is_address(server):
         raise FaultError(Fault(FaultKind.CONFIG, True, "server: an address like https://mastodon.social is wanted"))
     return MastodonAdapter(server.rstrip("/"), settings, context)
+
+
+def _is_address(server: str) -> bool:
+    try:
+        parts = urlsplit(server)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username and parts.port != 0
+    except ValueError:  # a port that is none
+        return False
 
 
 class MastodonAdapter:
@@ -74,7 +81,7 @@ class MastodonAdapter:
         token = settings.access_token.reveal().strip()
         self._token = Secret(token)
         self._token_can_be_sent = token.isascii() and token.isprintable()
-        self._profile = structs.replace(PROFILE, concurrency=4 * settings.workers)
+        self._profile = PROFILE
         self._here: Here | None = None
         self._learning = asyncio.Lock()
         self._memory = Memory()
@@ -136,8 +143,8 @@ class MastodonAdapter:
             self._memory.keep(status, here, self._memory.root_of(status))
         except ValueError as error:
             raise FaultError(Fault(FaultKind.SERVER, False, f"the answer names {error}")) from error
-        at = translate.aware(status.created_at)
-        return Receipt(ref, at, status.url, self._lanes(headers))
+        url = status.url if status.url and len(status.url) <= translate.URL_MAX else None
+        return Receipt(ref, translate.aware(status.created_at), url, self._lanes(headers))
 
     def _lanes(self, headers: dict[str, str]) -> tuple[LaneState, ...]:
         told = window(headers, self._context.clock.now())
@@ -175,7 +182,7 @@ class MastodonAdapter:
         reply_to = translate.parse_ref(part.previous).id if part.previous else part.body.get("reply_to")
         files = len(part.body.get("media", ()))
         private = translate.is_private(part.body["visibility"])
-        if (status.in_reply_to_id, len(status.media_attachments)) != (reply_to, files):
+        if (status.in_reply_to_id, len(status.media_attachments or ())) != (reply_to, files):
             return False
         if translate.is_private(status.visibility) != private:  # a silenced account's public posts become unlisted
             return False

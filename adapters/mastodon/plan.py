@@ -136,6 +136,8 @@ def _place(draft: Draft, usual: str) -> Place:
 
 def _answer(draft: Draft, target: InConversation, usual: str) -> Place:
     level, _, rest = target.conversation.partition("|")
+    if level != "direct" and not (level in ("open", "private") and rest):
+        raise _refused(FaultKind.TARGET_REFUSED, "the conversation is not one of this platform's")
     ref = parse_ref(draft.in_reply_to) if draft.in_reply_to else None
     visibility = narrowest(usual, "unlisted" if level == "open" and ref is None else "public")
     visibility = narrowest(visibility, level if level in ("private", "direct") else "public")

@@ -65,19 +65,14 @@ class Answer:
         self._shape = shape
 
     def json(self) -> Any:
-        """The struct that was asked for; ValueError for anything else.
-
-        A refusal has none for the library, which loses its words on every endpoint that answers with lists.
-        """
-        if not self.ok:
-            raise ValueError("a refusal")
+        """The struct that was asked for; ValueError for anything else, refusals among it."""
         try:
             return msgspec.json.decode(self.content, type=self._shape)
         except (msgspec.MsgspecError, RecursionError) as error:
             raise ValueError(str(error)) from None
 
     def refusal(self) -> str | None:
-        """The words of a refusal; None where they are not an API's."""
+        """The words of a refusal; None where they are not an API's. (The library loses them where it wants a list.)"""
         try:
             return None if self.ok else msgspec.json.decode(self.content, type=Refusal).error
         except (msgspec.MsgspecError, RecursionError):

@@ -11,14 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from msgspec import Struct, field, structs
+from msgspec import Meta, Struct, field, structs
 
 from adapters.mastodon.markup import paragraphs
 from adapters.mastodon.profile import NAME
 from gateway.model.capabilities import Limits
 from gateway.model.content import Document, Link, Mention, Paragraph, Text, spans
+from gateway.model.delivery import Fault, FaultError, FaultKind
 from gateway.model.events import Kind, MessageDeleted, MessageEdited, MessageReceived, Reacted
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, ConversationId, MessageRef
@@ -26,52 +27,61 @@ from gateway.model.ids import AccountId, ConversationId, MessageRef
 PEOPLE_MAX = 10
 """A direct message to more people than this is answered to its author alone."""
 
+URL_MAX = 2_000
+LANGUAGE_MAX = 35
+
 _NAME = re.compile(r"[\w.-]{1,64}(?:@[\w.:-]{1,253})?")
 _WIDTHS = ("public", "unlisted", "private", "direct")
+
+
+Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
+"""Numbers on Mastodon, other words elsewhere; they go into paths and references, so nothing else may be in them."""
 
 
 class Account(Struct, frozen=True):
     """An account as the API shows it. ``acct`` has no domain where the account is the instance's own."""
 
-    id: str
+    id: Id
     acct: str
-    display_name: str = ""
-    url: str = ""
+    display_name: str | None = None
 
 
 class Mentioned(Struct, frozen=True):
-    id: str
+    id: Id
     acct: str
-    url: str = ""
+    url: str | None = None
 
 
 class Attachment(Struct, frozen=True):
-    id: str
-    type: str = ""
+    id: Id
+    type: str | None = None
     url: str | None = None
     description: str | None = None
 
 
 class Status(Struct, frozen=True):
-    """The fields of a status that mean something here; the API shows some forty more."""
+    """The fields of a status that mean something here; the API shows some forty more.
 
-    id: str
+    What is not needed may be null: servers besides Mastodon are not of one mind about it.
+    """
+
+    id: Id
     created_at: datetime
     account: Account
     visibility: str
-    content: str = ""
-    spoiler_text: str = ""
+    content: str | None = None
+    spoiler_text: str | None = None
     url: str | None = None
     language: str | None = None
     edited_at: datetime | None = None
-    in_reply_to_id: str | None = None
-    in_reply_to_account_id: str | None = None
-    mentions: list[Mentioned] = field(default_factory=list)
-    media_attachments: list[Attachment] = field(default_factory=list)
+    in_reply_to_id: Id | None = None
+    in_reply_to_account_id: Id | None = None
+    mentions: list[Mentioned] | None = None
+    media_attachments: list[Attachment] | None = None
 
 
 class Notification(Struct, frozen=True):
-    id: str
+    id: Id
     type: str
     account: Account
     status: Status
@@ -81,7 +91,7 @@ class Notification(Struct, frozen=True):
 class Numbered(Struct, frozen=True):
     """What every entity has, for going on past one that is otherwise broken."""
 
-    id: str
+    id: Id
 
 
 class Above(Struct, frozen=True):
@@ -141,7 +151,7 @@ class Here(Struct, frozen=True):
 
     def identity(self, account: Account) -> Identity:
         """Its id is the full name; its handle is the name as it is written on this instance."""
-        return Identity(NAME, self.full(account.acct).casefold(), account.acct, account.display_name[:200])
+        return Identity(NAME, self.full(account.acct).casefold(), account.acct, (account.display_name or "")[:200])
 
     def local(self, text: str) -> str:
         """The text with the instance's own people named as it names them; not every server knows them otherwise."""
@@ -165,28 +175,36 @@ class Ref(NamedTuple):
 
 
 def parse_ref(ref: MessageRef) -> Ref:
+    """Raises FaultError for a reference that was not made here."""
+    if ref.count("|") != 2:
+        raise FaultError(Fault(FaultKind.TARGET_REFUSED, True, "the message is not one of this platform's"))
     status, visibility, people = ref.split("|")
     return Ref(status, visibility, tuple(people.split(",")) if people else ())
 
 
 def ref_of(status: Status, here: Here) -> MessageRef:
-    """The reference of a status. Of somebody's the author is to be mentioned, of ours those whom it mentions."""
+    """The reference of a status. Of somebody's the author is to be mentioned, of ours those whom it mentions.
+
+    ValueError when the author's name can't be one.
+    """
     own = status.account.id == here.id
-    people = (
-        [here.full(m.acct) for m in status.mentions if m.id != here.id] if own else [here.full(status.account.acct)]
-    )
+    people = _others(status, here) if own else [here.full(status.account.acct)]
     return MessageRef(f"{status.id}|{width(status.visibility)}|{','.join(people[:PEOPLE_MAX])}")
 
 
 def conversation_of(status: Status, here: Here, root: str) -> ConversationId:
+    """The thread, or for a direct message the people it is between. ValueError as for :func:`ref_of`."""
     visibility = width(status.visibility)
     if visibility != "direct":
         return ConversationId(f"{'private' if visibility == 'private' else 'open'}|{root}")
-    names = [(status.account.id, status.account.acct), *((m.id, m.acct) for m in status.mentions)]
-    people = sorted({here.full(acct) for number, acct in names if number != here.id})
-    return ConversationId(
-        f"direct|{','.join(people if len(people) <= PEOPLE_MAX else [here.full(status.account.acct)])}"
-    )
+    author = [here.full(status.account.acct)] if status.account.id != here.id else []
+    people = sorted({*author, *_others(status, here)})
+    return ConversationId(f"direct|{','.join(people if len(people) <= PEOPLE_MAX else author)}")
+
+
+def _others(status: Status, here: Here) -> list[str]:
+    """Whom a status mentions besides us, where their names can be ones."""
+    return [here.full(m.acct) for m in status.mentions or () if m.id != here.id and _NAME.fullmatch(m.acct)]
 
 
 def width(visibility: str) -> str:
@@ -267,7 +285,7 @@ def document(status: Status, here: Here) -> Document:
 
 def _said(status: Status, here: Here) -> Document:
     """A status as it stands: its warning, its text, and an address for each of its files."""
-    pages = {m.url: m for m in status.mentions}
+    pages = {m.url: m for m in status.mentions or ()}
 
     def mentioned(url: str) -> Mention | None:
         found = pages.get(url)
@@ -278,10 +296,11 @@ def _said(status: Status, here: Here) -> Document:
     warning: list[Paragraph] = [(Text(" ".join(status.spoiler_text.split())[:500]),)] if status.spoiler_text else []
     files = [
         (Link(file.url, f"{file.type or 'file'}: {file.description or 'no description'}"[:1_600]),)
-        for file in status.media_attachments[:PEOPLE_MAX]
-        if file.url and file.url.startswith(("http://", "https://"))
+        for file in (status.media_attachments or ())[:PEOPLE_MAX]
+        if file.url and len(file.url) <= URL_MAX and file.url.startswith(("http://", "https://"))
     ]
-    return Document((*warning, *paragraphs(status.content, mentioned), *files), language=status.language)
+    language = status.language if status.language and len(status.language) <= LANGUAGE_MAX else None
+    return Document((*warning, *paragraphs(status.content or "", mentioned), *files), language=language)
 
 
 def aware(at: datetime) -> datetime:

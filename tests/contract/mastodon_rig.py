@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from gateway.clock import SystemClock
 from gateway.model.content import Document
 from gateway.model.delivery import Draft, Fault, FaultError, Receipt, Target, Timeline
 from gateway.model.events import MessageReceived, PlatformEvent
-from gateway.model.ids import DEFAULT_WORKSPACE, DraftId
+from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, DraftId
 from gateway.model.secret import Secret
 from gateway.ports import Clock
 from gateway.testing.kit import Bench
@@ -96,7 +97,7 @@ def draft(said: str | Document, target: Target | None = None, **more: Any) -> Dr
     return Draft(
         id=DraftId(f"draft{number}"),
         workspace=DEFAULT_WORKSPACE,
-        account=ACCOUNT,
+        account=AccountId(ACCOUNT),
         target=target or Timeline(),
         document=from_text(said) if isinstance(said, str) else said,
         created_at=datetime.now(UTC),
@@ -156,7 +157,8 @@ class Heard:
         return [event for event in self.events if isinstance(event, MessageReceived)]
 
     async def message(self, text: str) -> MessageReceived:
-        return await self.until(lambda: next((m for m in self.messages() if text in m.text), None))
+        await self.until(lambda: any(text in m.text for m in self.messages()))
+        return next(m for m in self.messages() if text in m.text)
 
 
 @asynccontextmanager
@@ -203,6 +205,7 @@ class Stub:
         self.url = ""
         self.asked: list[str] = []
         self.bodies: list[bytes] = []
+        self.connections = 0
         self._talks: set[asyncio.Task[Any]] = set()
         self.answers: dict[str, Any] = {
             "GET /api/v1/accounts/verify_credentials": reply(ME),
@@ -220,8 +223,10 @@ class Stub:
         task = asyncio.current_task()
         assert task
         self._talks.add(task)
+        self.connections += 1
         try:
-            await self._talk(reader, writer)
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._talk(reader, writer)
         finally:
             writer.transport.abort()
             await asyncio.sleep(0)
@@ -246,10 +251,10 @@ class Stub:
 
 
 @asynccontextmanager
-async def stub_server() -> AsyncGenerator[Stub]:
+async def stub_server(tls: ssl.SSLContext | None = None) -> AsyncGenerator[Stub]:
     stub = Stub()
-    server = await asyncio.start_server(stub.talk, "127.0.0.1", 0)
-    stub.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(stub.talk, "127.0.0.1", 0, ssl=tls)
+    stub.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield stub
     finally:

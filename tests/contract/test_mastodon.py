@@ -318,8 +318,10 @@ async def test_reading_back_looks_at_the_place_too(rig: Rig, account: MastodonAd
     await account.send(plans[0])
     assert isinstance(await account.reconcile(plans[0], since), Receipt)
     assert await account.reconcile(plans[1], since) is Unsure.NOT_SENT
-    private = account.plan(draft("ok", ToPerson(ANA, private=True)), since)[0]
-    assert await account.reconcile(private, since) is Unsure.NOT_SENT
+    open_, private = (account.plan(draft("ok", ToPerson(ANA, private=private)), since)[0] for private in (False, True))
+    await account.send(private)
+    assert isinstance(await account.reconcile(private, since), Receipt)
+    assert await account.reconcile(open_, since) is Unsure.NOT_SENT
 
 
 # Pictures.

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import ssl
 import threading
 import time
 import warnings
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from mastodon import Mastodon
 
 from adapters.mastodon.adapter import MastodonAdapter, open_account
@@ -183,8 +191,19 @@ def said_by_ana(**more: Any) -> dict[str, Any]:
     return {**STATUS, "id": "7", "account": ANA, "mentions": [mention], **more}
 
 
+def note(**status: Any) -> dict[str, Any]:
+    at = "2026-11-22T12:00:00Z"
+    return {"id": "6", "type": "mention", "created_at": at, "account": ANA, "status": said_by_ana(**status)}
+
+
 BROKEN: list[Any] = [
     None,
+    note(id="7|public|eve"),
+    note(id="../../oauth/revoke"),
+    note(id="7" * 100),
+    note(id="7\n"),
+    note(in_reply_to_id="7?x="),
+    note(mentions=[{"id": "1"}]),
     7,
     {},
     {"id": 6},
@@ -301,7 +320,7 @@ TRAPS: dict[str, tuple[bytes, FaultKind, bool]] = {
     "a page that refuses": (reply(b"<html>no</html>", 403), FaultKind.FORBIDDEN, True),
     "a page that knows no such path": (reply(b"<html>no</html>", 404), FaultKind.CONFIG, True),
     "a status of a strange account": (
-        reply({**STATUS, "account": {"id": "1", "acct": "a|b"}, "mentions": [{"id": "2", "acct": "|"}]}),
+        reply({**STATUS, "account": {"id": "9", "acct": "a|b"}}),
         FaultKind.SERVER,
         False,
     ),
@@ -414,6 +433,7 @@ async def test_a_token_follows_no_redirect_away(location: str) -> None:
         fault = (await account.check()).fault
         assert fault
         assert fault.kind is FaultKind.CONFIG
+        assert "redirect" in fault.evidence
         assert len(stub.asked) <= 4
 
 
@@ -459,6 +479,7 @@ async def test_an_answer_that_drips_is_given_up() -> None:
         more.set()
         fault = await task
         assert (fault.kind, fault.certain) == (FaultKind.NETWORK, False)
+        assert "for ever" in fault.evidence
 
 
 async def test_a_token_is_not_taken_for_a_file(rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -483,12 +504,70 @@ async def test_a_token_that_no_header_may_carry_is_a_fault_without_it(rig: Rig, 
         await account.aclose()
 
 
-@pytest.mark.parametrize("server", ["", "ftp://example.org", "https://", "https://me:secret@example.org", "://"])
+@pytest.mark.parametrize(
+    "server", ["", "ftp://example.org", "https://", "https://me:secret@example.org", "://", "https://a.example:port"]
+)
 async def test_a_server_that_is_none_is_said_at_once(rig: Rig, server: str) -> None:
     with pytest.raises(FaultError) as caught:
         await open_account(Settings(server=server, access_token=Secret("t")), rig.bench.context)
     assert caught.value.fault.kind is FaultKind.CONFIG
     assert "secret" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and a certificate for loopback that nobody vouches for, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(1))
+    signed = made.add_extension(here, critical=False).sign(key, hashes.SHA256())
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(secret + signed.public_bytes(Encoding.PEM))
+    return path
+
+
+def _server_side(certificate: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    return context
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused(certificate: Path) -> None:
+    async with stub_server(_server_side(certificate)) as stub:
+        account = await opened(stub.url, Bench(ACCOUNT, SystemClock()))
+        fault = (await account.check()).fault
+        await account.aclose()
+    assert fault
+    assert (fault.kind, fault.certain) == (FaultKind.NETWORK, True)
+    assert "CERTIFICATE_VERIFY_FAILED" in fault.evidence
+    assert stub.asked == []
+
+
+async def test_over_tls_connections_are_kept_and_streams_are_cut(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.mastodon.session._context", ssl.create_default_context(cafile=certificate))
+    silence = asyncio.Event()
+
+    async def hang(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n:)\n")
+        await writer.drain()
+        silence.set()
+        await asyncio.Event().wait()
+
+    async with stub_server(_server_side(certificate)) as stub:
+        stub.answers[STREAM] = hang
+        account = await opened(stub.url, Bench(ACCOUNT, SystemClock()), workers=1)
+        for number in range(5):
+            await send(account, draft(f"hello {number}"))
+        assert stub.connections == 2  # one to read with, one to send
+        async with listening(account):
+            await silence.wait()
+        await account.aclose()
+        assert threads() == []
 
 
 async def test_each_thread_has_a_client_of_its_own(rig: Rig) -> None:

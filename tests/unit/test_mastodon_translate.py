@@ -214,6 +214,54 @@ def test_a_name_that_can_be_none_is_refused(acct: str) -> None:
         message(status(account={"id": "2", "acct": acct}), HERE, ACCOUNT, Thread("7"))
 
 
+def test_what_is_not_needed_may_be_null() -> None:
+    bare = dict.fromkeys(("content", "spoiler_text", "url", "language", "mentions", "media_attachments"))
+    said = msgspec.convert(
+        {
+            **bare,
+            "id": "01HX9Z",
+            "created_at": "2026-11-22T12:00:00",
+            "account": {"id": "2", "acct": "ana@far.example", "display_name": None},
+            "visibility": "unlisted",
+        },
+        Status,
+        strict=False,
+    )
+    event = message(said, HERE, ACCOUNT, Thread("01HX9Z"))
+    assert (event.text, event.at, event.ref) == ("", AT, "01HX9Z|unlisted|ana@far.example")
+
+
+def test_what_was_made_elsewhere_is_refused() -> None:
+    foreign = MessageRef("at://x/y")
+    for conversation, ref in (("did:plc:x", None), ("open", None), ("", None), ("private|", None), ("open|7", foreign)):
+        target = InConversation(ConversationId(conversation))
+        with pytest.raises(FaultError) as caught:
+            bodies("hi", target, in_reply_to=ref)
+        assert (caught.value.fault.kind, caught.value.fault.certain) == (FaultKind.TARGET_REFUSED, True)
+
+
+def test_a_hostile_status_is_cut_to_size() -> None:
+    file = {"id": "9", "type": "image", "url": "https://x.example/" + "a" * 9_000, "description": "d"}
+    said = status("<p>" + "x" * 900_000, spoiler_text="w" * 9_000, language="l" * 9_000, media_attachments=[file] * 90)
+    event = message(
+        structs.replace(said, account=structs.replace(said.account, display_name="n" * 9_000)),
+        HERE,
+        ACCOUNT,
+        Thread("7"),
+    )
+    assert len(msgspec.json.encode(event)) < 80_000
+    assert event.document.language is None
+    assert len(event.author.name) == 200
+
+
+def test_a_strange_name_among_others_is_left_out() -> None:
+    crowd = [{"id": "8", "acct": "a|b"}, {"id": "9", "acct": "bo"}]
+    said = status(visibility="direct", mentions=crowd)
+    assert conversation_of(said, HERE, "7") == "direct|Ana@home.example,bo@home.example"
+    own = status(account={"id": "1", "acct": "agent"}, mentions=crowd)
+    assert ref_of(own, HERE) == "7|public|bo@home.example"
+
+
 def test_ids_sort_as_they_were_made() -> None:
     assert sorted(["10", "9", "113999", "0"], key=order) == ["0", "9", "10", "113999"]
     assert sorted(["01HX9Z", "01HX8A"], key=order) == ["01HX8A", "01HX9Z"]
