@@ -1,9 +1,9 @@
 """Statements for whole batches, and the only place that goes around SQLAlchemy's execution.
 
 SQLAlchemy writes the SQL, the driver runs it. Measured (Python 3.11, SQLite 3.40): a point read costs 16 us of CPU
-through SQLAlchemy and 1.4 us through the driver, an insert 14 and 2.3. What matters more: every step of every statement
-gives the GIL away, and a loaded event loop may keep it for milliseconds (``bench/store.py --busy``). 64 rows written one
-by one beside a spinning thread took 6 ms each, in one statement 0.2 ms. So a batch is few statements, not many rows.
+through SQLAlchemy and 1.4 us through the driver, an insert 14 and 2.3. What matters more: every step of every
+statement gives the GIL away, and a loaded event loop may keep it for milliseconds (``bench/store.py --busy``). 64 rows
+written one by one beside a spinning thread took 6 ms each, in one statement 0.2 ms. So: few statements, not many rows.
 """
 
 from __future__ import annotations
