@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from gateway.books import StoreError
@@ -54,7 +55,9 @@ class Writer:
 
     def __init__(self, transaction: Transaction) -> None:
         self._tx = transaction
-        self._queue: SimpleQueue[Op | None] = SimpleQueue()
+        self._waiting: deque[Op] = deque()
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._asleep = False
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
         self._thread.start()
@@ -64,37 +67,40 @@ class Writer:
         if self._closed:
             raise StoreError("the store is closed")
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._queue.put(Op(kind, request, future))
+        self._waiting.append(Op(kind, request, future))
+        if self._asleep:
+            self._ring()
         return future
+
+    def _ring(self) -> None:
+        """Wake the thread, once: each ring is a system call and gives the GIL away."""
+        self._asleep = False
+        self._bell.put(None)
 
     async def aclose(self) -> None:
         """Write what is queued, then close the connection."""
         if not self._closed:
             self._closed = True
-            self._queue.put(None)
+            self._ring()
         await asyncio.to_thread(self._thread.join)
 
     def _work(self) -> None:
         """The thread: until closed, take what waits and commit it."""
-        open_ = True
-        while open_:
-            batch, open_ = self._take()
-            if batch:
-                _hand_back(batch, self._outcomes(batch))
-                del batch
+        while batch := self._take():
+            _hand_back(batch, self._outcomes(batch))
+            del batch
         self._tx.close()
 
-    def _take(self) -> tuple[list[Op], bool]:
-        batch: list[Op] = []
-        op = self._queue.get()
-        with contextlib.suppress(Empty):
-            while op is not None:
-                batch.append(op)
-                if len(batch) == BATCH_MAX:
-                    return batch, True
-                op = self._queue.get_nowait()
-            return batch, False
-        return batch, True
+    def _take(self) -> list[Op]:
+        """What waits, at least one operation; nothing when closed. A ring too many only makes it look once more."""
+        while not self._waiting:
+            if self._closed:
+                return []
+            self._asleep = True
+            if not self._waiting and not self._closed:  # looked at again: who came before saw it awake
+                self._bell.get()
+            self._asleep = False
+        return [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))]
 
     def _outcomes(self, batch: Sequence[Op]) -> list[Any]:
         """A result or an exception for each operation."""
