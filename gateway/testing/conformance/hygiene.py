@@ -11,10 +11,10 @@ import pytest
 
 from gateway.model.delivery import FaultError
 from gateway.testing.conformance.rig import (
-    Listener,
     Rig,
     approach,
     draft,
+    listen,
     now,
     publish,
     refused,
@@ -38,7 +38,7 @@ class Hygiene:
     async def test_nothing_runs_on_after_closing(self, rig: Rig) -> None:
         threads = _threads()
         adapter, kind = await rig.open(), min(rig.kinds)
-        async with Listener(rig, adapter) as listener:
+        async with listen(rig, adapter) as listener:
             await listener.started()
             text = unique("Anybody there?")
             await approach(rig, adapter, "ana", kind, text)
@@ -53,16 +53,16 @@ class Hygiene:
 
     async def test_closing_while_listening_ends_it(self, rig: Rig) -> None:
         adapter = await rig.open()
-        async with Listener(rig, adapter) as listener:
+        async with listen(rig, adapter) as listener:
             await listener.started()
             await adapter.aclose()
 
     async def test_a_dropped_iterator_can_be_started_again(self, rig: Rig) -> None:
         adapter, kind = await rig.open(), min(rig.kinds)
         for _ in range(3):
-            async with Listener(rig, adapter) as listener:
+            async with listen(rig, adapter) as listener:
                 await listener.started()
-        async with Listener(rig, adapter, listener.cursor) as again:
+        async with listen(rig, adapter, listener.cursor) as again:
             text = unique("Still there?")
             await again.started()
             await approach(rig, adapter, "ana", kind, text)
@@ -85,7 +85,7 @@ class Hygiene:
 async def _an_eventful_life(rig: Rig) -> list[str]:
     """Everything an account goes through; returns what was said to people about it."""
     adapter, told = await rig.open(), []
-    async with Listener(rig, adapter) as listener:
+    async with listen(rig, adapter) as listener:
         await listener.started()
         text = unique("Psst")
         await approach(rig, adapter, "ana", min(rig.kinds), text)

@@ -15,6 +15,7 @@ from gateway.testing.conformance.rig import (
     approach,
     draft,
     hear,
+    listen,
     needs_kind,
     now,
     publish,
@@ -57,7 +58,7 @@ class Receiving:
     async def test_a_reply_names_our_message(self, rig: Rig) -> None:
         needs_kind(rig, Kind.REPLY)
         adapter = await rig.open()
-        async with Listener(rig, adapter) as listener:
+        async with listen(rig, adapter) as listener:
             await listener.started()
             (receipt,) = await send_all(adapter, adapter.plan(draft(rig, unique("What do you think?")), now()))
             text = unique("I like it")
@@ -67,7 +68,7 @@ class Receiving:
     async def test_what_people_change_is_told(self, rig: Rig) -> None:
         _needs_shown(rig, "edit")
         adapter = await rig.open()
-        async with Listener(rig, adapter) as listener:
+        async with listen(rig, adapter) as listener:
             await listener.started()
             first, words = unique("Frist"), [unique("First"), unique("Second")]
             message = await approach(rig, adapter, "ana", min(rig.kinds - {Kind.DIRECT}), first)
@@ -83,7 +84,7 @@ class Receiving:
     async def test_what_people_delete_is_told(self, rig: Rig) -> None:
         _needs_shown(rig, "delete")
         adapter = await rig.open()
-        async with Listener(rig, adapter) as listener:
+        async with listen(rig, adapter) as listener:
             await listener.started()
             text = unique("Wrong window")
             message = await approach(rig, adapter, "ana", min(rig.kinds - {Kind.DIRECT}), text)
@@ -97,7 +98,7 @@ class Receiving:
     async def test_reactions_are_told(self, rig: Rig) -> None:
         _needs_shown(rig, "react")
         adapter = await rig.open()
-        async with Listener(rig, adapter) as listener:
+        async with listen(rig, adapter) as listener:
             await listener.started()
             ref, message = await publish(rig, adapter, unique("What do you think?"))
             rig.meddle("react", "ana", message)
@@ -109,7 +110,7 @@ class Receiving:
 
     async def test_own_messages_do_not_come_back(self, rig: Rig) -> None:
         adapter, kind = await rig.open(), min(rig.kinds)
-        async with Listener(rig, adapter) as listener:
+        async with listen(rig, adapter) as listener:
             await listener.started()
             question = unique("A question")
             await approach(rig, adapter, "ana", kind, question)
@@ -125,7 +126,7 @@ class Receiving:
     async def test_messages_come_in_order(self, rig: Rig, kind: Kind) -> None:
         needs_kind(rig, kind)
         adapter = await rig.open()
-        async with Listener(rig, adapter) as listener:
+        async with listen(rig, adapter) as listener:
             await listener.started()
             texts = [unique("Counting") for _ in range(12)]
             to = (await publish(rig, adapter, unique("To answer")))[1] if kind is Kind.REPLY else None
@@ -138,7 +139,7 @@ class Receiving:
     async def test_what_was_said_while_we_were_away_arrives(self, rig: Rig, kind: Kind) -> None:
         needs_kind(rig, kind)
         adapter = await rig.open()
-        async with Listener(rig, adapter) as listener:
+        async with listen(rig, adapter) as listener:
             await listener.started()
             known = unique("Known")
             to = (await publish(rig, adapter, unique("To answer")))[1] if kind is Kind.REPLY else None
@@ -148,7 +149,7 @@ class Receiving:
         missed = [unique("Missed") for _ in range(25)]
         for text in missed:
             rig.say("ana", kind, text, to=to)
-        async with Listener(rig, await rig.open(), listener.cursor) as again:
+        async with listen(rig, await rig.open(), listener.cursor) as again:
             await again.message(missed[-1])
             live = unique("Live")
             rig.say("ana", kind, live, to=to)
@@ -158,12 +159,12 @@ class Receiving:
     async def test_the_first_position_already_loses_nothing(self, rig: Rig) -> None:
         """Started on an empty account, stopped at once, written to while away."""
         adapter, kind = await rig.open(), _first_contact(rig)
-        async with Listener(rig, adapter) as listener:
+        async with listen(rig, adapter) as listener:
             await listener.started()
         await adapter.aclose()
         text = unique("Too early")
         rig.say("ana", kind, text)
-        async with Listener(rig, await rig.open(), listener.cursor) as again:
+        async with listen(rig, await rig.open(), listener.cursor) as again:
             await again.message(text)
 
     async def test_history_is_not_news(self, rig: Rig) -> None:
@@ -174,7 +175,7 @@ class Receiving:
         rig.say("ana", kind, old)
         new = unique("Just now")
         assert (await hear(rig, adapter, "ana", kind, new)).text
-        async with Listener(rig, adapter) as listener:
+        async with listen(rig, adapter) as listener:
             await listener.started()
             rig.say("ana", kind, unique("Marker"))
             await listener.message("Marker")
@@ -183,7 +184,7 @@ class Receiving:
     async def test_what_was_not_stored_comes_again(self, rig: Rig) -> None:
         """The consumer died between getting an arrival and asking for the next one."""
         adapter, kind = await rig.open(), min(rig.kinds)
-        async with Listener(rig, adapter) as listener:
+        async with listen(rig, adapter) as listener:
             await listener.started()
             known = unique("Known")
             await approach(rig, adapter, "ana", kind, known)
@@ -192,14 +193,14 @@ class Receiving:
         rig.say("ana", kind, text)
         await _read_and_die(adapter, listener.cursor, text)
         await adapter.aclose()
-        async with Listener(rig, await rig.open(), listener.cursor) as again:
+        async with listen(rig, await rig.open(), listener.cursor) as again:
             await again.message(text)
             assert again.messages(known) == []
 
     async def test_what_was_not_stored_comes_again_from_the_same_adapter(self, rig: Rig) -> None:
         """The runtime starts a broken iterator again without closing the account."""
         adapter, kind = await rig.open(), min(rig.kinds)
-        async with Listener(rig, adapter) as listener:
+        async with listen(rig, adapter) as listener:
             await listener.started()
             known = unique("Known")
             await approach(rig, adapter, "ana", kind, known)
@@ -207,12 +208,12 @@ class Receiving:
         text = unique("Read, not stored")
         rig.say("ana", kind, text)
         await _read_and_die(adapter, listener.cursor, text)
-        async with Listener(rig, adapter, listener.cursor) as again:
+        async with listen(rig, adapter, listener.cursor) as again:
             await again.message(text)
 
     async def test_a_malformed_event_is_passed_over(self, rig: Rig) -> None:
         adapter, kind = await rig.open(), min(rig.kinds)
-        async with Listener(rig, adapter) as listener:
+        async with listen(rig, adapter) as listener:
             await listener.started()
             for _ in range(2):
                 rig.strike("malformed_event", count=1, on="any")
@@ -222,7 +223,7 @@ class Receiving:
 
     async def test_a_malformed_event_in_the_gap_is_passed_over(self, rig: Rig) -> None:
         adapter, kind = await rig.open(), min(rig.kinds)
-        async with Listener(rig, adapter) as listener:
+        async with listen(rig, adapter) as listener:
             await listener.started()
             known = unique("Known")
             await approach(rig, adapter, "ana", kind, known)
@@ -230,14 +231,14 @@ class Receiving:
         rig.strike("malformed_event", count=1, on="any")
         text = unique("Missed")
         rig.say("ana", kind, text)
-        async with Listener(rig, adapter, listener.cursor) as again:
+        async with listen(rig, adapter, listener.cursor) as again:
             await again.message(text)
 
     @pytest.mark.parametrize("trouble", ["cut", "outage", "error page"])
     async def test_a_broken_connection_loses_nothing(self, rig: Rig, trouble: str) -> None:
         adapter, kind = await rig.open(), min(rig.kinds)
         known, missed = unique("Known"), [unique("Said in the storm") for _ in range(3)]
-        async with Listener(rig, adapter) as listener:
+        async with listen(rig, adapter) as listener:
             await listener.started()
             await approach(rig, adapter, "ana", kind, known)
             await listener.message(known)
@@ -247,7 +248,7 @@ class Receiving:
             rig.lift()
             heard, cursor = await _heard(listener, missed[-1])
         while not any(missed[-1] in event.text for event in heard):
-            async with Listener(rig, adapter, cursor) as again:
+            async with listen(rig, adapter, cursor) as again:
                 more, cursor = await _heard(again, missed[-1])
                 heard += more
         ids = {event.id: event.text for event in heard}

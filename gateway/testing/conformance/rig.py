@@ -213,9 +213,11 @@ async def until(condition: Callable[[], bool]) -> None:
 class Listener:
     """Reads an adapter's events the way the gateway does: it stores each arrival, then asks for the next."""
 
-    def __init__(self, rig: Rig, adapter: Adapter, cursor: str | None = None) -> None:
-        self._rig = rig
+    def __init__(
+        self, adapter: Adapter, cursor: str | None = None, listening: Callable[[], bool] = lambda: True
+    ) -> None:
         self._adapter = adapter
+        self._listening = listening
         self._pulse = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.events: list[PlatformEvent] = []
@@ -256,7 +258,7 @@ class Listener:
     async def started(self) -> None:
         """Until there is a position to go on from, and the network would tell us what is said."""
         await self.until(lambda: self.cursor is not None)
-        await until(self._rig.listening)
+        await until(self._listening)
 
     async def failed(self) -> Fault:
         """Until events() raises, as it must when the account is lost."""
@@ -276,6 +278,11 @@ class Listener:
         return [e for e in self.events if isinstance(e, MessageReceived) and text in e.text]
 
 
+def listen(rig: Rig, adapter: Adapter, cursor: str | None = None) -> Listener:
+    """A listener that has started only when the network would tell it of a stranger."""
+    return Listener(adapter, cursor, rig.listening)
+
+
 def stream(adapter: Adapter, cursor: str | None) -> AsyncGenerator[tuple[Sequence[PlatformEvent], str]]:
     """The adapter's iterator, closable."""
     return cast("AsyncGenerator[tuple[Sequence[PlatformEvent], str]]", adapter.events(cursor))
@@ -289,7 +296,7 @@ async def approach(rig: Rig, adapter: Adapter, person: str, kind: Kind, text: st
 
 async def hear(rig: Rig, adapter: Adapter, person: str, kind: Kind, text: str) -> MessageReceived:
     """Somebody writes, and the adapter hears it."""
-    async with Listener(rig, adapter) as listener:
+    async with listen(rig, adapter) as listener:
         await listener.started()
         await approach(rig, adapter, person, kind, text)
         return await listener.message(text)

@@ -10,12 +10,12 @@ from gateway.model.capabilities import Feature, Idempotency
 from gateway.model.delivery import ToPerson
 from gateway.model.events import Kind
 from gateway.testing.conformance.rig import (
-    Listener,
     Rig,
     answer_to,
     approach,
     draft,
     hear,
+    listen,
     needs,
     needs_kind,
     now,
@@ -80,7 +80,7 @@ class Sending:
     async def test_a_public_reply_names_what_it_answers(self, rig: Rig, kind: Kind) -> None:
         needs_kind(rig, kind)
         adapter = await rig.open()
-        async with Listener(rig, adapter) as listener:
+        async with listen(rig, adapter) as listener:
             await listener.started()
             question = unique("A question")
             asked = await approach(rig, adapter, "ana", kind, question)

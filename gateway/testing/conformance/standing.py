@@ -6,10 +6,10 @@ import pytest
 
 from gateway.model.standing import WEATHER, Source
 from gateway.testing.conformance.rig import (
-    Listener,
     Rig,
     approach,
     draft,
+    listen,
     now,
     publish,
     refused,
@@ -69,7 +69,7 @@ class Standing:
     @pytest.mark.parametrize("trouble", ["suspend", "revoke"])
     async def test_listening_ends_with_what_was_lost(self, rig: Rig, trouble: str) -> None:
         adapter = await rig.open()
-        async with Listener(rig, adapter) as listener:
+        async with listen(rig, adapter) as listener:
             await listener.started()
             rig.strike(trouble)
             assert (await listener.failed()).kind is rig.faults[trouble]
@@ -77,7 +77,7 @@ class Standing:
     @pytest.mark.parametrize("trouble", ["suspend", "revoke"])
     async def test_listening_to_a_lost_account_says_so(self, rig: Rig, trouble: str) -> None:
         rig.strike(trouble)
-        async with Listener(rig, await rig.open()) as listener:
+        async with listen(rig, await rig.open()) as listener:
             assert (await listener.failed()).kind is rig.faults[trouble]
 
     async def test_an_outage_shows_in_the_probe_as_weather(self, rig: Rig) -> None:
@@ -107,7 +107,7 @@ class Standing:
 
     async def test_what_was_said_meanwhile_is_heard_on_return(self, rig: Rig) -> None:
         adapter, kind = await rig.open(), min(rig.kinds)
-        async with Listener(rig, adapter) as listener:
+        async with listen(rig, adapter) as listener:
             await listener.started()
             known = unique("Before")
             await approach(rig, adapter, "ana", kind, known)
@@ -118,7 +118,7 @@ class Standing:
         missed = unique("While you were gone")
         rig.say("ana", kind, missed)
         rig.lift()
-        async with Listener(rig, adapter, cursor) as again:
+        async with listen(rig, adapter, cursor) as again:
             await again.message(missed)
             assert again.messages(known) == []
 
