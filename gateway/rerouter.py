@@ -22,7 +22,6 @@ from gateway.services import Services
 
 log = logging.getLogger("multihome.rerouter")
 
-UNDER_WAY = frozenset({State.SENDING, State.UNCERTAIN})
 PAGE = 500
 PAUSE_S = 1.0
 """After a failure to read or store, before the same account is looked at again."""
@@ -104,16 +103,17 @@ class Rerouter:
         self._outbox.wake(account)
 
     async def _sweep(self, account: AccountId, *, held: bool) -> None:
-        """Judge everything unsent of an account that can't send, but for what follows a send under way: its end is
-        awaited, so that no post overtakes an earlier one on the new road.
+        """Judge everything unsent of an account that can't send, but for what follows a request under way: its end is
+        awaited, so that no post overtakes an earlier one on the new road. An uncertain one isn't waited for: only the
+        account's return can settle it.
         """
-        states = UNDER_WAY | {State.WAITING, State.QUEUED} | ({State.HELD} if held else set())
+        states = frozenset({State.SENDING, State.WAITING, State.QUEUED} | ({State.HELD} if held else set()))
         waited_for: set[str] = set()
         after = 0
         while page := await self._store.unsent(account, after=after, limit=PAGE, states=states):
             after = page[-1].seq
-            waited_for |= {one.order_key for one in page if _is_under_way(one)}
-            free = [one for one in page if one.state not in UNDER_WAY and one.order_key not in waited_for]
+            waited_for |= {one.order_key for one in page if one.state is State.SENDING}
+            free = [one for one in page if one.order_key not in waited_for]
             moves = [move for one in free if (move := await self._move(one)) is not None]
             if moves:
                 self._outbox.offer(await self._store.move(moves, self._clock.now()))
@@ -154,10 +154,6 @@ class Rerouter:
                 await self._tell(record)
             except Exception:
                 log.exception("%s: announcing its loss failed", record.account)
-
-
-def _is_under_way(delivery: Delivery) -> bool:
-    return delivery.state is State.SENDING or (delivery.state is State.UNCERTAIN and delivery.due_at is not None)
 
 
 def unsent(delivery: Delivery) -> Document:

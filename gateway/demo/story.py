@@ -184,7 +184,10 @@ class Story:
         if status is None:
             return False
         open_states = ("waiting", "queued", "sending", "held")
-        return not any(status["deliveries"].get(state) for state in open_states)
+        if any(status["deliveries"].get(state) for state in open_states):
+            return False
+        uncertain = await self._stage.desk("deliveries", state="uncertain", limit=1000)
+        return uncertain is not None and all(one["due_at"] is None for one in uncertain)
 
 
 async def _beat(seconds: float) -> None:

@@ -9,7 +9,7 @@ from msgspec import structs
 from gateway.books import NewDelivery
 from gateway.model.content import Document, Text
 from gateway.model.delivery import Delivery, Draft, InConversation, State, Target, Timeline
-from gateway.model.ids import AccountId, DeliveryId
+from gateway.model.ids import AccountId, DeliveryId, DraftId
 from gateway.model.verdict import Allow, Delay, Divert, Refuse, Rewrite, Verdict
 from gateway.outbox.roads import Roads
 from gateway.services import Services
@@ -50,7 +50,14 @@ class Intake:
         document = draft.document
         if verdict.preface and await self._first_time(draft, account, verdict):
             document = prefaced(document, verdict.preface)
-        return structs.replace(draft, target=verdict.target, document=document, in_reply_to=verdict.in_reply_to)
+        # A new id, because keys are made of it: what is left of a thread must not be taken for its first part.
+        return structs.replace(
+            draft,
+            id=DraftId(self._new_id()),
+            target=verdict.target,
+            document=document,
+            in_reply_to=verdict.in_reply_to,
+        )
 
     async def _first_time(self, draft: Draft, account: AccountId, verdict: Divert) -> bool:
         them = draft.with_person
