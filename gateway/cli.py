@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from gateway.terminal import fail, picture, printable, table, text
+from gateway.terminal import complain, fail, picture, printable, table, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -296,7 +296,8 @@ def main() -> None:
         while where is not None and where.tb_next is not None:
             where = where.tb_next
         place = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where is not None else "nowhere"
-        fail(f"this is a bug: {type(error).__name__} at {place}; MULTIHOME_TRACEBACK=1 shows all of it", BUG)
+        complain(f"this is a bug: {type(error).__name__} at {place}; MULTIHOME_TRACEBACK=1 shows all of it")
+        sys.exit(BUG)
 
 
 def _terminated(*_: object) -> NoReturn:

@@ -15,8 +15,12 @@ TEXT_MAX_BYTES = 1024 * 1024
 
 def fail(line: str, code: int = 1) -> NoReturn:
     """End the command with one line on standard error."""
-    typer.echo(printable(f"multihome: {line}"), err=True)
+    complain(line)
     raise typer.Exit(code)
+
+
+def complain(line: str) -> None:
+    typer.echo(printable(f"multihome: {line}"), err=True)
 
 
 def text(file: str) -> str:

@@ -19,6 +19,9 @@ FORBIDDEN_TRIES = 3
 ASK_TRIES = 8
 """How often a platform that can't say yet is asked about an unknown send before the operator is."""
 
+RESENT = "resent although maybe sent"
+"""What a delivery that may be there twice says of itself, to its end."""
+
 RETRIED = frozenset(
     {
         FaultKind.NETWORK,
@@ -45,7 +48,8 @@ def after_receipt(delivery: Delivery, part: Part, receipt: Receipt, now: datetim
     last = delivery.parts is None or part.index >= len(delivery.parts) - 1
     going_on = State.SENDING if delivery.state is State.SENDING else State.QUEUED
     state = State.DELIVERED if last else going_on
-    return Settlement(state, now, "", receipt, part.kind, part.conversation)
+    told = delivery.reason if delivery.reason.startswith(RESENT) else ""
+    return Settlement(state, now, told, receipt, part.kind, part.conversation)
 
 
 def after_fault(delivery: Delivery, fault: Fault, rules: Rules, now: datetime) -> Settlement:
@@ -90,7 +94,7 @@ def may_repeat(delivery: Delivery, profile: Profile, now: datetime) -> bool:
 def unasked(rules: Rules, reason: str, now: datetime) -> Settlement:
     """An unknown send on a platform that can neither be asked nor repeated to: the operator's choice."""
     if rules.on_uncertain == "resend":
-        return Settlement(State.QUEUED, now, f"resent although maybe sent: {reason}")
+        return Settlement(State.QUEUED, now, f"{RESENT}: {reason}")
     return Settlement(State.UNCERTAIN, None, f"maybe sent: {reason}")
 
 
