@@ -209,7 +209,7 @@ def link(
 ) -> None:
     """Two identities are one person, by your word. Without names: list the links."""
     if (first is None) != (second is None):
-        fail(f"{first} is linked with whom? Name two: multihome link x:@ana bluesky:ana.example", USAGE)
+        fail(f"{first} is linked with whom? Name two: multihome link PLATFORM:@HANDLE PLATFORM:@HANDLE", USAGE)
     names = {"first": first, "second": second} if first else {}
     answer, running = _call(config, "link" if first else "links", **names)
     if as_json:

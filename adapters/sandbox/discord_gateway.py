@@ -26,7 +26,10 @@ DIRECT_MESSAGES = 1 << 12
 DIRECT_REACTIONS = 1 << 13
 MESSAGE_CONTENT = 1 << 15
 
-MALFORMED = ("MESSAGE_CREATE", {"id": None, "channel_id": {}, "author": "nobody", "content": 7, "mentions": 3})
+MALFORMED: tuple[str, dict[str, Any]] = (
+    "MESSAGE_CREATE",
+    {"id": None, "channel_id": {}, "author": "nobody", "content": 7, "mentions": 3},
+)
 
 
 class Socket:
