@@ -17,7 +17,7 @@ from typing import IO
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, insert
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from gateway.books import StoreError
 from gateway.clock import SystemClock
@@ -49,7 +49,7 @@ def open_store(url: str, workspace: WorkspaceId = DEFAULT_WORKSPACE, clock: Cloc
         return _open(path, found, workspace, clock or SystemClock(), lock)
     except BaseException as error:
         lock.close()
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, (sqlite3.Error, DBAPIError)):
             raise StoreError(f"{path}: {told(error)}") from error
         raise
 
