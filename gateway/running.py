@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -53,7 +54,7 @@ async def _gateway(config: Config) -> int:
     async with _until_signal() as stopped:
         agent = config.agent.handler if config.agent else "none"
         log.info("multihome %s: %d accounts, agent: %s", version("multihome"), len(config.accounts), agent)
-        starting = asyncio.create_task(gateway.start())
+        starting = asyncio.create_task(_start(gateway))
         try:
             await asyncio.wait((starting, stopped), return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
@@ -76,6 +77,16 @@ async def _end(gateway: wiring.Gateway, starting: asyncio.Task[None]) -> None:
             log.warning("stopped at once: what was under way is looked into at the next start")
             os._exit(130)  # the database is as good as after a crash, and that is made to be harmless
         stopping.result()
+
+
+async def _start(gateway: wiring.Gateway) -> None:
+    """What the imports make stays: looking through it again and again is a tenth of the start, and a pause later."""
+    gc.disable()
+    try:
+        await gateway.start()
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 async def _sandbox(port: int, config: Path | None, handler: str, *, as_json: bool) -> int:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, timedelta
-
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from typing import Any
 
 from gateway.services import Services
 
@@ -24,16 +23,19 @@ class Scheduler:
         self._store = services.store
         self._clock = services.clock
         self._keep = keep
-        self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self._scheduler: Any = None
 
     def start(self) -> None:
-        """Needs a running loop."""
+        """Needs a running loop. The library comes only now: nobody has to wait for its 70 ms."""
+        from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+        self._scheduler = AsyncIOScheduler(timezone=UTC)
         for job, every_s in ((self._expire, EXPIRE_EVERY_S), (self._prune, PRUNE_EVERY_S)):
             self._scheduler.add_job(_guarded, "interval", [job], seconds=every_s, max_instances=1, coalesce=True)
         self._scheduler.start()
 
     def stop(self) -> None:
-        if self._scheduler.running:
+        if self._scheduler is not None and self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
     async def _expire(self) -> None:

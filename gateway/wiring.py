@@ -60,8 +60,8 @@ class Gateway(Struct, frozen=True):
         """Begin: first the endpoint, so that it can be watched; then the accounts."""
         await self.monitor.load()
         await self.endpoint.start(self.config.gateway.api_port)
-        self.scheduler.start()
         await self.runtime.start()
+        self.scheduler.start()
 
     async def stop(self) -> None:
         """End cleanly; what could not finish is safe in the database."""

@@ -118,4 +118,4 @@ FAULTS: tuple[Rule, ...] = (
     Rule(FaultKind.CONFIG, code="BadAddress", source="httpx: the server's address can't be used"),
 )
 
-PLATFORM = Platform(NAME, Settings, PROFILE, "adapters.bluesky.adapter:open_account")
+PLATFORM = Platform(NAME, Settings, PROFILE, "adapters.bluesky.adapter:open_account", import_ms=600)
