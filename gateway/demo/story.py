@@ -144,6 +144,7 @@ class Story:
 
     async def _take_away(self) -> None:
         """A question is being thought about, and a post is on its way, when it comes."""
+        await self._stage.until_healthy([f"{name}/main" for name in self._stage.networks], RETURN_TIMEOUT_S)
         await self._ask(self.lost, PEOPLE[0], think=True)
         await _beat(0.1)
         if self._wishes.fault != "outage":
