@@ -23,9 +23,14 @@ PLATFORM = "telegram"
 class Broken:
     """An adapter that is well but for what a subclass breaks."""
 
+    left_out: frozenset[str] = frozenset()
+
     def __init__(self, adapter: Any, rig: SandboxRig) -> None:
         self._adapter = adapter
         self._rig = rig
+        for name in {"edit", "delete", "react", "show_typing", "reconcile"} - self.left_out:
+            if hasattr(adapter, name):  # isinstance() of a protocol looks for real attributes
+                setattr(self, name, getattr(adapter, name))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._adapter, name)
@@ -107,8 +112,10 @@ class LeavesATask(Broken):
 
 
 class CannotEdit(Broken):
+    left_out = frozenset({"edit"})
+
     def __getattr__(self, name: str) -> Any:
-        if name == "edit":
+        if name in self.left_out:
             raise AttributeError(name)
         return super().__getattr__(name)
 
