@@ -135,11 +135,6 @@ def test_every_room_of_the_gateway_has_its_row() -> None:
     assert not missing
 
 
-@page
-def test_no_page_names_the_machine_it_was_written_on(page: Path) -> None:
-    assert not re.search(r"/work/|/root/|/tmp/\w", page.read_text())
-
-
 # Snippets.
 
 
