@@ -65,20 +65,27 @@ async def replies(stage: Stage, platform: str, effort: Effort) -> dict[str, floa
     """One message in flight: handed to the bot, until its reply is at the server."""
     native, gateway = await stage.worker("native", platform), await stage.worker("agent", platform)
     took: dict[str, list[float]] = {"native": [], "gateway": []}
+    spent_ms: dict[str, list[float]] = {"native": [], "gateway": []}
+    processes = {"native": native, "gateway": gateway}
     tokens = {"native": BOT_TOKENS[platform], "gateway": TOKENS[platform]}
     await asyncio.sleep(SETTLE_S)
     for number in range(-1, effort.rounds):
         for name in tokens if number % 2 else reversed(tokens):
             count = effort.echoes if number >= 0 else 20
+            before = (await processes[name].ask())["cpu_ms"]
             found = await stage.server("echo", platform=platform, token=tokens[name], count=count)
+            after = (await processes[name].ask())["cpu_ms"]
             if number >= 0:
                 took[name] += found
+                spent_ms[name].append((after - before) / count)
     await native.end()
     await gateway.end()
     points = {name: (statistics.median(found), _p99(found)) for name, found in took.items()}
     return {
         "p50": round(points["gateway"][0] - points["native"][0], 2),
         "p99": round(points["gateway"][1] - points["native"][1], 2),
+        "native_cpu_ms": round(statistics.median(spent_ms["native"]), 3),
+        "gateway_cpu_ms": round(statistics.median(spent_ms["gateway"]), 3),
         "native_p50": round(points["native"][0], 2),
         "native_p99": round(points["native"][1], 2),
         "gateway_p50": round(points["gateway"][0], 2),
@@ -157,6 +164,19 @@ async def _healthy(program: asyncio.subprocess.Process, began: float) -> dict[st
             if found := HEALTHY.search(line):
                 ready[found[1]] = time.time() - began
     return ready
+
+
+def flush_ms() -> float:
+    """What one append and its flush take on the disk that the databases are on: every durable send waits for three."""
+    took = []
+    with tempfile.TemporaryFile() as file:
+        for _ in range(200):
+            start = time.perf_counter()
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+            took.append((time.perf_counter() - start) * 1e3)
+    return round(statistics.median(took), 3)
 
 
 def _rss_mib(pid: int) -> float:

@@ -29,9 +29,9 @@ class Mark(Struct, frozen=True):
         return self.value >= self.mark if self.least else self.value <= self.mark
 
 
-LIBRARY = "the library's own CPU"
-LOOP = "one core: the loop and the writer share it (GIL)"
-COMMITS = "three commits before the reply (event, answer, claim)"
+LIBRARY = "library's CPU"
+LOOP = "loop + writer, one core"
+COMMITS = "three commits, flushed"
 
 
 def marks(found: dict[str, Any]) -> list[Mark]:
@@ -47,9 +47,9 @@ def marks(found: dict[str, Any]) -> list[Mark]:
     return [
         *result,
         Mark("drafts accepted /s", found["accepted_drafts_per_s"], ACCEPTED_PER_S, True, LOOP),
-        Mark("failover s", found["failover_seconds"], FAILOVER_S, False, "the disk: five commits"),
-        Mark("all five ready s", found["ready_s"], READY_S, False, "imports of the five libraries"),
-        Mark("memory MiB", found["rss_mib"], RSS_MIB, False, "the five libraries' modules"),
+        Mark("failover s", found["failover_seconds"], FAILOVER_S, False, "five commits, flushed"),
+        Mark("all five ready s", found["ready_s"], READY_S, False, "imports (atproto half)"),
+        Mark("memory MiB", found["rss_mib"], RSS_MIB, False, "modules of the libraries"),
     ]
 
 
@@ -67,14 +67,20 @@ def table(found: dict[str, Any]) -> str:
             f"{name:10}{one['bare_per_s']:>9}{one['gateway_per_s']:>11}{one['ratio']:>8.2f}"
             f"{one['bare_cpu_ms']:>10.3f}{one['gateway_cpu_ms']:>12.3f}{one['added_cpu_ms']:>10.3f}"
         )
-    lines += ["(64 callers; ms are CPU of the whole process per send)", ""]
+    lines += ["(64 callers; ms are CPU of the whole process per send, medians of rounds)", ""]
     for name, one in found["reply_added_ms"].items():
         lines.append(
-            f"{name} reply: native {one['native_p50']} / {one['native_p99']} ms (p50/p99), "
-            f"gateway {one['gateway_p50']} / {one['gateway_p99']} ms"
+            f"{name:9} reply p50/p99 ms: native {one['native_p50']} / {one['native_p99']}, "
+            f"gateway {one['gateway_p50']} / {one['gateway_p99']}"
         )
     each = ", ".join(f"{name} {at:.2f}" for name, at in sorted(found["ready_each_s"].items(), key=lambda p: p[1]))
-    lines += [f"ready after s: {each}", "", f"{'':34}{'value':>9}{'mark':>9}   bound by"]
+    busy, flushes = " and ".join(map(str, found["load"])), " and ".join(map(str, found["flush_ms"]))
+    lines += [
+        f"ready after s: {each}",
+        f"load {busy}, a flush of the disk {flushes} ms, before and after",
+        "",
+        f"{'':34}{'value':>9}{'mark':>9}   bound by",
+    ]
     for mark in marks(found):
         word = "  " if mark.reached else "! "
         sign = ">=" if mark.least else "<="

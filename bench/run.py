@@ -25,6 +25,7 @@ QUICK = Effort(rounds=3, seconds=0.4, echoes=50, starts=2, failovers=2)
 
 async def run(effort: Effort, platforms: tuple[str, ...]) -> dict[str, Any]:
     found: dict[str, Any] = {"platforms": {}, "reply_added_ms": {}}
+    weather = [(os.getloadavg()[0], measures.flush_ms())]
     async with Stage() as stage:
         for name in platforms:
             say(f"{name}: sends, bare and through the gateway")
@@ -42,6 +43,8 @@ async def run(effort: Effort, platforms: tuple[str, ...]) -> dict[str, Any]:
         found["failover_seconds"] = await measures.failover(stage, effort)
         say("starts")
         found |= await measures.starts(stage, effort)
+    weather.append((os.getloadavg()[0], measures.flush_ms()))
+    found["load"], found["flush_ms"] = ([round(one, 2) for one in kind] for kind in zip(*weather, strict=True))
     return found | {"machine": machine(), "marks": as_data(found)}
 
 

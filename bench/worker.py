@@ -57,7 +57,7 @@ async def native(platform: str, url: str, _folder: Path) -> AsyncIterator[Round]
 
     bot = {"telegram": libraries.telegram_bot, "discord": libraries.discord_bot}[platform]
     task = asyncio.create_task(bot(url))
-    yield _nothing
+    yield _spent
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -82,7 +82,7 @@ async def agent(platform: str, url: str, folder: Path) -> AsyncIterator[Round]:
     from house import House, write_config
 
     house = await House.open(write_config(folder, url, (platform,), agent=True))
-    yield _nothing
+    yield _spent
     await house.gateway.stop()
 
 
@@ -118,8 +118,8 @@ async def failover(_platform: str, url: str, folder: Path) -> AsyncIterator[Roun
     await house.gateway.stop()
 
 
-async def _nothing(_told: dict[str, Any]) -> dict[str, Any]:
-    return {}
+async def _spent(_told: dict[str, Any]) -> dict[str, Any]:
+    return {"cpu_ms": time.process_time() * 1e3}
 
 
 ROLES = {role.__name__: role for role in (bare, native, gateway, agent, intake, failover)}
