@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from gateway import agent
 from gateway.books import StoredEvent
+from gateway.model.capabilities import Profile
 from gateway.model.delivery import Draft, FaultError, InConversation
 from gateway.model.events import Kind, MessageReceived, PlatformEvent
 from gateway.model.facts import InboundFacts
@@ -58,6 +59,7 @@ class Pipeline:
         intake: Intake,
         outbox: Outbox,
         adapters: Mapping[AccountId, Adapter],
+        profiles: Mapping[AccountId, Profile],
         handler: agent.Handler | None,
         limits: Limits,
     ) -> None:
@@ -69,6 +71,7 @@ class Pipeline:
         self._intake = intake
         self._outbox = outbox
         self._adapters = adapters
+        self._profiles = profiles
         self._handler = handler
         self._limits = limits
         self._slots = asyncio.Semaphore(limits.concurrency)
@@ -196,17 +199,18 @@ class Pipeline:
 
     def _reply(self, stored: StoredEvent, message: MessageReceived, said: str) -> Draft:
         """The answer as a draft. A group is as closed as a DM: what is said there never goes out in public."""
-        closed = message.private or message.kind is Kind.GROUP
+        among_members = not message.private and not self._profiles[message.account].open_conversations
         return Draft(
             DraftId(self._new_id()),
             self._workspace,
             message.account,
-            InConversation(message.conversation, closed),
+            InConversation(message.conversation, message.private),
             from_text(said),
             self._clock.now(),
             f"reply:{message.account}:{stored.seq}",
             in_reply_to=message.ref,
             with_person=message.author,
+            closed=message.private or message.kind is Kind.GROUP or among_members,
         )
 
     async def _postpone(self, stored: StoredEvent, message: MessageReceived, error: Exception) -> None:

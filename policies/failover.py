@@ -44,7 +44,7 @@ def _way(facts: OutboundFacts, road: Road) -> Target | None:
             return None if road.has_own_copy else Timeline()
         case InConversation(private=private) | ToPerson(private=private):
             allowed = facts.route is not None and facts.route.conversations == "person"
-            return _to_person(road, private=private) if allowed else None
+            return _to_person(road, private=private or facts.draft.closed) if allowed else None
 
 
 def _to_person(road: Road, *, private: bool) -> Target | None:

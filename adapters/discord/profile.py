@@ -69,6 +69,7 @@ PROFILE = Profile(
     key_lifetime_s=120.0,  # enforce_nonce: "in the past few minutes"; the lower end
     settle_after_s=1.0,
     probe_sees_lock=False,  # 40002 meets writes only
+    open_conversations=False,
     concurrency=64,
 )
 

@@ -59,6 +59,7 @@ PROFILE = Profile(
     ),
     idempotency=Idempotency.NONE,  # no key, no history, own messages aren't in getUpdates
     probe_sees_lock=False,  # a frozen account still answers getMe
+    open_conversations=False,
     concurrency=16,
 )
 

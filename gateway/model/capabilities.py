@@ -103,6 +103,8 @@ class Profile(Struct, frozen=True):
     """How long an unknown send rests before it is asked about: platforms become consistent late."""
     probe_sees_lock: bool = True
     """Whether ``check()`` can tell a locked account: where reads stay open it can't."""
+    open_conversations: bool = True
+    """Whether what is said outside direct messages can be read by anyone, as against the members of a group."""
     concurrency: int = 16
     """How many sends of one account may be under way at once."""
 
