@@ -52,7 +52,11 @@ class Announcer:
         return announcement, await self._intake.submit(drafts)
 
     async def notice(self, record: Record) -> None:
-        """Have the other accounts say that this one is lost, where its route wants it. Once per loss."""
+        """Have the other accounts say that this one is lost, where its route wants it and while it is news. Each says
+        it once per loss, however often this is called.
+        """
+        if self._clock.now() - record.since >= NOTICE_LIVES:
+            return
         others = tuple(r for r in self._monitor.records() if r.account != record.account and r.account in self.default)
         facts = NoticeFacts(record, self._routes.get(record.account), others)
         words, accounts = self._policies.notice(facts)

@@ -60,7 +60,7 @@ class Settlement(Struct, frozen=True):
 class Move(Struct, frozen=True):
     """What a failover verdict does to one unsent delivery. Without a ``draft`` it stays where it is (held or refused);
     with one it goes, planned anew, to ``account``. A move of a delivery that is no longer WAITING, QUEUED or HELD is
-    ignored.
+    ignored; so is leaving an order in which an earlier one is being sent, whose end may be to take the same road.
     """
 
     delivery: DeliveryId
@@ -209,7 +209,9 @@ class Store(Protocol):
     async def counts(self) -> dict[AccountId, dict[State, int]]: ...
 
     async def announced_on(self, announcement: AnnouncementId) -> frozenset[AccountId]:
-        """Accounts that have a delivery of this announcement of their own (home accounts)."""
+        """Accounts that say this announcement, or will: wherever its deliveries are now, their own or diverted ones;
+        refused and expired ones don't count.
+        """
         ...
 
     # Accounts and people.

@@ -32,6 +32,8 @@ log = logging.getLogger("multihome.monitor")
 
 CONFIRM_S = 3.0
 """The longest pause between probes while it is open whether an account is well."""
+RELAPSE = timedelta(minutes=2)
+"""An account that a send finds lost so soon after the probe believed in it: the probe sees too little of it."""
 NUDGE_GAP_S = 0.5
 """However many faults ask for it, probes of one account are at least this far apart."""
 STORE_PAUSE_S = 1.0
@@ -60,6 +62,7 @@ class Monitor:
         self._unsaved: dict[AccountId, Record] = {}
         self._saving: asyncio.Task[None] | None = None
         self._doubted: set[AccountId] = set()
+        self._relapses: dict[AccountId, int] = {}
         self.on_cleared: Callable[[AccountId], None] = lambda _: None
         """Called when a doubt that kept an account from sending is gone."""
 
@@ -103,14 +106,25 @@ class Monitor:
             return
         self._records[account] = after
         if after.standing is before.standing:
+            if after.retry_at != before.retry_at:
+                self._save(after)
             return
         self._save(after)
-        if signal.source is not Source.PROBE:
+        if signal.source is not Source.PROBE and not self._relapsed(before, after):
             self._nudges[account].set()
         level = logging.INFO if after.standing is Standing.HEALTHY else logging.WARNING
         cure = "" if after.standing is Standing.HEALTHY else f"; to do: {MEANING[after.standing].cure}"
         log.log(level, "%s: %s -> %s (%s)%s", account, before.standing, after.standing, after.evidence, cure)
         self._bus.publish(StandingChanged(account, before.standing, after.standing, after.evidence, signal.at))
+
+    def _relapsed(self, before: Record, after: Record) -> bool:
+        """Whether the probe was wrong just now. Then it rests, ever longer: else the account would come and go."""
+        if after.can_send:
+            return False
+        believed = before.standing is Standing.HEALTHY and before.evidence.startswith(Source.PROBE)
+        wrong = believed and after.since - before.since < RELAPSE and after.account in self._relapses
+        self._relapses[after.account] = self._relapses[after.account] + 1 if wrong else 0
+        return wrong
 
     def _doubt(self, account: AccountId, signal: Signal) -> None:
         unsettled = self._profiles[account].idempotency is Idempotency.NONE and signal.source is Source.SEND
@@ -130,7 +144,7 @@ class Monitor:
             signal = await self.probe(account, adapter)
             failed = failed + 1 if signal.fault is not None else 0
             self.observe(account, signal)
-            if signal.fault is None and account in self._doubted:
+            if account in self._doubted and (signal.fault is None or signal.fault.kind not in WEATHER):
                 self._doubted.remove(account)
                 self.on_cleared(account)
             await self._rest(account, failed)
@@ -170,9 +184,12 @@ class Monitor:
             return timedelta(seconds=self._pauses.routine_s)
         if record.standing in (Standing.CONNECTING, Standing.DEGRADED, Standing.HEALTHY):
             return timedelta(seconds=min(CONFIRM_S, self._pauses.first_s))
-        grown = probe_pause(max(0, failed - 1), first_s=self._pauses.first_s, longest_s=self._pauses.longest_s)
-        if record.retry_at is not None:
-            return max(grown, record.retry_at - self._clock.now())
+        times = max(0, failed - 1) + self._relapses.get(account, 0)
+        grown = probe_pause(times, first_s=self._pauses.first_s, longest_s=self._pauses.longest_s)
+        if record.standing is Standing.LIMITED and record.retry_at is not None:
+            # Until then no probe brings it back, but it may be lost for another reason.
+            until = min(record.retry_at - self._clock.now(), timedelta(seconds=self._pauses.routine_s))
+            return max(timedelta(seconds=self._pauses.first_s), until)
         return grown
 
     def _save(self, record: Record) -> None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
 from msgspec import structs
 
-from gateway.books import Move
-from gateway.model.content import Document
+from gateway.books import Move, StoreError
 from gateway.model.delivery import Delivery, State
 from gateway.model.events import GatewayEvent, StandingChanged
-from gateway.model.ids import AccountId
+from gateway.model.ids import AccountId, DraftId
 from gateway.model.standing import GONE, Record, Standing
-from gateway.model.verdict import Divert, Hold, Refuse, Verdict
+from gateway.model.verdict import Allow, Divert, Hold, Refuse
 from gateway.monitor import Monitor
-from gateway.outbox.intake import Intake, order_key
+from gateway.outbox.detour import homeward, order_key
+from gateway.outbox.intake import Intake
 from gateway.outbox.outbox import Outbox
 from gateway.services import Services
 
@@ -24,7 +25,9 @@ log = logging.getLogger("multihome.rerouter")
 
 PAGE = 500
 PAUSE_S = 1.0
-"""After a failure to read or store, before the same account is looked at again."""
+"""After a failure to read or store, before it is tried again."""
+RELAPSE = timedelta(minutes=10)
+"""An account lost again so soon after it was back is, to its readers, lost still."""
 
 
 class Rerouter:
@@ -42,6 +45,7 @@ class Rerouter:
     ) -> None:
         self._store = services.store
         self._clock = services.clock
+        self._new_id = services.new_id
         self._monitor = monitor
         self._intake = intake
         self._outbox = outbox
@@ -49,7 +53,10 @@ class Rerouter:
         self._tell = tell
         self._todo: dict[AccountId, bool] = {}
         """Accounts to look at; True where held deliveries are judged anew as well."""
-        self._losses: list[Record] = []
+        self._untold: dict[AccountId, None] = {}
+        """Accounts whose loss the others may have to announce."""
+        self._lost_since: dict[AccountId, datetime] = {}
+        self._back_at: dict[AccountId, datetime] = {}
         self._wake = asyncio.Event()
         services.bus.listen(self._heard)
         outbox.on_stranded = self.look_at
@@ -60,16 +67,23 @@ class Rerouter:
         self._wake.set()
 
     async def run(self) -> None:
-        for record in self._monitor.records():
-            if not record.can_send:
-                self.look_at(record.account)
+        self._look_at_lost(held=False)
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._todo:
-                account, held = self._todo.popitem()
-                await self._attend(account, held=held)
+                account = next(iter(self._todo))
+                await self._attend(account, held=self._todo.pop(account))
+                await self._announce_losses()
             await self._announce_losses()
+
+    def _look_at_lost(self, *, held: bool) -> None:
+        """There may be a road for what they hold, and somebody who can tell that they are lost."""
+        for record in self._monitor.records():
+            if not record.can_send:
+                self.look_at(record.account, held=held)
+            if record.standing in GONE:
+                self._untold[record.account] = None
 
     def _heard(self, event: GatewayEvent) -> None:
         if not isinstance(event, StandingChanged):
@@ -78,18 +92,21 @@ class Rerouter:
         if record is None:
             return
         if record.can_send:
-            for other in self._monitor.records():
-                if not other.can_send:
-                    self.look_at(other.account, held=True)
+            self._back_at.setdefault(event.account, event.at)
+            self._look_at_lost(held=True)
         if record.standing in GONE:
-            self._losses.append(record)
+            back_at = self._back_at.pop(event.account, None)
+            if back_at is not None and event.at - back_at > RELAPSE:
+                self._lost_since.pop(event.account, None)
+            self._untold[event.account] = None
         self.look_at(event.account)
 
     async def _attend(self, account: AccountId, *, held: bool) -> None:
+        record = self._monitor.record(account)
         try:
             if self._monitor.can_send(account):
                 await self._bring_home(account)
-            else:
+            elif record is None or record.standing is not Standing.CONNECTING:
                 await self._sweep(account, held=held)
         except Exception:
             log.exception("%s: rerouting failed, trying again", account)
@@ -114,53 +131,63 @@ class Rerouter:
             after = page[-1].seq
             waited_for |= {one.order_key for one in page if one.state is State.SENDING}
             free = [one for one in page if one.order_key not in waited_for]
-            moves = [move for one in free if (move := await self._move(one)) is not None]
+            moves = [move for one in free if (move := await self._judged(one)) is not None]
             if moves:
                 self._outbox.offer(await self._store.move(moves, self._clock.now()))
             if self._monitor.can_send(account):
                 self.look_at(account)
                 return
 
-    async def _move(self, delivery: Delivery) -> Move | None:
-        remaining = structs.replace(delivery.draft, document=unsent(delivery))
-        verdict = await self._intake.judge(remaining, delivery.account)
-        if isinstance(verdict, Divert):
-            draft = await self._intake.diverted(remaining, delivery.account, verdict)
-            key = order_key(verdict.account, verdict.target)
-            now = self._clock.now()
-            return Move(
-                delivery.id, verdict.account, key, State.QUEUED, now, verdict.reason, draft, delivery.expires_at
-            )
-        return self._stay(delivery, verdict)
+    async def _judged(self, delivery: Delivery) -> Move | None:
+        try:
+            return await self._move(delivery)
+        except StoreError:
+            raise
+        except Exception:
+            # One that can't be judged must not keep all others where they are.
+            log.exception("%s: %s can't be judged, it stays", delivery.account, delivery.id)
+            return None
 
-    def _stay(self, delivery: Delivery, verdict: Verdict) -> Move | None:
-        now = self._clock.now()
-        if isinstance(verdict, Hold) and delivery.state is not State.HELD:
-            return Move(
-                delivery.id, delivery.account, delivery.order_key, State.HELD, now, verdict.reason,
-                expires_at=verdict.expires_at,
-            )  # fmt: skip
-        if isinstance(verdict, Refuse):
-            return Move(delivery.id, delivery.account, delivery.order_key, State.REFUSED, now, verdict.reason)
+    async def _move(self, delivery: Delivery) -> Move | None:
+        """Wherever a delivery is now, its home's route decides: what was diverted goes home, or on from there."""
+        away = delivery.account != delivery.home
+        draft = homeward(delivery, DraftId(self._new_id()))
+        verdict = await self._intake.judge(draft, delivery.home)
+        home = Move(
+            delivery.id, delivery.home, order_key(delivery.home, draft.target), State.QUEUED, self._clock.now(),
+            verdict.reason, draft,
+        )  # fmt: skip
+        match verdict:
+            case Divert(account=account, target=target):
+                draft = await self._intake.diverted(draft, delivery.home, verdict)
+                return structs.replace(
+                    home,
+                    account=account,
+                    order_key=order_key(account, target),
+                    draft=draft,
+                    expires_at=delivery.expires_at,
+                )
+            case Hold(expires_at=expires_at) if away or delivery.state is not State.HELD:
+                return structs.replace(home, state=State.HELD, draft=draft if away else None, expires_at=expires_at)
+            case Refuse():
+                return structs.replace(
+                    home, account=delivery.account, order_key=delivery.order_key, state=State.REFUSED, draft=None
+                )
+            case Allow() if away:
+                return home
         return None
 
     async def _announce_losses(self) -> None:
-        while self._losses:
-            record = self._losses.pop(0)
-            current = self._monitor.record(record.account)
-            if current is None or current.standing is Standing.HEALTHY:
-                continue
-            try:
-                await self._tell(record)
-            except Exception:
-                log.exception("%s: announcing its loss failed", record.account)
-
-
-def unsent(delivery: Delivery) -> Document:
-    """What of a delivery no platform has yet: all of it, or the slices of its unsent parts."""
-    if delivery.parts is None or not delivery.sent:
-        return delivery.draft.document
-    slices = [part.rest for part in delivery.parts[len(delivery.sent) :] if part.rest is not None]
-    paragraphs = tuple(paragraph for piece in slices for paragraph in piece.paragraphs)
-    media = tuple(item for piece in slices for item in piece.media)
-    return Document(paragraphs, media, delivery.draft.document.language)
+        while self._untold:
+            account = next(iter(self._untold))
+            record = self._monitor.record(account)
+            if record is not None and record.standing in GONE:
+                since = self._lost_since.setdefault(account, record.since)
+                try:
+                    await self._tell(structs.replace(record, since=since))
+                except Exception:
+                    log.exception("%s: announcing its loss failed, trying again", account)
+                    await self._clock.sleep(PAUSE_S)
+                    self._wake.set()
+                    return
+            del self._untold[account]

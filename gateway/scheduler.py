@@ -19,10 +19,11 @@ PRUNE_PAGE = 1_000
 class Scheduler:
     """Expires what waited too long and forgets old history."""
 
-    def __init__(self, services: Services, keep: timedelta) -> None:
+    def __init__(self, services: Services, keep: timedelta, on_expired: Callable[[], None]) -> None:
         self._store = services.store
         self._clock = services.clock
         self._keep = keep
+        self._on_expired = on_expired
         self._scheduler: Any = None
 
     def start(self) -> None:
@@ -42,6 +43,7 @@ class Scheduler:
         expired = await self._store.expire(self._clock.now())
         if expired:
             log.warning("%d deliveries waited longer than their route allows and expired", expired)
+            self._on_expired()
 
     async def _prune(self) -> None:
         before = self._clock.now() - self._keep

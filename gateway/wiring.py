@@ -124,7 +124,7 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
     adapters: dict[AccountId, Adapter] = {}
 
     monitor = Monitor(services, profiles, _pauses(config))
-    outbox = Outbox(store, clock, bus, services.policies, monitor)
+    outbox = Outbox(services, monitor)
     monitor.on_cleared = outbox.wake
     intake = Intake(services, Roads(store, routes, profiles, monitor.record), outbox.offer)
     announced = config.announce.accounts or tuple(account.id for account in config.accounts)
@@ -144,7 +144,7 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
         directory,
         desk,
         Runtime(members, adapters, services, monitor, outbox, pipeline, rerouter),
-        Scheduler(services, timedelta(days=config.gateway.keep_days)),
+        Scheduler(services, timedelta(days=config.gateway.keep_days), outbox.wake_all),
         LocalEndpoint(desk, _beside(config.gateway.database, ENDPOINT)),
         adapters,
     )

@@ -43,12 +43,21 @@ class ToPerson(Struct, frozen=True, tag="person", omit_defaults=True):
 Target = Timeline | InConversation | ToPerson
 
 
+class Detour(Struct, frozen=True, omit_defaults=True):
+    """What a diverted draft was at home, and what was put before its words: so that it can go back."""
+
+    target: Target
+    in_reply_to: MessageRef | None = None
+    preface: str = ""
+
+
 class Draft(Struct, frozen=True, omit_defaults=True):
     """Something to say, on no platform's terms.
 
     ``key`` is unique in the workspace: a second draft with the same key is the first one.
     ``with_person`` is who a conversation is with, so that it can go on elsewhere. ``copies`` are the accounts that get
-    the same announcement in their own right.
+    the same announcement in their own right. ``account`` stays the home while a ``detour`` leads elsewhere, and
+    ``refused_by`` are the accounts that would not carry it.
     """
 
     id: DraftId
@@ -62,6 +71,10 @@ class Draft(Struct, frozen=True, omit_defaults=True):
     with_person: Identity | None = None
     announcement: AnnouncementId | None = None
     copies: tuple[AccountId, ...] = ()
+    closed: bool = False
+    """Said among the members of a group or between two: whatever road it takes, it never goes out in public."""
+    detour: Detour | None = None
+    refused_by: tuple[AccountId, ...] = ()
     expires_at: datetime | None = None
 
 

@@ -92,6 +92,8 @@ WEATHER = frozenset({FaultKind.NETWORK, FaultKind.SERVER})
 SUSPICIOUS = frozenset({FaultKind.FORBIDDEN, FaultKind.UNKNOWN, FaultKind.CONFLICT}) | WEATHER
 """Says nothing by itself: the probe is asked."""
 
+LIMITED_AT_LEAST = timedelta(minutes=15)
+"""Where the platform doesn't say when a spent account may come back: reads go on working, so no probe can tell."""
 OFFLINE_AFTER = 3
 """Probes that must fail in a row before the weather counts as an outage."""
 
@@ -142,7 +144,9 @@ def _after_failed_probe(record: Record, signal: Signal) -> Record:
 def _moved(record: Record, to: Standing, signal: Signal) -> Record:
     retry_at = signal.fault.retry_at if signal.fault else None
     if record.standing is to:
-        return structs.replace(record, retry_at=retry_at) if retry_at != record.retry_at else record
+        return structs.replace(record, retry_at=retry_at) if retry_at not in (None, record.retry_at) else record
+    if to is Standing.LIMITED and retry_at is None:
+        retry_at = signal.at + LIMITED_AT_LEAST
     evidence = signal.evidence or (signal.fault.evidence if signal.fault else "")
     return Record(record.account, to, signal.at, f"{signal.source}: {evidence}", 0, retry_at)
 

@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterable, Sequence
 from msgspec import structs
 
 from gateway.books import NewDelivery
-from gateway.model.content import Document, Text
-from gateway.model.delivery import Delivery, Draft, InConversation, State, Target, Timeline
+from gateway.model.delivery import Delivery, Draft, State
 from gateway.model.ids import AccountId, DeliveryId, DraftId
 from gateway.model.verdict import Allow, Delay, Divert, Refuse, Rewrite, Verdict
+from gateway.outbox import detour
+from gateway.outbox.detour import order_key
 from gateway.outbox.roads import Roads
 from gateway.services import Services
+
+PREFACES_MAX = 1_000
+"""Prefaces whose draft is remembered."""
 
 
 class Intake:
@@ -25,6 +29,8 @@ class Intake:
         self._new_id = services.new_id
         self._roads = roads
         self._offer = offer
+        self._prefaces: dict[str, str] = {}
+        """Which draft says a preface: its move may fail and be tried again."""
 
     async def submit(self, drafts: Sequence[Draft]) -> tuple[Delivery, ...]:
         """Accept drafts, all or none. A draft whose key is known gives the delivery that is there."""
@@ -47,17 +53,8 @@ class Intake:
 
     async def diverted(self, draft: Draft, account: AccountId, verdict: Divert) -> Draft:
         """The draft as it goes on by another road, with the preface where the person has not heard it yet."""
-        document = draft.document
-        if verdict.preface and await self._first_time(draft, account, verdict):
-            document = prefaced(document, verdict.preface)
-        # A new id, because keys are made of it: what is left of a thread must not be taken for its first part.
-        return structs.replace(
-            draft,
-            id=DraftId(self._new_id()),
-            target=verdict.target,
-            document=document,
-            in_reply_to=verdict.in_reply_to,
-        )
+        told = bool(verdict.preface) and await self._first_time(draft, account, verdict)
+        return detour.away(draft, verdict, verdict.preface if told else "", DraftId(self._new_id()))
 
     async def _first_time(self, draft: Draft, account: AccountId, verdict: Divert) -> bool:
         them = draft.with_person
@@ -65,7 +62,12 @@ class Intake:
         told = f"moved:{account}>{verdict.account}:{whom}"
         record = (await self._roads.facts(draft, account)).record
         since = record.since.isoformat() if record is not None else ""
-        return await self._store.once(f"{told}@{since}", self._clock.now())
+        preface = f"{told}@{since}"
+        if await self._store.once(preface, self._clock.now()):
+            self._prefaces[preface] = draft.key
+            if len(self._prefaces) > PREFACES_MAX:
+                del self._prefaces[next(iter(self._prefaces))]
+        return self._prefaces.get(preface) == draft.key
 
     def _applied(self, draft: Draft, verdict: Verdict) -> NewDelivery:
         due_at = verdict.until if isinstance(verdict, Delay) else self._clock.now()
@@ -76,19 +78,3 @@ class Intake:
         key = order_key(draft.account, draft.target)
         new_id = DeliveryId(self._new_id())
         return NewDelivery(new_id, draft, draft.account, key, state, due_at, reason, draft.expires_at)
-
-
-def order_key(account: AccountId, target: Target) -> str:
-    """Deliveries with the same key go out in the order they came."""
-    match target:
-        case Timeline():
-            return f"{account}#"
-        case InConversation(conversation):
-            return f"{account}#{conversation}"
-        case _:
-            return f"{account}#@{target.identity.id or target.identity.handle}"
-
-
-def prefaced(document: Document, words: str) -> Document:
-    """The document with a paragraph before it."""
-    return structs.replace(document, paragraphs=((Text(words),), *document.paragraphs))

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Protocol
 
-from gateway.books import Store
-from gateway.bus import Bus
 from gateway.model.delivery import FINAL, Delivery, State
 from gateway.model.events import DeliveryChanged, GatewayEvent
 from gateway.model.ids import AccountId, DeliveryId
@@ -16,7 +14,8 @@ from gateway.model.standing import Signal
 from gateway.outbox.pacer import Pacer
 from gateway.outbox.settle import Rules
 from gateway.outbox.worker import Worker
-from gateway.ports import Adapter, Clock, Policies
+from gateway.ports import Adapter
+from gateway.services import Services
 
 RESCUE_REST_S = 1.0
 """How long a dead process's unknown sends rest before they are asked about."""
@@ -33,16 +32,17 @@ class Standings(Protocol):
 class Outbox:
     """Holds the workers. It is the :class:`~gateway.outbox.worker.House` they live in."""
 
-    def __init__(self, store: Store, clock: Clock, bus: Bus, policies: Policies, standings: Standings) -> None:
-        self.store = store
-        self.clock = clock
-        self.bus = bus
-        self._policies = policies
+    def __init__(self, services: Services, standings: Standings) -> None:
+        self.store = services.store
+        self.clock = services.clock
+        self.bus = services.bus
+        self.new_id = services.new_id
+        self._policies = services.policies
         self._standings = standings
         self._workers: dict[AccountId, Worker] = {}
         self._waiting: dict[DeliveryId, list[asyncio.Future[DeliveryChanged]]] = {}
         self.on_stranded: Callable[[AccountId], None] = lambda _: None
-        bus.listen(self._heard)
+        self.bus.listen(self._heard)
 
     async def rescue(self) -> int:
         """At start, before any worker: what a dead process was sending becomes a question. Returns how many."""
@@ -57,9 +57,8 @@ class Outbox:
     async def stop(self, patience_s: float) -> None:
         """Finish what is under way; give up after ``patience_s``."""
         await asyncio.gather(*(worker.stop(patience_s) for worker in self._workers.values()))
-        for futures in self._waiting.values():
-            for future in futures:
-                future.cancel()
+        for future in [future for futures in self._waiting.values() for future in futures]:
+            future.cancel()
 
     def offer(self, deliveries: Iterable[Delivery]) -> None:
         for delivery in deliveries:
@@ -74,6 +73,11 @@ class Outbox:
         if worker is not None:
             worker.wake()
 
+    def wake_all(self) -> None:
+        """Many rows of many accounts changed at once."""
+        for worker in self._workers.values():
+            worker.wake()
+
     def can_send(self, account: AccountId) -> bool:
         return self._standings.can_send(account)
 
@@ -84,10 +88,18 @@ class Outbox:
         self.on_stranded(account)
 
     def ended(self, delivery: DeliveryId) -> asyncio.Future[DeliveryChanged]:
-        """Resolves when the delivery reaches a final state from now on."""
+        """Resolves when the delivery reaches a final state from now on. Whoever gives up cancels it."""
         future: asyncio.Future[DeliveryChanged] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(delivery, []).append(future)
+        future.add_done_callback(lambda done: self._unheard(delivery, done))
         return future
+
+    def _unheard(self, delivery: DeliveryId, future: asyncio.Future[DeliveryChanged]) -> None:
+        waiting = self._waiting.get(delivery, [])
+        if future in waiting:
+            waiting.remove(future)
+        if not waiting:
+            self._waiting.pop(delivery, None)
 
     def _heard(self, event: GatewayEvent) -> None:
         if not isinstance(event, DeliveryChanged) or State(event.state) not in FINAL:

@@ -39,13 +39,14 @@ class Roads:
         if record is None or record.can_send or route is None or record.standing not in route.when:
             return OutboundFacts(draft, record, route)
         if isinstance(draft.target, Timeline):
-            return OutboundFacts(draft, record, route, self._public(draft, route))
+            return OutboundFacts(draft, record, route, await self._public(draft, route))
         return OutboundFacts(draft, record, route, await self._to_person(draft, draft.target, route))
 
-    def _public(self, draft: Draft, route: Route) -> tuple[Road, ...]:
-        return tuple(
-            Road(account, self._can_send(account), has_own_copy=account in draft.copies) for account in route.divert_to
-        )
+    async def _public(self, draft: Draft, route: Route) -> tuple[Road, ...]:
+        copies = frozenset(draft.copies)
+        if draft.announcement is not None:
+            copies |= await self._store.announced_on(draft.announcement)
+        return tuple(Road(one, self._can_send(one), has_own_copy=one in copies) for one in _open(draft, route))
 
     async def _to_person(self, draft: Draft, target: InConversation | ToPerson, route: Route) -> tuple[Road, ...]:
         them = draft.with_person or (target.identity if isinstance(target, ToPerson) else None)
@@ -53,7 +54,8 @@ class Roads:
             return ()
         person = await self._store.person(them)
         identities = person.identities if person is not None else ()
-        return tuple([await self._road(account, identities, private=target.private) for account in route.divert_to])
+        private = target.private or draft.closed
+        return tuple([await self._road(one, identities, private=private) for one in _open(draft, route)])
 
     async def _road(self, account: AccountId, identities: tuple[Identity, ...], *, private: bool) -> Road:
         there = next((i for i in identities if i.platform == platform_of(account)), None)
@@ -74,3 +76,8 @@ class Roads:
     def _can_send(self, account: AccountId) -> bool:
         record = self._record(account)
         return record is not None and record.can_send
+
+
+def _open(draft: Draft, route: Route) -> list[AccountId]:
+    """Roads of the route that have not refused this draft."""
+    return [account for account in route.divert_to if account not in draft.refused_by]

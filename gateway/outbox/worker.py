@@ -7,7 +7,6 @@ read only at start and when more is due than is kept in memory.
 from __future__ import annotations
 
 import asyncio
-import heapq
 import logging
 from collections.abc import Coroutine, Iterable
 from datetime import UTC, datetime, timedelta
@@ -15,23 +14,26 @@ from typing import Protocol
 
 from msgspec import structs
 
-from gateway.books import Move, Settlement, Store
+from gateway.books import Move, Settlement, Store, StoreError
 from gateway.bus import Bus
-from gateway.model.delivery import Delivery, Fault, FaultError, FaultKind, Part, Receipt, State
+from gateway.model.delivery import Delivery, Fault, FaultError, FaultKind, InConversation, Part, Receipt, State
 from gateway.model.events import DeliveryChanged
-from gateway.model.ids import AccountId, DeliveryId
+from gateway.model.ids import AccountId, ConversationId, DeliveryId, DraftId
 from gateway.model.standing import Signal, Source
-from gateway.outbox import settle
+from gateway.outbox import detour, settle
+from gateway.outbox.lineup import KEPT, Lineup
 from gateway.outbox.pacer import Pacer
 from gateway.outbox.settle import Rules
 from gateway.ports import Adapter, Clock, Reconciles, Unsure
 
 log = logging.getLogger("multihome.outbox")
 
-KEPT = 2_000
-"""Deliveries of one account kept in memory; the others wait in the database."""
 STORE_PAUSE_S = 1.0
 """Between two tries to store what became of a send: a full disk must not lose a receipt."""
+SEND_TIMEOUT_S = 180.0
+"""Longer than any adapter's own: one that hangs must not keep a slot, and its conversation, for ever."""
+END_PATIENCE_S = 2.0
+"""How long a cancelled send may take to end when the gateway stops."""
 
 
 class House(Protocol):
@@ -44,6 +46,8 @@ class House(Protocol):
     def can_send(self, account: AccountId) -> bool: ...
 
     def observe(self, account: AccountId, signal: Signal) -> None: ...
+
+    def new_id(self) -> str: ...
 
     def stranded(self, account: AccountId) -> None:
         """Something of this account is queued although it can't send: it needs another road."""
@@ -65,10 +69,9 @@ class Worker:
         self._house = house
         self._store = house.store
         self._clock = house.clock
-        self._due: list[tuple[datetime, int, Delivery]] = []
-        self._known: set[DeliveryId] = set()
+        self._lineup = Lineup()
+        self._failed_in_a_row: dict[DeliveryId, int] = {}
         self._asked: dict[DeliveryId, int] = {}
-        self._more = True
         self._more_at: datetime | None = None
         self._reading = False
         self._stopping = False
@@ -86,16 +89,13 @@ class Worker:
         self.wake()
 
     def offer(self, delivery: Delivery) -> None:
-        """A stored delivery: kept when it is due or becomes due by itself, else passed over."""
-        self._keep(delivery)
+        """A stored delivery, as it is now: kept when it is due or becomes due by itself, else passed over."""
+        self._lineup.renew(delivery, self._clock.now())
         self._pump()
 
     def wake(self) -> None:
         """Something changed (the standing, many rows at once): what is known is looked up again."""
-        for _, _, delivery in self._due:
-            self._known.discard(delivery.id)
-        self._due.clear()
-        self._more = True
+        self._lineup.clear()
         self._pump()
 
     async def stop(self, patience_s: float) -> None:
@@ -107,19 +107,10 @@ class Worker:
             await asyncio.wait(self._active, timeout=patience_s)
         for task in self._active:
             task.cancel()
-        await asyncio.gather(*self._active, return_exceptions=True)
+        if self._active:
+            await asyncio.wait(self._active, timeout=END_PATIENCE_S)
 
     # The dispatcher.
-
-    def _keep(self, delivery: Delivery) -> None:
-        open_question = delivery.state is State.UNCERTAIN and delivery.due_at is not None
-        if delivery.id in self._known or not (delivery.state is State.QUEUED or open_question):
-            return
-        if len(self._due) >= KEPT:
-            self._more = True
-            return
-        self._known.add(delivery.id)
-        heapq.heappush(self._due, (delivery.due_at or self._clock.now(), delivery.seq, delivery))
 
     def _pump(self) -> None:
         """Start everything that is due and has a slot; then see to it that somebody calls again."""
@@ -127,20 +118,20 @@ class Worker:
             return
         now = self._clock.now()
         slots = self._rules.profile.concurrency
-        while self._due and len(self._active) < slots and self._due[0][0] <= now:
-            self._spawn(self._carry(heapq.heappop(self._due)[2]))
+        while len(self._active) < slots and (delivery := self._lineup.begin(now)) is not None:
+            self._spawn(self._carry(delivery))
         if len(self._active) >= slots:
             return
         if self._more_at is not None and self._more_at <= now:
-            self._more, self._more_at = True, None
-        if self._more and len(self._due) < KEPT // 2 and not self._reading:
-            self._reading, self._more = True, False
+            self._lineup.more, self._more_at = True, None
+        if self._lineup.more and self._lineup.is_short and not self._reading:
+            self._reading, self._lineup.more = True, False
             self._spawn(self._read())
         self._arm()
 
     def _arm(self) -> None:
         """Wake when the next delivery is due, in memory or in the database."""
-        hours = [at for at in (self._due[0][0] if self._due else None, self._more_at) if at is not None]
+        hours = [at for at in (self._lineup.next_at, self._more_at) if at is not None]
         if not hours or (self._timer_at is not None and self._timer_at <= min(hours)):
             return
         if self._timer is not None:
@@ -162,19 +153,24 @@ class Worker:
         self._active.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s: a delivery's task failed", self.account, exc_info=error)
-            self._more_at = self._clock.now() + timedelta(seconds=STORE_PAUSE_S)
+            self._read_at(self._clock.now() + timedelta(seconds=STORE_PAUSE_S))
         self._pump()
+
+    def _read_at(self, at: datetime | None) -> None:
+        """The database is looked at again at that hour, or earlier where that was agreed before."""
+        if at is not None:
+            self._more_at = min(at, self._more_at) if self._more_at is not None else at
 
     async def _read(self) -> None:
         try:
             now = self._clock.now()
             found = await self._store.ready(self.account, now, KEPT // 2)
             for delivery in found:
-                self._keep(delivery)
+                self._lineup.keep(delivery, now)
             if len(found) == KEPT // 2:
-                self._more = True
+                self._lineup.more = True
             else:
-                self._more_at = await self._store.next_due(self.account, after=now)
+                self._read_at(await self._store.next_due(self.account, after=now))
         finally:
             self._reading = False
 
@@ -185,9 +181,10 @@ class Worker:
         try:
             again = await self._attempt(delivery)
         finally:
-            self._known.discard(delivery.id)
-        if again is not None:
-            self._keep(again)
+            if again is None:
+                self._failed_in_a_row.pop(delivery.id, None)
+                self._asked.pop(delivery.id, None)
+            self._lineup.end(delivery, again, self._clock.now())
 
     async def _attempt(self, delivery: Delivery) -> Delivery | None:
         """One step on the delivery's way; returns it where this worker has to come back to it."""
@@ -206,21 +203,35 @@ class Worker:
         return await self._send(begun)
 
     async def _plan(self, delivery: Delivery) -> tuple[Part, ...] | None:
-        """The native parts; a draft that can't be carried is refused with the adapter's reason."""
+        """The native parts; a draft that can't be carried ends, or goes home, with the adapter's reason."""
         self._planned_at = max(self._clock.now(), self._planned_at + timedelta(microseconds=1))
         try:
-            return self._adapter.plan(delivery.draft, self._planned_at)
+            parts = self._adapter.plan(delivery.draft, self._planned_at)
         except FaultError as error:
             reason = f"{error.fault.kind}: {error.fault.evidence}"
         except Exception as error:
             log.exception("%s: planning %s failed", self.account, delivery.id)
             reason = f"{FaultKind.UNKNOWN}: planning failed with {type(error).__name__}"
-        now = self._clock.now()
-        move = Move(delivery.id, self.account, delivery.order_key, State.REFUSED, now, reason)
-        self._house.offer(await self._store.move([move], now))
-        self._tell(delivery, State.REFUSED, reason)
-        self._more = True
+        else:
+            if parts:
+                return parts
+            reason = f"{FaultKind.INVALID}: nothing of it can be said here"
+        await self._turn_away(delivery, reason)
         return None
+
+    async def _turn_away(self, delivery: Delivery, reason: str) -> None:
+        """The account will never carry it: what was diverted to it goes home, all else ends."""
+        now = self._clock.now()
+        if delivery.account != delivery.home:
+            draft = detour.refused(detour.homeward(delivery, DraftId(self._house.new_id())), self.account)
+            key = detour.order_key(delivery.home, draft.target)
+            moves = [Move(delivery.id, delivery.home, key, State.QUEUED, now, reason, draft)]
+        else:
+            moves = [Move(delivery.id, self.account, delivery.order_key, State.REFUSED, now, reason)]
+        moved = await self._store.move(moves, now)
+        self._tell(delivery, moves[0].state, reason)
+        self._lineup.more = True
+        self._house.offer(moved)
 
     def _rest(self, delivery: Delivery, parts: tuple[Part, ...]) -> Delivery | None:
         """The delivery with its later hour when the rate windows say: not yet. Others go first meanwhile."""
@@ -233,41 +244,75 @@ class Worker:
 
     async def _send(self, delivery: Delivery) -> Delivery | None:
         """Every part from the first unsent one; each is settled before the next begins."""
-        parts = delivery.parts or ()
-        while len(delivery.sent) < len(parts):
+        while True:
             part = _next_part(delivery)
-            try:
-                receipt = await self._adapter.send(part)
-            except FaultError as error:
-                return await self._failed(delivery, error.fault)
-            self._pacer.heard(receipt.lanes)
-            await self._settle(delivery, settle.after_receipt(delivery, part, receipt, self._clock.now()))
-            delivery = structs.replace(delivery, sent=(*delivery.sent, receipt))
-            await self._rest_between(delivery, parts)
-        return None
+            outcome = await self._post(part)
+            if isinstance(outcome, Fault):
+                return await self._failed(delivery, outcome)
+            self._pacer.heard(outcome.lanes)
+            self._failed_in_a_row.pop(delivery.id, None)
+            settlement = settle.after_receipt(delivery, part, outcome, self._clock.now())
+            if settlement.state is State.SENDING:
+                settlement = self._unless_it_rests(delivery, settlement)
+            again = await self._settle(delivery, settlement)
+            if settlement.state is not State.SENDING:
+                return again
+            delivery = structs.replace(delivery, sent=(*delivery.sent, outcome))
 
-    async def _rest_between(self, delivery: Delivery, parts: tuple[Part, ...]) -> None:
-        if len(delivery.sent) == len(parts):
-            return
-        while (rest := self._rest(delivery, parts)) is not None and rest.due_at is not None:
-            await self._clock.sleep((rest.due_at - self._clock.now()).total_seconds())
+    async def _post(self, part: Part) -> Receipt | Fault:
+        """One request. Whatever the adapter does, this ends: with a receipt, or with what is known of the failure."""
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                return await self._adapter.send(part)
+        except FaultError as error:
+            return error.fault
+        except TimeoutError:
+            return Fault(FaultKind.NETWORK, False, f"no answer within {SEND_TIMEOUT_S:.0f} s")
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            return Fault(FaultKind.CANCELLED, False, "the request was given up")
+        except Exception as error:
+            log.exception("%s: the adapter failed while sending", self.account)
+            return Fault(FaultKind.UNKNOWN, False, f"the adapter failed with {type(error).__name__}")
+
+    def _unless_it_rests(self, delivery: Delivery, settlement: Settlement) -> Settlement:
+        """Between two parts: what has to wait, for the rate windows or a lost account, waits in the queue. There it
+        takes no slot, and a crash or a loss meanwhile leaves no question behind.
+        """
+        after = (delivery.parts or ())[len(delivery.sent) + 1]
+        now = self._clock.now()
+        if self._stopping or not self._house.can_send(self.account):
+            return structs.replace(settlement, state=State.QUEUED)
+        wait_s = self._pacer.wait_s(after, now.timestamp())
+        if wait_s <= 0.0:
+            return settlement
+        return structs.replace(settlement, state=State.QUEUED, due_at=now + timedelta(seconds=wait_s))
 
     async def _failed(self, delivery: Delivery, fault: Fault) -> Delivery | None:
         self._pacer.heard(fault.lanes)
         now = self._clock.now()
         self._house.observe(self.account, Signal(Source.SEND, now, fault.evidence, fault))
-        if fault.kind is FaultKind.MOVED and fault.moved_to is not None:
+        times = self._failed_in_a_row[delivery.id] = self._failed_in_a_row.get(delivery.id, 0) + 1
+        if fault.kind is FaultKind.MOVED and fault.moved_to is not None and fault.certain:
             await self._follow(delivery, fault, now)
             return None
-        return await self._settle(delivery, settle.after_fault(delivery, fault, self._rules, now))
+        settlement = settle.after_fault(structs.replace(delivery, attempts=times), fault, self._rules, now)
+        if settlement.state is State.REFUSED and delivery.account != delivery.home:
+            await self._stored(delivery, structs.replace(settlement, state=State.QUEUED, due_at=now))
+            await self._turn_away(delivery, settlement.reason)
+            return None
+        return await self._settle(delivery, settlement)
 
     async def _follow(self, delivery: Delivery, fault: Fault, now: datetime) -> None:
-        """The conversation has a new id: the unsent draft goes there."""
-        await self._store.settle(delivery.id, Settlement(State.QUEUED, now, f"{fault.kind}: {fault.evidence}"), now)
-        target = structs.replace(delivery.draft.target, conversation=fault.moved_to)
-        draft = structs.replace(delivery.draft, target=target, in_reply_to=None)
+        """The conversation has a new id: what is unsent goes there."""
+        await self._stored(delivery, Settlement(State.QUEUED, now, f"{fault.kind}: {fault.evidence}"))
+        draft = delivery.draft
+        there = InConversation(fault.moved_to or ConversationId(""), getattr(draft.target, "private", False))
+        new_id = DraftId(self._house.new_id())
+        draft = structs.replace(draft, id=new_id, target=there, in_reply_to=None, document=detour.unsent(delivery))
         move = Move(delivery.id, self.account, delivery.order_key, State.QUEUED, now, str(fault.kind), draft)
-        self._known.discard(delivery.id)
         self._house.offer(await self._store.move([move], now))
 
     async def _ask(self, delivery: Delivery) -> Delivery | None:
@@ -279,7 +324,7 @@ class Worker:
         asked = self._asked[delivery.id] = self._asked.get(delivery.id, 0) + 1
         answer = await self._answer(self._adapter, part, delivery.created_at)
         settlement = settle.after_asking(delivery, part, answer, self._rules, self._clock.now(), asked=asked)
-        if settlement.state is not State.UNCERTAIN or settlement.due_at is None:
+        if settlement.state is not State.UNCERTAIN:
             del self._asked[delivery.id]
         return await self._settle(delivery, settlement)
 
@@ -288,6 +333,9 @@ class Worker:
             return await adapter.reconcile(part, since)
         except FaultError as error:
             self._house.observe(self.account, Signal(Source.SEND, self._clock.now(), error.fault.evidence, error.fault))
+            return Unsure.UNKNOWN
+        except Exception:
+            log.exception("%s: the adapter failed while reading back", self.account)
             return Unsure.UNKNOWN
 
     async def _settle(self, delivery: Delivery, settlement: Settlement) -> Delivery | None:
@@ -311,9 +359,21 @@ class Worker:
         while True:
             try:
                 return await self._store.settle(delivery.id, settlement, self._clock.now())
-            except Exception:
-                log.exception("%s: storing what became of %s failed, trying again", self.account, delivery.id)
+            except StoreError as error:
+                log.error("%s: storing what became of %s failed, trying again: %s", self.account, delivery.id, error)  # noqa: TRY400 - it says it all
                 await self._clock.sleep(STORE_PAUSE_S)
+            except Exception as error:
+                await self._unstorable(delivery, settlement, error)
+                raise
+
+    async def _unstorable(self, delivery: Delivery, settlement: Settlement, error: Exception) -> None:
+        """What no database will ever take is a question for the operator, so that its conversation goes on."""
+        became = settlement.receipt.ref if settlement.receipt is not None else settlement.reason
+        told = f"{became}: could not be stored ({type(error).__name__})"
+        promoted = await self._store.settle(delivery.id, Settlement(State.UNCERTAIN, None, told), self._clock.now())
+        self._tell(delivery, State.UNCERTAIN, told)
+        if promoted is not None:
+            self._house.offer((promoted,))
 
     def _tell(self, delivery: Delivery, state: State, reason: str, receipt: Receipt | None = None) -> None:
         if state is State.SENDING:

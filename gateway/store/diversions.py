@@ -20,6 +20,7 @@ from gateway.store.transaction import Transaction
 from gateway.store.writer import single
 
 _d = deliveries.c
+_b = deliveries.alias("b")
 _mine = _d.workspace == bindparam("of")
 UNSENT = "deliveries.state IN ('waiting', 'queued', 'held')"
 MOVES = frozenset({State.WAITING, State.QUEUED, State.HELD, State.REFUSED, State.EXPIRED})
@@ -27,7 +28,14 @@ MOVES = frozenset({State.WAITING, State.QUEUED, State.HELD, State.REFUSED, State
 
 def _find(n: int) -> Select[Any]:
     rows = given("id", n)
-    return select(_d.id, _d.seq, _d.order_key).where(_mine, _d.id == rows.c.id, text(UNSENT))
+    ahead = select(_b.c.seq).where(
+        _b.c.workspace == _d.workspace,
+        _b.c.order_key == _d.order_key,
+        text(f"b.{OPEN}"),
+        _b.c.state == literal(State.SENDING),
+        _b.c.seq < _d.seq,
+    )
+    return select(_d.id, _d.seq, _d.order_key, ahead.exists()).where(_mine, _d.id == rows.c.id, text(UNSENT))
 
 
 def _stay(n: int) -> Update:
@@ -54,7 +62,7 @@ def _go(n: int) -> Update:
 
 
 FIND = Batched(_find)
-"""(id,) -> (id, seq, order key) of those that may still move."""
+"""(id,) -> (id, seq, order key, is an earlier one of its order being sent) of those that may still move."""
 STAY = Batched(_stay)
 GO = Batched(_go)
 RESCUE = (
@@ -74,7 +82,11 @@ HELD = (
 
 def _move(tx: Transaction, request: tuple[Sequence[Move], datetime]) -> tuple[Delivery, ...]:
     moves, now = {move.delivery: move for move in request[0]}, micros(request[1])
-    found = {name: (seq, order) for name, seq, order in FIND.fetch(tx, [(name,) for name in moves])}
+    found = {
+        name: (seq, order)
+        for name, seq, order, behind in FIND.fetch(tx, [(name,) for name in moves])
+        if not (behind and moves[name].draft)
+    }
     moving = [(found[name][0], move) for name, move in moves.items() if name in found]
     STAY.change(tx, [_new_state(seq, move, now) for seq, move in moving])
     GO.change(tx, [_new_place(seq, move) for seq, move in moving if move.draft])

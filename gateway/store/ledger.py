@@ -28,7 +28,11 @@ READY = select(*DELIVERY).where(*_due, _d.due_at <= bindparam("now")).order_by(_
 NEXT_DUE = select(func.min(_d.due_at)).where(*_due, _d.due_at > bindparam("after"))
 ONE = select(*DELIVERY).where(_mine, _d.id == bindparam("id"))
 COUNTS = select(_d.account, _d.state, func.count()).where(_mine).group_by(_d.account, _d.state)
-ANNOUNCED = select(_d.home).distinct().where(_mine, _d.announcement == bindparam("announcement"))
+ANNOUNCED = (
+    select(_d.account)
+    .distinct()
+    .where(_mine, _d.announcement == bindparam("announcement"), text("deliveries.state NOT IN ('refused', 'expired')"))
+)
 SENT = select(_s.delivery, _s.account, _s.part, _s.kind, _s.conversation, _s.ref, _s.at, _s.url).where(
     _s.workspace == bindparam("workspace")
 )
@@ -87,7 +91,7 @@ def _counts(connection: Connection, workspace: WorkspaceId) -> dict[AccountId, d
 
 
 def _announced(connection: Connection, names: dict[str, Any]) -> frozenset[AccountId]:
-    return frozenset(AccountId(home) for home in connection.execute(ANNOUNCED, names).scalars())
+    return frozenset(AccountId(account) for account in connection.execute(ANNOUNCED, names).scalars())
 
 
 class Ledger(Room):

@@ -183,7 +183,7 @@ class Outbox(RuleBasedStateMachine):
             for name in rows
         ]
         told = self.runner.run(self.store.move(moves, self.now))
-        moved = [row for row in rows.values() if row.state in WAITS]
+        moved = [row for row in rows.values() if row.state in WAITS and not self.follows_a_send(row)]
         touched = [order, *(row.order for row in moved)]
         for row in moved:
             row.account, row.order, row.state = account, order, state
@@ -191,6 +191,10 @@ class Outbox(RuleBasedStateMachine):
             row.expires_at = self.hour(expires) or row.expires_at
         self.go_on(*touched)
         assert [(one.id, one.state) for one in told] == [(row.name, row.state) for row in moved]
+
+    def follows_a_send(self, row: Row) -> bool:
+        ahead = self.rows[: self.rows.index(row)]
+        return any(other.order == row.order and other.state is State.SENDING for other in ahead)
 
     @rule(picks=st.lists(PICK, min_size=1, max_size=3), state=st.sampled_from([State.HELD, State.HELD, State.REFUSED]))
     def hold(self, picks: list[int], state: State) -> None:

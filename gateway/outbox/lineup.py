@@ -1,0 +1,88 @@
+"""What one account has to send, as far as it is kept in memory: by hour, each delivery once."""
+
+from __future__ import annotations
+
+import heapq
+from datetime import datetime
+
+from gateway.model.delivery import Delivery, State
+from gateway.model.ids import DeliveryId
+
+KEPT = 2_000
+"""Deliveries of one account kept in memory; the others wait in the database."""
+
+_Entry = tuple[datetime, int, int, Delivery]
+
+
+class Lineup:
+    """Deliveries wait here for their hour. ``more`` says that the database knows of others."""
+
+    def __init__(self) -> None:
+        self.more = True
+        self._due: list[_Entry] = []
+        self._kept: dict[DeliveryId, Delivery] = {}
+        """Which entry of ``_due`` is the valid one."""
+        self._turns = 0
+        self._running: set[DeliveryId] = set()
+        self._missed: set[DeliveryId] = set()
+        """Told of while they ran: what the run ends with may be old by then."""
+
+    @property
+    def is_short(self) -> bool:
+        """Whether there is room for what the database has."""
+        return len(self._due) < KEPT // 2
+
+    @property
+    def next_at(self) -> datetime | None:
+        return self._due[0][0] if self._due else None
+
+    def renew(self, delivery: Delivery, now: datetime) -> None:
+        """A delivery as it is now, whatever was known of it."""
+        self._kept.pop(delivery.id, None)
+        self.keep(delivery, now)
+
+    def keep(self, delivery: Delivery, now: datetime) -> None:
+        """A delivery that is due, or becomes due by itself; one that is here already stays as it is."""
+        open_question = delivery.state is State.UNCERTAIN and delivery.due_at is not None
+        if delivery.id in self._kept or not (delivery.state is State.QUEUED or open_question):
+            return
+        if delivery.id in self._running:
+            self._missed.add(delivery.id)
+            return
+        if len(self._due) >= KEPT:
+            self._make_room()
+        self._kept[delivery.id] = delivery
+        self._turns += 1
+        heapq.heappush(self._due, (delivery.due_at or now, delivery.seq, self._turns, delivery))
+
+    def _make_room(self) -> None:
+        """What is due last is left to the database: those that rest must not keep out one that could go now."""
+        valid = [entry for entry in self._due if self._kept.get(entry[3].id) is entry[3]]
+        self._due = heapq.nsmallest(KEPT // 2, valid)
+        self._kept = {entry[3].id: entry[3] for entry in self._due}
+        self.more = True
+
+    def begin(self, now: datetime) -> Delivery | None:
+        """The next one whose hour has come; it counts as running until :meth:`end`."""
+        while self._due and self._due[0][0] <= now:
+            delivery = heapq.heappop(self._due)[3]
+            if self._kept.get(delivery.id) is delivery:
+                del self._kept[delivery.id]
+                self._running.add(delivery.id)
+                return delivery
+        return None
+
+    def end(self, delivery: Delivery, again: Delivery | None, now: datetime) -> None:
+        """A run is over; ``again`` is what it left to come back to."""
+        self._running.discard(delivery.id)
+        if delivery.id in self._missed:
+            self._missed.discard(delivery.id)
+            self.more = True
+        elif again is not None:
+            self.keep(again, now)
+
+    def clear(self) -> None:
+        """Look everything up again, but for what runs."""
+        self._due.clear()
+        self._kept.clear()
+        self.more = True
