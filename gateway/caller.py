@@ -104,7 +104,10 @@ def _over_http(address: _Address, operation: str, arguments: dict[str, Any]) -> 
     try:
         line.request("POST", f"/local/{operation}", json.dumps(arguments), headers)
         answer = line.getresponse()
-        return _told(answer.status, answer.read(ANSWER_MAX_BYTES), address)
+        body = answer.read(ANSWER_MAX_BYTES)
+        if answer.length:  # what it promised and didn't send
+            raise http.client.IncompleteRead(body, answer.length)
+        return _told(answer.status, body, address)
     except TimeoutError as error:
         process = f" (process {address.pid})" if address.pid else ""
         raise CallError(

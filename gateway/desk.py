@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -25,6 +24,8 @@ from gateway.ports import Adapter
 from gateway.services import Services
 from gateway.text.plain import from_text
 
+STARTING = "starting"
+"""Instead of a fault: the account is not open yet."""
 NO_PLACE = frozenset({FaultKind.TARGET_REFUSED, FaultKind.CONFIG, FaultKind.INVALID})
 TEXT_MAX = 100_000
 ALT_MAX = 5_000
@@ -144,7 +145,8 @@ class Desk:
     async def _checked(self, record: Record) -> dict[str, Any]:
         adapter = self._adapters.get(record.account)
         if adapter is None:
-            return {"account": record.account, "ok": False, "fault": FaultKind.CONFIG, "evidence": record.evidence}
+            kind = STARTING if record.standing is Standing.CONNECTING else FaultKind.CONFIG
+            return {"account": record.account, "ok": False, "fault": kind, "evidence": record.evidence}
         signal = await self._monitor.probe(record.account, adapter)
         fault = signal.fault or self._unannounced(record.account, adapter)
         told = fault.evidence if fault else ""
@@ -189,7 +191,7 @@ class Desk:
             raise DeskError(f"the image is larger than {IMAGE_MAX_BYTES // 1024 // 1024} MiB")
         try:
             data = base64.b64decode(encoded, validate=True)
-        except binascii.Error as error:
+        except ValueError as error:  # binascii.Error is one; text outside ASCII is another
             raise DeskError("the image is not base64") from error
         if not data:
             raise DeskError("the image is empty")

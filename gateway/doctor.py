@@ -11,6 +11,7 @@ from gateway.config import Config
 from gateway.model.delivery import FaultKind
 
 CURES: dict[str, str] = {
+    "starting": "ask again in a moment: the gateway is still opening the account",
     FaultKind.NETWORK: "check the server's address and this machine's network",
     FaultKind.SERVER: "wait: the platform has trouble of its own",
     FaultKind.RATE_LIMITED: "wait for the platform's window",

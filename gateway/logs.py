@@ -134,8 +134,9 @@ def _secrets(config: Config) -> Iterable[str]:
 
 def _spellings(secret: str) -> set[str]:
     """How a secret may be written: bare, in a URL, in JSON, in a repr, in base64."""
-    escaped = {json.dumps(secret)[1:-1], repr(secret)[1:-1], quote(secret, safe=""), quote_plus(secret)}
-    return {secret, *escaped, base64.b64encode(secret.encode()).decode()}
+    in_json = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    in_url = {quote(secret), quote(secret, safe=""), quote_plus(secret)}
+    return {secret, *in_json, *in_url, repr(secret)[1:-1], base64.b64encode(secret.encode()).decode()}
 
 
 def _inside(kept: str) -> set[str]:

@@ -20,6 +20,9 @@ from msgspec import Struct
 from gateway.desk import Desk, DeskError
 
 log = logging.getLogger("multihome.api")
+wire = logging.getLogger("multihome.api.wire")
+wire.setLevel(logging.CRITICAL)
+"""aiohttp's word on requests that are no HTTP: a traceback for each, whoever sends it. What is ours, we log."""
 
 BODY_MAX_BYTES = 24 * 1024 * 1024
 
@@ -43,7 +46,7 @@ class LocalEndpoint:
         """Raises EndpointError."""
         app = web.Application(client_max_size=BODY_MAX_BYTES, middlewares=[self._guard])
         app.router.add_post("/local/{operation}", self._operate)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+        self._runner = web.AppRunner(app, access_log=None, logger=wire, shutdown_timeout=2.0)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, "127.0.0.1", port).start()

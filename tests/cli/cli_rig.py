@@ -36,11 +36,11 @@ class Sandbox:
     """`multihome sandbox --json`, and its control."""
 
     def __init__(self, control: str) -> None:
-        self._port = int(control.rpartition(":")[2])
+        self.port = int(control.rpartition(":")[2])
         self._handles = (f"agent{number}" for number in itertools.count(1))
 
     def control(self, method: str, path: str, **body: Any) -> Any:
-        line = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_S)
+        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             line.request(method, f"/{path}", json.dumps(body) if body else None)
             answer = line.getresponse()
@@ -91,7 +91,7 @@ class House:
         (self.folder / "multihome.toml").write_text("\n".join([*lines, self.more, ""]))
 
     def environment(self, *, secrets: bool = True) -> dict[str, str]:
-        own = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHONWARNINGS": "default"}
+        own = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "TMPDIR": str(self.folder)}
         return {**own, **self.secrets} if secrets else own
 
     def multihome(

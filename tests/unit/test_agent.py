@@ -1,0 +1,100 @@
+"""How the operator's agent is loaded and asked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import agent
+from gateway.model.content import Document, Text
+from gateway.model.events import Kind, MessageReceived
+from gateway.model.identity import Identity
+from gateway.model.ids import AccountId, ConversationId, MessageRef
+
+MESSAGE = MessageReceived(
+    AccountId("x/main"), "1", MessageRef("r1"), ConversationId("c1"), Kind.MENTION, Identity("x", "7", "ana"),
+    Document(((Text("hello"),),)), datetime(2026, 1, 1, tzinfo=UTC),
+)  # fmt: skip
+
+
+class NoStore:
+    """Nobody looks at the history here."""
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """A module of this text beside the configuration; returns its name."""
+    monkeypatch.syspath_prepend(tmp_path)
+    name = f"agent_of_{tmp_path.name}".replace("-", "_").replace("[", "_").replace("]", "_")
+
+    def put(text: str) -> str:
+        (tmp_path / f"{name}.py").write_text(text)
+        sys.modules.pop(name, None)
+        return name
+
+    return put
+
+
+async def asked(handler: agent.Handler) -> str | None:
+    conversation = agent.Conversation(MESSAGE, None, NoStore())  # type: ignore[arg-type]
+    return await agent.answer(handler, MESSAGE, conversation)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("async def reply(m, c): return m.text.upper()", "HELLO"),
+        ("async def reply(m, c): return None", None),
+        ("async def reply(m, c): return ''", None),
+        ("async def reply(m, c, *more): return 'x'", "x"),
+        ("async def reply(m, c):\n    yield 'a'\n    yield 'b'", "ab"),
+        ("async def reply(m, c):\n    if False: yield 'a'", None),
+        ("class Bot:\n    async def reply(self, m, c): return 'bot'\nbot = Bot()\nreply = bot.reply", "bot"),
+    ],
+)
+async def test_an_answer_is_a_text_or_nothing(write: Any, body: str, said: str | None) -> None:
+    assert await asked(agent.load(f"{write(body)}:reply")) == said
+
+
+async def test_a_method_is_named_by_its_path(write: Any) -> None:
+    name = write("class Bot:\n    async def reply(self, m, c): return 'bot'\nbot = Bot()")
+    assert await asked(agent.load(f"{name}:bot.reply")) == "bot"
+
+
+async def test_an_answer_of_another_kind_is_an_error(write: Any) -> None:
+    with pytest.raises(TypeError, match="returned int, not a text"):
+        await asked(agent.load(f"{write('async def reply(m, c): return 5')}:reply"))
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("reply = 5", "must be an `async def`"),
+        ("def reply(m, c): return 'x'", "must be an `async def`"),
+        ("async def reply(): return 'x'", "must take two arguments"),
+        ("async def other(m, c): return 'x'", "there is: other"),
+        ("", "there is: no async function"),
+        ("import json, nothing_of_this_name", ":1: ModuleNotFoundError"),
+        ("from json import nothing", ":1: ImportError"),
+        ("\nreply = (", ":2: SyntaxError"),
+        ("raise ValueError('a\\nb' + 'c' * 1000)", ":1: ValueError: a b"),
+        ("raise SystemExit(3)", ":1: SystemExit: 3"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(write: Any, body: str, words: str) -> None:
+    with pytest.raises(agent.AgentError) as told:
+        agent.load(f"{write(body)}:reply")
+    assert words in str(told.value)
+    assert "\n" not in str(told.value)
+    assert len(str(told.value)) < 500
+
+
+@pytest.mark.parametrize("spelled", ["", "reply", ":reply", "module:", "no_module_of_this_name:reply"])
+def test_a_name_that_leads_nowhere_is_told(spelled: str) -> None:
+    with pytest.raises(agent.AgentError, match=r"\[agent\] handler"):
+        agent.load(spelled)
