@@ -148,17 +148,17 @@ class Runtime:
         """Listen to one account for ever; after a fault go on from the stored cursor."""
         failures = 0
         while True:
+            began = self._clock.monotonic()
             try:
                 async with aclosing(adapter.events(await self._store.cursor(account))) as arrivals:  # type: ignore[type-var]  # adapters write generators
                     async for events, cursor in arrivals:
                         await self._pipeline.receive(account, events, cursor)
-                        failures = 0
             except FaultError as error:
                 self._report(account, error.fault)
                 log.warning("%s: receiving stopped: %s", account, error.fault.evidence)
             except Exception:
                 log.exception("%s: receiving failed", account)
-            failures += 1
+            failures = 1 if self._clock.monotonic() - began > RESTART_LONGEST_S else failures + 1
             await self._pause(account, failures)
 
     async def _pause(self, account: AccountId, failures: int) -> None:
