@@ -46,6 +46,9 @@ def open_store(url: str, workspace: WorkspaceId = DEFAULT_WORKSPACE, clock: Cloc
     lock = _lock(path)
     try:
         found = _revision(path)
+        path.touch(
+            mode=0o600
+        )  # what people wrote in private is for the owner; SQLite's other files take after this one
         return _open(path, found, workspace, clock or SystemClock(), lock)
     except BaseException as error:
         lock.close()

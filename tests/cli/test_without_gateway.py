@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import sqlite3
+import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,15 @@ def test_what_was_accepted_goes_out_when_a_gateway_starts(house: Open) -> None:
     with h.gateway() as gateway:
         gateway.until(lambda: h.texts("mastodon") == ["Later"])
     assert [one["state"] for one in h.told("deliveries")] == ["delivered"]
+
+
+def test_the_database_is_for_its_owner_alone(house: Open) -> None:
+    h = house("mastodon")
+    with h.gateway():
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in h.folder.glob("multihome.db*")}
+    private = {name: mode for name, mode in modes.items() if not name.endswith(".lock")}
+    assert {"multihome.db", "multihome.db-wal"} <= private.keys()
+    assert not any(mode & 0o077 for mode in private.values())
 
 
 def test_people_are_told_whose_knowledge_it_is(house: Open) -> None:
