@@ -16,12 +16,14 @@ from msgspec import structs
 from gateway.model.content import Document, Paragraph, Span, Text, spelled
 
 _MARK = r"\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}"
+# Python strips the four separators of ASCII as well: to a reader they are nothing.
+_SPACE = r"\s\x1c-\x1f"
 # A space that carries an accent is a character of its own, not a gap.
-_SPACE_WITH_MARK = rf"\s(?=[{_MARK}])"
+_SPACE_WITH_MARK = rf"[{_SPACE}](?=[{_MARK}])"
 # Scripts without spaces pause at these.
 _STOP = rf"[。！？｡、，；]++[」』”’）{_MARK}]*+"
-_WORD = regex.compile(rf"(?:[^\s。！？｡、，；]++|{_SPACE_WITH_MARK})++(?:{_STOP})?+|{_STOP}")
-_CHARACTER = regex.compile(rf"(?!\s(?![{_MARK}]))\X")
+_WORD = regex.compile(rf"(?:[^{_SPACE}。！？｡、，；]++|{_SPACE_WITH_MARK})++(?:{_STOP})?+|{_STOP}")
+_CHARACTER = regex.compile(rf"(?![{_SPACE}](?![{_MARK}]))\X")
 _SENTENCE_END = regex.compile(rf"[.!?…。！？｡؟।][\"'”’»)\]」』）{_MARK}]*$")
 _CLAUSE_END = regex.compile(rf"[。！？｡、，；][」』”’）{_MARK}]*$")
 _NO_BREAK_SPACES = "\u00a0\u2007\u202f"
