@@ -27,7 +27,8 @@ log = logging.getLogger("multihome.runtime")
 
 RESTART_FIRST_S = 0.5
 RESTART_LONGEST_S = 60.0
-STOP_PATIENCE_S = 10.0
+STOP_PATIENCE_S = 4.0
+"""For answers, then for sends: together within the ten seconds after which a container is killed."""
 
 
 class Member(Struct, frozen=True):
