@@ -104,7 +104,7 @@ def demo(
     suspend: Annotated[str, typer.Option(help="Which platform loses the account.")] = "",
     fault: Annotated[str, typer.Option(help="suspended, locked, signed_out or outage.")] = "suspended",
     kill: Annotated[bool, typer.Option("--kill", help="SIGKILL the gateway twice in mid-broadcast.")] = False,
-    messages: Annotated[int, typer.Option(help="How many announcements.", min=4, max=500)] = 12,
+    messages: Annotated[int, typer.Option(help="How many announcements.", min=4, max=500)] = 18,
     seed: Annotated[int, typer.Option(help="Decides who says what when.")] = 1,
     as_json: Json = False,
 ) -> None:

@@ -51,7 +51,7 @@ async def _play(asked: dict[str, Any], view: View) -> dict[str, Any]:
                 raise StageError(f"there is no network {asked['suspend']!r}; there are: {', '.join(stage.networks)}")
             wishes = Wishes(**asked)
             _write_config(stage, wishes)
-            view.tell(f"five networks are up on this machine: {', '.join(stage.networks)}")
+            view.tell(f"five networks are up: {', '.join(stage.networks)}")
             await stage.open_gateway()
             if not await stage.until_healthy([f"{name}/main" for name in stage.networks], READY_TIMEOUT_S):
                 sys.stderr.write((Path(folder) / "gateway.log").read_text()[-2000:])

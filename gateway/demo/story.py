@@ -16,7 +16,8 @@ from gateway.demo.tally import Expected, Loss, found_in, tally, tried_on
 FAULTS = {"suspended": "suspend", "locked": "lock", "signed_out": "revoke", "outage": ""}
 KINDS = ("mention", "direct")
 PEOPLE = ("ana", "ben", "cleo")
-BEAT_S = 0.35
+BEAT_S = 0.5
+DETOUR_LOOKS = 40
 RETURN_TIMEOUT_S = 20.0
 QUIET_TIMEOUT_S = 25.0
 
@@ -157,8 +158,19 @@ class Story:
         kind = FAULTS[self._wishes.fault]
         if kind:
             await self._stage.control("POST", f"{self.lost}/faults", kind=kind, account="agent")
+            await self._see_detour(f"p{self._posts}")
         else:
             await self._stage.control("POST", f"{self.lost}/down")
+
+    async def _see_detour(self, mark: str) -> None:
+        """Tell where the post stands that was on its way."""
+        for _ in range(DETOUR_LOOKS):
+            for name in self._stage.networks:
+                held = await self._stage.control("GET", f"{name}/messages?by=agent")
+                if name != self.lost and any(one.mark == mark for one in found_in(name, held)):
+                    self._tell(f"the post that was on its way stands on {name}")
+                    return
+            await _beat(0.05)
 
     async def _give_back(self) -> None:
         self._tell(f"{self.lost} lets the account back in")

@@ -71,13 +71,13 @@ class View:
 
 
 def sentence(result: dict[str, Any]) -> str:
-    """What a person takes home."""
+    """What a person takes home, in two lines."""
     failover = result["failover_seconds"]
-    took = "nothing had to take another road" if failover is None else f"failover took {failover * 1000:.0f} ms"
+    took = "Nothing had to take another road" if failover is None else f"Failover took {failover * 1000:.0f} ms"
     answers = f"{result['replies_seen']} of {result['replies_expected']} answers seen"
     return (
-        f"{result['lost']} lost, {result['doubled']} doubled, {result['out_of_order']} out of order; "
-        f"{answers}; {took}; {result['kills']} kills; {result['waiting']} wait for the operator."
+        f"{result['lost']} lost, {result['doubled']} doubled, {result['out_of_order']} out of order; {answers}.\n"
+        f"{took}; {result['kills']} kills; {result['waiting']} wait for the operator."
     )
 
 
