@@ -57,7 +57,7 @@ def after_fault(delivery: Delivery, fault: Fault, rules: Rules, now: datetime) -
     if fault.kind is FaultKind.DUPLICATE:
         return _duplicate(fault, rules, now)
     if not fault.certain:
-        return _uncertain(fault, rules, now)
+        return _uncertain(delivery.attempts, fault, rules, now)
     if fault.kind in REROUTED:
         return Settlement(State.QUEUED, now, _reason(fault))
     if fault.kind in RETRIED:
@@ -84,25 +84,29 @@ def after_asking(
 
 
 def may_repeat(delivery: Delivery, profile: Profile, now: datetime) -> bool:
-    """Whether sending an uncertain part again is harmless: it has a key, and the platform still honours it."""
+    """Whether sending an uncertain part again is harmless: it has a key, and the platform still honours it. What was
+    called a duplicate in spite of its key would be again.
+    """
     keyed = delivery.parts is not None and bool(delivery.parts[len(delivery.sent)].key)
-    if profile.idempotency is not Idempotency.KEYED or not keyed:
+    if profile.idempotency is not Idempotency.KEYED or not keyed or delivery.reason.startswith(FaultKind.DUPLICATE):
         return False
     return profile.key_lifetime_s is None or now - delivery.created_at < timedelta(seconds=profile.key_lifetime_s)
 
 
 def unasked(rules: Rules, reason: str, now: datetime) -> Settlement:
     """An unknown send on a platform that can neither be asked nor repeated to: the operator's choice."""
+    if reason.startswith(FaultKind.DUPLICATE):
+        return Settlement(State.REFUSED, None, reason)
     if rules.on_uncertain == "resend":
         return Settlement(State.QUEUED, now, f"{RESENT}: {reason}")
     return Settlement(State.UNCERTAIN, None, f"maybe sent: {reason}")
 
 
-def _uncertain(fault: Fault, rules: Rules, now: datetime) -> Settlement:
+def _uncertain(attempts: int, fault: Fault, rules: Rules, now: datetime) -> Settlement:
     if rules.profile.idempotency is Idempotency.NONE:
         return unasked(rules, _reason(fault), now)
-    rest = timedelta(seconds=rules.profile.settle_after_s)
-    return Settlement(State.UNCERTAIN, max(now + rest, fault.retry_at or now), _reason(fault))
+    rest_s = min(RETRY_LONGEST_S, rules.profile.settle_after_s * 2 ** min(max(0, attempts - 1), 16))
+    return Settlement(State.UNCERTAIN, max(now + timedelta(seconds=rest_s), fault.retry_at or now), _reason(fault))
 
 
 def _duplicate(fault: Fault, rules: Rules, now: datetime) -> Settlement:

@@ -70,7 +70,7 @@ class Worker:
         self._store = house.store
         self._clock = house.clock
         self._lineup = Lineup()
-        self._failed_in_a_row: dict[DeliveryId, int] = {}
+        self._failed_in_a_row: dict[DeliveryId, tuple[FaultKind, int]] = {}
         self._asked: dict[DeliveryId, int] = {}
         self._more_at: datetime | None = None
         self._reading = False
@@ -294,7 +294,9 @@ class Worker:
         self._pacer.heard(fault.lanes)
         now = self._clock.now()
         self._house.observe(self.account, Signal(Source.SEND, now, fault.evidence, fault))
-        times = self._failed_in_a_row[delivery.id] = self._failed_in_a_row.get(delivery.id, 0) + 1
+        kind, times = self._failed_in_a_row.get(delivery.id, (fault.kind, 0))
+        times = times + 1 if kind is fault.kind else 1
+        self._failed_in_a_row[delivery.id] = fault.kind, times
         if fault.kind is FaultKind.MOVED and fault.moved_to is not None and fault.certain:
             await self._follow(delivery, fault, now)
             return None
@@ -344,7 +346,7 @@ class Worker:
         self._tell(delivery, settlement.state, settlement.reason, settlement.receipt)
         if promoted is not None:
             self._house.offer((promoted,))
-        if settlement.state not in (State.QUEUED, State.UNCERTAIN):
+        if settlement.state not in (State.QUEUED, State.UNCERTAIN) or settlement.due_at is None:
             return None
         if not self._house.can_send(self.account):
             self._house.stranded(self.account)

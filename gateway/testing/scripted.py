@@ -96,9 +96,9 @@ class ScriptedPlatform:
             post.text for post in self.posts if place in (None, post.place) and account in (None, str(post.account))
         ]
 
-    def accept(self, account: AccountId, part: Part) -> Post:
-        """Post it, or give what is there under its key."""
-        known = self.find(account, part) if part.key else None
+    def accept(self, account: AccountId, part: Part, *, keyed: bool) -> Post:
+        """Post it, or give what is there under its key where keys count."""
+        known = self.find(account, part) if keyed else None
         if known is not None and self._protects(known):
             return known
         body = part.body
@@ -172,17 +172,21 @@ class ScriptedAdapter:
             raise FaultError(platform.lost)
         trouble = platform.troubles.popleft() if platform.troubles else None
         if trouble is None:
-            return self._receipt(platform.accept(self.account, part))
+            return self._receipt(self._accepted(part))
         if trouble.accepted:
-            platform.accept(self.account, part)
+            self._accepted(part)
         if trouble.hangs:
             await asyncio.get_running_loop().create_future()
         if trouble.fault is not None:
             raise FaultError(trouble.fault)
         raise trouble.error or RuntimeError("the adapter has a bug")
 
+    def _accepted(self, part: Part) -> Post:
+        keyed = self._profile.idempotency is Idempotency.KEYED
+        return self.platform.accept(self.account, part, keyed=keyed)
+
     def _receipt(self, post: Post) -> Receipt:
-        number = self.platform.posts.index(post)
+        number = max(n for n, one in enumerate(self.platform.posts) if one is post)
         return Receipt(MessageRef(f"{post.place}:{number}"), post.at, lanes=self.platform.lanes)
 
     async def reconcile(self, part: Part, since: datetime) -> Receipt | Unsure:

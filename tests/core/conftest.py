@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
 from pathlib import Path
 
 import pytest
@@ -9,11 +9,19 @@ from core_rig import World
 from gateway.model.ids import AccountId
 
 
+class Worlds:
+    """Makes a world with these accounts; each has a disk of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._numbers = itertools.count()
+
+    def __call__(self, *accounts: AccountId) -> World:
+        folder = self._folder / str(next(self._numbers))
+        folder.mkdir()
+        return World(folder, *accounts)
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Callable[..., World]:
-    """Makes a world with these accounts."""
-
-    def made(*accounts: AccountId) -> World:
-        return World(tmp_path, *accounts)
-
-    return made
+def world(tmp_path: Path) -> Worlds:
+    return Worlds(tmp_path)

@@ -89,6 +89,30 @@ class Watched:
         return call
 
 
+class Crash:
+    """Ends the process at its ``at``-th call of the store or an adapter: nothing after it happens any more."""
+
+    def __init__(self, house: House, at: int, *, after: bool) -> None:
+        self.struck = False
+        self._left = at
+        self._house = house
+        store: Watched = house.store
+        if after:
+            store.after = self._call
+        else:
+            store.before = self._call
+        for account in house.world.platforms:
+            house.world[account].before_send = lambda _account, part: self._call(part.key)
+
+    def _call(self, _: str) -> None:
+        if self.struck:
+            raise asyncio.CancelledError
+        self._left -= 1
+        if self._left < 0:
+            self.struck = True
+            raise asyncio.CancelledError
+
+
 class World:
     """What outlives every process: the disk, the platforms, and time."""
 
@@ -121,7 +145,7 @@ class House:
         agent: ScriptedAgent | None = None,
         limits: Limits | None = None,
         pauses: Pauses | None = None,
-        wrap_adapter: Callable[[ScriptedAdapter], Any] = lambda adapter: adapter,
+        kind: type[ScriptedAdapter] = ScriptedAdapter,
     ) -> None:
         self.world = world
         self.clock = world.clock
@@ -148,16 +172,13 @@ class House:
             services, self.monitor, self.intake, self.outbox, ramp_s=RAMP_S, tell=self.announcer.notice
         )
         self.scripted = {
-            account: ScriptedAdapter(account, platform, self.profiles[account])
-            for account, platform in world.platforms.items()
+            account: kind(account, platform, self.profiles[account]) for account, platform in world.platforms.items()
         }
         self.adapters: dict[AccountId, Any] = {}
         self.pipeline = Pipeline(
             services, self.intake, self.outbox, self.adapters, self.profiles, agent, limits or Limits()
         )
-        self.members = [
-            self._member(account, wrap_adapter(adapter), on_uncertain) for account, adapter in self.scripted.items()
-        ]
+        self.members = [self._member(account, adapter, on_uncertain) for account, adapter in self.scripted.items()]
         self.runtime = Runtime(
             self.members, self.adapters, services, self.monitor, self.outbox, self.pipeline, self.rerouter
         )
@@ -189,6 +210,8 @@ class House:
 
     async def die(self) -> None:
         """Everything ends where it stands; nothing more is written but what the database had accepted."""
+        for platform in self.world.platforms.values():
+            platform.before_send = lambda _account, _part: None
         mine = asyncio.current_task()
         tasks = [task for task in asyncio.all_tasks() if task is not mine]
         for task in tasks:
