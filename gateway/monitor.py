@@ -63,6 +63,8 @@ class Monitor:
         self._saving: asyncio.Task[None] | None = None
         self._doubted: set[AccountId] = set()
         self._relapses: dict[AccountId, int] = {}
+        self._calmed: set[AccountId] = set()
+        """Accounts whose nudge asks for a new pause, fit for their new standing, instead of a probe."""
         self.on_cleared: Callable[[AccountId], None] = lambda _: None
         """Called when a doubt that kept an account from sending is gone."""
 
@@ -110,7 +112,9 @@ class Monitor:
                 self._save(after)
             return
         self._save(after)
-        if signal.source is not Source.PROBE and not self._relapsed(before, after):
+        if signal.source is not Source.PROBE:
+            if self._relapsed(before, after):
+                self._calmed.add(account)
             self._nudges[account].set()
         level = logging.INFO if after.standing is Standing.HEALTHY else logging.WARNING
         cure = "" if after.standing is Standing.HEALTHY else f"; to do: {MEANING[after.standing].cure}"
@@ -134,6 +138,7 @@ class Monitor:
     def resume(self, account: AccountId) -> None:
         """The operator says that the account works again."""
         self.observe(account, Signal(Source.OPERATOR, self._clock.now(), "the operator resumed it"))
+        self._calmed.discard(account)
         self._nudges[account].set()
 
     async def watch(self, account: AccountId, adapter: Adapter) -> None:
@@ -169,6 +174,13 @@ class Monitor:
     async def _rest(self, account: AccountId, failed: int) -> None:
         """Until the next probe is due or somebody asks for one."""
         await self._clock.sleep(min(NUDGE_GAP_S, self._pauses.first_s))
+        await self._pause_or_nudge(account, failed)
+        while account in self._calmed:
+            self._calmed.remove(account)
+            self._nudges[account].clear()
+            await self._pause_or_nudge(account, failed)
+
+    async def _pause_or_nudge(self, account: AccountId, failed: int) -> None:
         pause = asyncio.ensure_future(self._clock.sleep(self._pause(account, failed).total_seconds()))
         nudge = asyncio.ensure_future(self._nudges[account].wait())
         try:
