@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 
 from msgspec import structs
@@ -12,7 +12,7 @@ from msgspec import structs
 from gateway.books import Move, StoreError
 from gateway.model.delivery import Delivery, State
 from gateway.model.events import GatewayEvent, StandingChanged
-from gateway.model.ids import AccountId, DraftId
+from gateway.model.ids import AccountId, AnnouncementId, DraftId
 from gateway.model.standing import GONE, Record, Standing
 from gateway.model.verdict import Allow, Divert, Hold, Refuse
 from gateway.monitor import Monitor
@@ -72,8 +72,8 @@ class Rerouter:
             await self._wake.wait()
             self._wake.clear()
             while self._todo:
-                account = next(iter(self._todo))
-                await self._attend(account, held=self._todo.pop(account))
+                todo, self._todo = self._todo, {}
+                await self._attend(todo)
                 await self._announce_losses()
             await self._announce_losses()
 
@@ -101,17 +101,29 @@ class Rerouter:
             self._untold[event.account] = None
         self.look_at(event.account)
 
-    async def _attend(self, account: AccountId, *, held: bool) -> None:
-        record = self._monitor.record(account)
+    async def _attend(self, todo: dict[AccountId, bool]) -> None:
         try:
-            if self._monitor.can_send(account):
-                await self._bring_home(account)
-            elif record is None or record.standing is not Standing.CONNECTING:
-                await self._sweep(account, held=held)
+            for account in todo:
+                if self._is_back(account):
+                    await self._bring_home(account)
+            lost = {account: todo.get(account, False) for account in self._lost(todo)}
+            if lost.keys() & todo.keys():
+                await self._sweep(lost)
         except Exception:
-            log.exception("%s: rerouting failed, trying again", account)
+            log.exception("rerouting failed, trying again: %s", ", ".join(todo))
             await self._clock.sleep(PAUSE_S)
-            self.look_at(account, held=held)
+            for account, held in todo.items():
+                self.look_at(account, held=held)
+
+    def _lost(self, others: Iterable[AccountId]) -> list[AccountId]:
+        """Every account whose posts need another road. One that is connecting is waited for."""
+        known = {record.account: record for record in self._monitor.records()}
+        lost = [one.account for one in known.values() if not one.can_send and one.standing is not Standing.CONNECTING]
+        return lost + [account for account in others if account not in known]
+
+    def _is_back(self, account: AccountId) -> bool:
+        record = self._monitor.record(account)
+        return record is not None and record.can_send
 
     async def _bring_home(self, account: AccountId) -> None:
         released = await self._store.release(account, self._clock.now(), self._ramp_s)
@@ -119,24 +131,44 @@ class Rerouter:
             log.warning("%s: %d held deliveries go home", account, released)
         self._outbox.wake(account)
 
-    async def _sweep(self, account: AccountId, *, held: bool) -> None:
-        """Judge everything unsent of an account that can't send, but for what follows a request under way: its end is
-        awaited, so that no post overtakes an earlier one on the new road. An uncertain one isn't waited for: only the
-        account's return can settle it.
+    async def _sweep(self, lost: dict[AccountId, bool]) -> None:
+        """Judge what is unsent of all lost accounts, oldest first wherever it is: what was diverted to the second must
+        not come behind what is still with the first. A request under way is awaited by what follows it; an uncertain
+        one isn't: only the account's return can settle it.
         """
-        states = frozenset({State.SENDING, State.WAITING, State.QUEUED} | ({State.HELD} if held else set()))
         waited_for: set[str] = set()
-        after = 0
-        while page := await self._store.unsent(account, after=after, limit=PAGE, states=states):
-            after = page[-1].seq
-            waited_for |= {one.order_key for one in page if one.state is State.SENDING}
-            free = [one for one in page if one.order_key not in waited_for]
-            moves = [move for one in free if (move := await self._judged(one)) is not None]
+        after: int | None = 0
+        while after is not None:
+            page, after = await self._page(lost, after)
+            waited_for |= {key for one in page if one.state is State.SENDING for key in _orders(one)}
+            moves = []
+            spoken: set[AnnouncementId | None] = set()
+            for one in page:
+                if one.state is State.SENDING or waited_for & _orders(one):
+                    continue
+                if one.draft.announcement in spoken:
+                    # Where it may go depends on where the copy before it goes: later.
+                    waited_for |= _orders(one)
+                    self.look_at(one.account, held=lost[one.account])
+                elif (move := await self._judged(one)) is not None:
+                    moves.append(move)
+                    spoken |= {one.draft.announcement} - {None}
+            if not lost.keys() >= set(self._lost(())) or any(self._is_back(account) for account in lost):
+                for account, held in lost.items():
+                    self.look_at(account, held=held)
+                return
             if moves:
                 self._outbox.offer(await self._store.move(moves, self._clock.now()))
-            if self._monitor.can_send(account):
-                self.look_at(account)
-                return
+
+    async def _page(self, lost: dict[AccountId, bool], after: int) -> tuple[list[Delivery], int | None]:
+        """The next deliveries of these accounts by age, and after which to go on."""
+        pages = []
+        for account, held in lost.items():
+            states = frozenset({State.SENDING, State.WAITING, State.QUEUED} | ({State.HELD} if held else set()))
+            pages.append(await self._store.unsent(account, after=after, limit=PAGE, states=states))
+        until = min((page[-1].seq for page in pages if len(page) == PAGE), default=None)
+        found = (one for page in pages for one in page if until is None or one.seq <= until)
+        return sorted(found, key=lambda one: one.seq), until
 
     async def _judged(self, delivery: Delivery) -> Move | None:
         try:
@@ -191,3 +223,9 @@ class Rerouter:
                     self._wake.set()
                     return
             del self._untold[account]
+
+
+def _orders(delivery: Delivery) -> set[str]:
+    """The order a delivery goes in, and the one it would go in at home."""
+    detour = delivery.draft.detour
+    return {delivery.order_key, order_key(delivery.home, detour.target if detour else delivery.draft.target)}

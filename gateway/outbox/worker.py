@@ -346,10 +346,10 @@ class Worker:
         self._tell(delivery, settlement.state, settlement.reason, settlement.receipt)
         if promoted is not None:
             self._house.offer((promoted,))
-        if settlement.state not in (State.QUEUED, State.UNCERTAIN) or settlement.due_at is None:
-            return None
-        if not self._house.can_send(self.account):
+        if settlement.state is not State.SENDING and not self._house.can_send(self.account):
             self._house.stranded(self.account)
+            return None
+        if settlement.state not in (State.QUEUED, State.UNCERTAIN) or settlement.due_at is None:
             return None
         sent = (*delivery.sent, settlement.receipt) if settlement.receipt is not None else delivery.sent
         return structs.replace(

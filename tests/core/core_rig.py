@@ -318,3 +318,17 @@ async def open_scripted(settings: Any, context: Context) -> Any:
 
 def words(text: str) -> Document:
     return from_text(text)
+
+
+async def ended(house: House, *deliveries: Delivery) -> None:
+    """Let time pass until these are over, one way or the other."""
+
+    async def over() -> bool:
+        found = [await house.now(one) for one in deliveries]
+        return all(one.state in (State.DELIVERED, State.REFUSED, State.EXPIRED) for one in found)
+
+    for _ in range(400):
+        if await over():
+            return
+        await house.pass_time(1.0)
+    raise AssertionError([await house.now(one) for one in deliveries])

@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from core_rig import BLUE, RED, SUSPENDED, Crash, House, World, road
+from core_rig import BLUE, RED, SUSPENDED, Crash, World, ended, road
 
 from gateway.books import StoreError
 from gateway.model.capabilities import Idempotency, Lane
-from gateway.model.delivery import Delivery, Fault, FaultKind, State
+from gateway.model.delivery import Fault, FaultKind, State
 from gateway.model.ids import ConversationId
 from gateway.outbox import worker
 from gateway.testing.scripted import ScriptedAdapter, Trouble, refused, scripted_profile, unclear
@@ -20,20 +20,6 @@ from gateway.testing.scripted import ScriptedAdapter, Trouble, refused, scripted
 Worlds = Callable[..., World]
 THREAD = "one\n\ntwo\n\nthree"
 KEYED, READ_BACK, NONE = (scripted_profile(kind) for kind in Idempotency)
-
-
-async def ended(house: House, *deliveries: Delivery) -> None:
-    """Let time pass until these are over, one way or the other."""
-
-    async def over() -> bool:
-        found = [await house.now(one) for one in deliveries]
-        return all(one.state in (State.DELIVERED, State.REFUSED, State.EXPIRED) for one in found)
-
-    for _ in range(400):
-        if await over():
-            return
-        await house.pass_time(1.0)
-    raise AssertionError([await house.now(one) for one in deliveries])
 
 
 # The plan.
