@@ -6,10 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from town_rig import route
 
 from adapters.sandbox.faults import Trouble
 from gateway.model.standing import Standing
-from town_rig import route
 
 LOST = {
     "x": Standing.SUSPENDED,
