@@ -74,6 +74,7 @@ PROFILE = Profile(
     idempotency=Idempotency.READ_BACK,
     # Reads stay open while the account is locked; only a write tells.
     probe_sees_lock=False,
+    concurrency=64,  # aiohttp takes them; with 16 slots too few sends share a commit (docs/performance.md)
 )
 
 _LOG = "observed body (report or live log, 2026)"
