@@ -135,7 +135,9 @@ class House:
         try:
             process.until(self.endpoint.exists)
             if healthy:
-                process.until(lambda: all(row["standing"] == "healthy" for row in self.ask("accounts")))
+                process.until(
+                    lambda: all(row["standing"] == "healthy" and row["listening"] for row in self.ask("accounts"))
+                )
             yield process
         finally:
             process.end()

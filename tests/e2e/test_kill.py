@@ -66,7 +66,9 @@ class Outside:
     async def _is_up(self, *, healthy: bool) -> bool:
         if not (self.folder / "multihome.db.endpoint").exists():
             return False
-        return not healthy or all(row["standing"] == "healthy" for row in await self.ask("accounts"))
+        return not healthy or all(
+            row["standing"] == "healthy" and row["listening"] for row in await self.ask("accounts")
+        )
 
     def kill(self) -> None:
         """It is dead when this returns."""
