@@ -154,10 +154,11 @@ class Monitor:
                 self.on_cleared(account)
             await self._rest(account, failed)
 
-    async def stop(self) -> None:
-        """Wait until every transition is stored."""
+    async def stop(self, patience_s: float = 2.0) -> None:
+        """Wait until every transition is stored, or until a database that fails has had its time."""
         if self._saving is not None:
-            await self._saving
+            await asyncio.wait((self._saving,), timeout=patience_s)
+            self._saving.cancel()
 
     async def probe(self, account: AccountId, adapter: Adapter) -> Signal:
         """A read-only look at the account. Never fails: what went wrong is in the signal."""

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gateway import agent
-from gateway.books import StoredEvent
+from gateway.books import NewDelivery, StoredEvent, StoreError
 from gateway.model.capabilities import Profile
 from gateway.model.delivery import Draft, FaultError, InConversation
 from gateway.model.events import Kind, MessageReceived, PlatformEvent
@@ -36,9 +38,12 @@ TYPING_AFTER_S = 0.5
 """An agent that answers faster needs no typing sign."""
 TYPING_EVERY_S = 8.0
 STORE_PAUSE_S = 1.0
+END_PATIENCE_S = 0.5
+"""How long a cancelled answer may take to end when the gateway stops."""
 WAITING_MAX = 2_000
 """Events in memory; beyond it the platforms have to wait (they or the inbox keep the rest)."""
 
+T = TypeVar("T")
 _Place = tuple[AccountId, ConversationId]
 
 
@@ -77,35 +82,48 @@ class Pipeline:
         self._slots = asyncio.Semaphore(limits.concurrency)
         self._queues: dict[_Place, deque[StoredEvent]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._answering: set[asyncio.Task[None]] = set()
+        self._stopping = False
         self._waiting = 0
         self._room = asyncio.Event()
         self._room.set()
-        self._retries: set[int] = set()
+        self._recovered = asyncio.Event()
 
     async def receive(self, account: AccountId, events: Sequence[PlatformEvent], cursor: str) -> None:
-        """Store an arrival; when this returns the platform may forget it."""
+        """Store an arrival; when this returns the platform may forget it. What the last process left comes first."""
+        await self._recovered.wait()
         await self._room.wait()
         self._take(await self._store.record(account, events, cursor, self._clock.now()))
 
     async def recover(self) -> int:
         """At start: hand out again what the last process did not finish. Returns how many events."""
-        after = 0
-        found = 0
-        postponed_too = self._clock.now() + timedelta(seconds=RETRY_LONGEST_S)
-        while page := await self._store.pending_events(postponed_too, after=after):
+        try:
+            return await self._hand_out(self._clock.now() + timedelta(seconds=RETRY_LONGEST_S))
+        finally:
+            self._recovered.set()
+
+    async def _hand_out(self, postponed_too: datetime) -> int:
+        after = found = 0
+        while True:
+            page = await self._insist(partial(self._store.pending_events, postponed_too, after=after))
+            if not page:
+                return found
             self._take(page)
             after = page[-1].seq
             found += len(page)
             await self._room.wait()
-        return found
 
     async def stop(self, patience_s: float) -> None:
         """Let answers under way finish for a while; the others are handed out again at the next start."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=patience_s)
+        self._stopping = True
+        for task in self._tasks - self._answering:
+            task.cancel()
+        if self._answering:
+            await asyncio.wait(self._answering, timeout=patience_s)
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=END_PATIENCE_S)
 
     def _take(self, events: Iterable[StoredEvent]) -> None:
         for stored in events:
@@ -116,53 +134,74 @@ class Pipeline:
                 queue.append(stored)
             else:
                 self._queues[place] = deque((stored,))
-                self._spawn(self._serve(place))
+                task = asyncio.create_task(self._serve(place))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
         if self._waiting >= WAITING_MAX:
             self._room.clear()
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def _serve(self, place: _Place) -> None:
-        """One conversation: its events in order, until none is left."""
+        """One conversation: its events in order, until none is left. A message that the agent fails on is tried again
+        before the next one is handed to it.
+        """
         queue = self._queues[place]
         while queue:
             async with self._slots:
-                await self._insist(queue[0])
+                retry_at = await self._attend(queue[0])
+            if retry_at is not None:
+                queue[0] = structs.replace(queue[0], attempts=queue[0].attempts + 1)
+                await self._clock.sleep((retry_at - self._clock.now()).total_seconds())
+                continue
             queue.popleft()
             self._waiting -= 1
             if self._waiting < WAITING_MAX // 2:
                 self._room.set()
         del self._queues[place]
 
-    async def _insist(self, stored: StoredEvent) -> None:
-        """Handle one event; a database that can't take the result is waited for."""
+    async def _attend(self, stored: StoredEvent) -> datetime | None:
+        """Handle one event, unless the gateway stops; when it failed, the hour of the next try."""
+        task = asyncio.current_task()
+        if self._stopping or task is None:
+            raise asyncio.CancelledError
+        self._answering.add(task)
+        try:
+            return await self._handle(stored)
+        finally:
+            self._answering.discard(task)
+
+    async def _handle(self, stored: StoredEvent) -> datetime | None:
+        """Ask the agent once, then insist on storing what it said, or that it failed."""
+        try:
+            said = await self._said(stored)
+            await self._insist(lambda: self._answer(stored, said))
+        except Exception as error:  # noqa: BLE001 - it is the operator's code: whatever it raises is told and retried
+            failed = error
+        else:
+            return None
+        return await self._insist(lambda: self._postpone(stored, failed))
+
+    async def _insist(self, work: Callable[[], Awaitable[T]]) -> T:
+        """A database that can't take it is waited for."""
         while True:
             try:
-                await self._handle(stored)
-            except Exception:
-                log.exception("%s: an event could not be handled, trying again", stored.event.account)
+                return await work()
+            except StoreError as error:
+                log.error("the database fails, trying again: %s", error)  # noqa: TRY400 - it says it all
                 await self._clock.sleep(STORE_PAUSE_S)
-            else:
-                return
 
-    async def _handle(self, stored: StoredEvent) -> None:
+    async def _said(self, stored: StoredEvent) -> str | None:
         message = stored.event
         if not isinstance(message, MessageReceived) or self._handler is None or self._refused(message):
-            await self._store.handled(stored.seq, (), self._clock.now())
-            return
-        try:
-            said = await self._ask(stored, message)
-        except Exception as error:  # noqa: BLE001 - it is the operator's code: whatever it raises is told and retried
-            await self._postpone(stored, message, error)
-            return
-        if said is None:
-            await self._store.handled(stored.seq, (), self._clock.now())
-            return
-        new = await self._intake.prepare(self._reply(stored, message, said))
-        self._outbox.offer(await self._store.handled(stored.seq, (new,), self._clock.now()))
+            return None
+        return await self._ask(self._handler, stored, message)
+
+    async def _answer(self, stored: StoredEvent, said: str | None) -> None:
+        """The event's mark and the answer, together."""
+        message = stored.event
+        new: tuple[NewDelivery, ...] = ()
+        if said is not None and isinstance(message, MessageReceived):
+            new = (await self._intake.prepare(self._reply(stored, message, said)),)
+        self._outbox.offer(await self._store.handled(stored.seq, new, self._clock.now()))
 
     def _refused(self, message: MessageReceived) -> bool:
         verdict = self._policies.inbound(InboundFacts(message, self._own()))
@@ -174,8 +213,7 @@ class Pipeline:
         known = (adapter.identity() for adapter in self._adapters.values() if isinstance(adapter, Introduces))
         return frozenset((identity.platform, identity.id) for identity in known if identity is not None)
 
-    async def _ask(self, stored: StoredEvent, message: MessageReceived) -> str | None:
-        assert self._handler is not None  # noqa: S101 - _handle looked
+    async def _ask(self, handler: agent.Handler, stored: StoredEvent, message: MessageReceived) -> str | None:
         conversation = agent.Conversation(message, stored.person, self._store)
         adapter = self._adapters.get(message.account)
         sign = None
@@ -183,7 +221,12 @@ class Pipeline:
             sign = asyncio.create_task(self._show_typing(adapter, message))
         try:
             async with asyncio.timeout(self._limits.timeout_s):
-                return await agent.answer(self._handler, message, conversation)
+                return await agent.answer(handler, message, conversation)
+        except (asyncio.CancelledError, SystemExit) as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
+            raise RuntimeError(f"the agent gave up with {type(error).__name__}") from error
         finally:
             if sign is not None:
                 sign.cancel()
@@ -196,6 +239,8 @@ class Pipeline:
                 await self._clock.sleep(TYPING_EVERY_S)
         except FaultError as error:
             log.info("%s: typing could not be shown: %s", message.account, error.fault.evidence)
+        except Exception:
+            log.exception("%s: typing could not be shown", message.account)
 
     def _reply(self, stored: StoredEvent, message: MessageReceived, said: str) -> Draft:
         """The answer as a draft. A group is as closed as a DM: what is said there never goes out in public."""
@@ -213,21 +258,13 @@ class Pipeline:
             closed=message.private or message.kind is Kind.GROUP or among_members,
         )
 
-    async def _postpone(self, stored: StoredEvent, message: MessageReceived, error: Exception) -> None:
+    async def _postpone(self, stored: StoredEvent, error: Exception) -> datetime | None:
         """The agent failed on this message: later again, or parked for the operator after the last try."""
         attempts = stored.attempts + 1
-        log.error("%s: the agent failed on a message (try %d)", message.account, attempts, exc_info=error)
+        log.error("%s: the agent failed on a message (try %d)", stored.event.account, attempts, exc_info=error)
         retry_at: datetime | None = None
         if attempts < self._limits.max_attempts:
             rest_s = min(RETRY_LONGEST_S, RETRY_FIRST_S * 2 ** (attempts - 1))
             retry_at = self._clock.now() + timedelta(seconds=rest_s)
         await self._store.postpone(stored.seq, f"{type(error).__name__}: {error}"[:500], retry_at)
-        if retry_at is not None and stored.seq not in self._retries:
-            self._retries.add(stored.seq)
-            self._spawn(self._retry(stored, retry_at))
-
-    async def _retry(self, stored: StoredEvent, at: datetime) -> None:
-        await self._clock.sleep((at - self._clock.now()).total_seconds())
-        self._retries.discard(stored.seq)
-        again = StoredEvent(stored.seq, stored.event, stored.person, stored.attempts + 1)
-        self._take((again,))
+        return retry_at

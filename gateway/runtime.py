@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gateway.model.delivery import Fault, FaultError, FaultKind
 from gateway.model.events import GatewayEvent, StandingChanged
@@ -27,8 +27,13 @@ log = logging.getLogger("multihome.runtime")
 
 RESTART_FIRST_S = 0.5
 RESTART_LONGEST_S = 60.0
-STOP_PATIENCE_S = 4.0
-"""For answers, then for sends: together within the ten seconds after which a container is killed."""
+STOP_PATIENCE_S = 3.0
+"""For answers, then for sends: with all below, within the ten seconds after which a container is killed."""
+END_PATIENCE_S = 0.5
+CLOSE_PATIENCE_S = 1.5
+OPEN_TIMEOUT_S = 60.0
+PERMANENT = frozenset({FaultKind.SIGNED_OUT, FaultKind.CONFIG, FaultKind.INVALID})
+"""Why an account can't be opened until the operator changes something and restarts."""
 
 
 class Member(Struct, frozen=True):
@@ -63,6 +68,7 @@ class Runtime:
         self._pipeline = pipeline
         self._rerouter = rerouter
         self._tasks: set[asyncio.Task[None]] = set()
+        self._importing = asyncio.Lock()
         self._nudges: dict[AccountId, asyncio.Event] = {member.account: asyncio.Event() for member in members}
         services.bus.listen(self._heard)
 
@@ -72,20 +78,27 @@ class Runtime:
         if rescued:
             log.warning("%d sends of the last process have an unknown outcome: asking the platforms", rescued)
         self._supervise("rerouter", self._rerouter.run)
-        recovered = await self._pipeline.recover()
+        self._begin("recovery", self._recover())
+        await asyncio.gather(*(self._open(member) for member in self._members))
+
+    async def _recover(self) -> None:
+        try:
+            recovered = await self._pipeline.recover()
+        except Exception:
+            log.exception("not every message that the last process left could be handed out again")
+            return
         if recovered:
             log.warning("%d messages were not answered by the last process: handing them out again", recovered)
-        for member in self._members:
-            await self._open(member)
 
     async def stop(self) -> None:
         """Stop taking in, let answers and sends finish, close everything. What can't finish is safe in the database."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=END_PATIENCE_S)
         await self._pipeline.stop(STOP_PATIENCE_S)
         await self._outbox.stop(STOP_PATIENCE_S)
-        await self._monitor.stop()
+        await self._monitor.stop(END_PATIENCE_S)
         await self.disconnect()
 
     async def connect(self) -> None:
@@ -95,42 +108,77 @@ class Runtime:
 
     async def disconnect(self) -> None:
         """Close every open account."""
-        while self._adapters:
-            await self._close(*self._adapters.popitem())
+        closing = [asyncio.create_task(self._close(*item)) for item in self._adapters.items()]
+        self._adapters.clear()
+        if closing:
+            _, hanging = await asyncio.wait(closing, timeout=CLOSE_PATIENCE_S)
+            for task in hanging:
+                task.cancel()
 
     async def _close(self, account: AccountId, adapter: Adapter) -> None:
         try:
-            async with asyncio.timeout(STOP_PATIENCE_S):
-                await adapter.aclose()
+            await adapter.aclose()
         except Exception:
             log.exception("%s: closing failed", account)
 
     async def _open(self, member: Member) -> None:
-        """Open an account and put it to work."""
+        """Open an account and put it to work; where its platform is in the way, go on trying in the background."""
+        fault = await self._opened(member)
+        if fault is not None and fault.kind not in PERMANENT:
+            self._begin(f"{member.account} open", self._open_later(member))
+
+    async def _open_later(self, member: Member) -> None:
+        failures = 1
+        fault: Fault | None = None
+        while failures == 1 or (fault is not None and fault.kind not in PERMANENT):
+            await self._pause(member.account, failures)
+            failures += 1
+            try:
+                fault = await self._opened(member)
+            except Exception as error:
+                log.exception("%s: can't be opened", member.account)
+                fault = Fault(FaultKind.UNKNOWN, True, type(error).__name__)
+
+    async def _opened(self, member: Member) -> Fault | None:
+        """Why it could not be opened, or nothing when it is at work."""
         adapter = await self._adapter(member)
-        if adapter is None:
-            return
+        if isinstance(adapter, Fault):
+            return adapter
         await self._outbox.open(member.account, adapter, member.rules)
         self._supervise(f"{member.account} probe", lambda: self._monitor.watch(member.account, adapter))
         self._supervise(f"{member.account} receive", lambda: self._receive(member.account, adapter))
+        return None
 
-    async def _adapter(self, member: Member) -> Adapter | None:
+    async def _adapter(self, member: Member) -> Adapter | Fault:
         try:
-            factory = await asyncio.to_thread(_factory, member.platform.factory)
-            adapter = await factory(member.settings, member.context)
+            async with self._importing:
+                factory = await asyncio.to_thread(_factory, member.platform.factory)
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                adapter = await factory(member.settings, member.context)
+        except FaultError as error:
+            log.warning("%s: can't be opened: %s", member.account, error.fault.evidence)
+            fault = error.fault
+        except TimeoutError:
+            log.warning("%s: can't be opened within %.0f s", member.account, OPEN_TIMEOUT_S)
+            fault = Fault(FaultKind.NETWORK, True, f"no answer within {OPEN_TIMEOUT_S:.0f} s")
         except Exception as error:
             log.exception("%s: can't be opened", member.account)
-            evidence = error.fault.evidence if isinstance(error, FaultError) else f"{type(error).__name__}: {error}"
-            self._report(member.account, Fault(FaultKind.SIGNED_OUT, True, f"can't be opened: {evidence}"))
-            return None
-        self._adapters[member.account] = adapter
-        return adapter
+            fault = Fault(FaultKind.SIGNED_OUT, True, f"{type(error).__name__}: {error}")
+        else:
+            self._adapters[member.account] = adapter
+            return adapter
+        told = FaultKind.SIGNED_OUT if fault.kind in PERMANENT else fault.kind
+        self._report(member.account, structs.replace(fault, kind=told, evidence=f"can't be opened: {fault.evidence}"))
+        return fault
 
     def _report(self, account: AccountId, fault: Fault) -> None:
         self._monitor.observe(account, Signal(Source.RECEIVE, self._clock.now(), fault.evidence, fault))
 
     def _supervise(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        task = asyncio.create_task(self._forever(name, work), name=name)
+        self._begin(name, self._forever(name, work))
+
+    def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -140,6 +188,12 @@ class Runtime:
         while True:
             try:
                 await work()
+            except asyncio.CancelledError:
+                # A library's own cancelling comes up here too; ours alone ends the task.
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                log.warning("%s: cancelled from inside, starting again", name)
             except Exception:
                 log.exception("%s: stopped, starting again", name)
             await self._clock.sleep(pause_s)

@@ -32,7 +32,7 @@ STORE_PAUSE_S = 1.0
 """Between two tries to store what became of a send: a full disk must not lose a receipt."""
 SEND_TIMEOUT_S = 180.0
 """Longer than any adapter's own: one that hangs must not keep a slot, and its conversation, for ever."""
-END_PATIENCE_S = 2.0
+END_PATIENCE_S = 0.5
 """How long a cancelled send may take to end when the gateway stops."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import itertools
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -313,7 +314,7 @@ async def open_scripted(settings: Any, context: Context) -> Any:
     del context
     if isinstance(settings, BaseException):
         raise settings
-    return settings
+    return await settings() if inspect.iscoroutinefunction(settings) else settings
 
 
 def words(text: str) -> Document:
