@@ -51,7 +51,9 @@ class Pacer:
     def heard(self, states: Iterable[LaneState]) -> None:
         """What a live answer said of the windows."""
         for state in states:
-            self._live[(state.lane, state.conversation)] = state
+            key = (state.lane, state.conversation)
+            if key in self._taken:
+                self._live[key] = state
 
     def _window_wait_s(self, lane: Lane, conversation: str, now_unix_s: float) -> float:
         key = (lane.name, conversation if lane.scope is Scope.CONVERSATION else "")
@@ -64,9 +66,8 @@ class Pacer:
     def _note(self, kind: str, conversation: str, at_unix_s: float) -> None:
         for lane in self._lanes.get(kind, ()):
             key = (lane.name, conversation if lane.scope is Scope.CONVERSATION else "")
-            taken = self._taken.get(key)
-            if taken is None:
-                taken = self._open(key, lane)
+            taken = self._taken.pop(key, None) or self._opened(lane)
+            self._taken[key] = taken  # last: the longest unused are first
             taken.append(at_unix_s)
             live = self._live.get(key)
             if live is not None:
@@ -74,11 +75,9 @@ class Pacer:
                     live.lane, live.remaining - lane.cost, live.reset_at_unix_s, live.conversation
                 )
 
-    def _open(self, key: _Key, lane: Lane) -> deque[float]:
+    def _opened(self, lane: Lane) -> deque[float]:
         if len(self._taken) >= WINDOWS_MAX:
             oldest = next(iter(self._taken))
             del self._taken[oldest]
             self._live.pop(oldest, None)
-        window: deque[float] = deque(maxlen=max(1, lane.n // lane.cost))
-        self._taken[key] = window
-        return window
+        return deque(maxlen=max(1, lane.n // lane.cost))

@@ -122,6 +122,7 @@ class World:
         self.url = f"sqlite:///{folder / 'core.db'}"
         self.platforms = {account: ScriptedPlatform(self.clock) for account in accounts or (RED,)}
         self.numbers = itertools.count()
+        self.posted_from = self.clock.now()
 
     def __getitem__(self, account: AccountId) -> ScriptedPlatform:
         return self.platforms[account]
