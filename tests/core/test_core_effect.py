@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from core_rig import BLUE, RED, SUSPENDED, Crash, World, ended, road
+from msgspec import structs
 
 from gateway.books import StoreError
 from gateway.model.capabilities import Idempotency, Lane
@@ -148,7 +149,6 @@ async def test_where_nothing_can_settle_it_the_operator_chooses_and_it_shows(wor
 async def test_a_key_is_trusted_only_while_the_platform_honours_it(world: Worlds) -> None:
     """After that the part is read back: a repeat would be a second post."""
     profile = scripted_profile(Idempotency.KEYED)
-    from msgspec import structs
 
     profile = structs.replace(profile, key_lifetime_s=30.0)
     w = world()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from core_rig import BLUE, GREEN, LOCKED, RAMP_S, RED, SUSPENDED, House, World, ended, road, words
+from msgspec import structs
 
 from gateway.books import StoreError
 from gateway.model.capabilities import Feature, Idempotency, Lane
@@ -15,7 +16,7 @@ from gateway.model.delivery import Fault, FaultKind, State
 from gateway.model.events import Kind, MessageReceived
 from gateway.model.identity import Identity, Link
 from gateway.model.ids import AccountId, ConversationId, MessageRef, platform_of
-from gateway.model.standing import Standing
+from gateway.model.standing import Signal, Source, Standing
 from gateway.testing.scripted import FEATURES, Trouble, refused, scripted_profile, unclear
 
 Worlds = Callable[..., World]
@@ -71,6 +72,20 @@ async def test_nothing_leaves_between_two_parts_once_the_monitor_knows(world: Wo
         await house.pass_time(200, 10.0)
         assert w[RED].refused_while_lost == 0
         assert await house.state(one) is State.DELIVERED
+    assert (w.texts(RED), w.texts(BLUE)) == (["one"], ["two", "three"])
+
+
+async def test_a_loss_that_is_learnt_during_a_part_stops_the_next(world: Worlds) -> None:
+    w = world(RED, BLUE)
+    async with w.house(routes=(road(RED, BLUE),)) as house:
+
+        def heard_elsewhere(_account: AccountId, _part: Any) -> None:
+            house.monitor.observe(RED, Signal(Source.RECEIVE, w.clock.now(), "told by the stream", SUSPENDED))
+            w[RED].probe = SUSPENDED
+
+        w[RED].before_send = heard_elsewhere
+        one = await house.say(THREAD)
+        await ended(house, one)
     assert (w.texts(RED), w.texts(BLUE)) == (["one"], ["two", "three"])
 
 
@@ -419,7 +434,6 @@ async def test_a_standing_survives_the_process_and_nothing_is_posted_to_find_out
 
 
 async def test_a_lock_the_probe_cannot_see_is_lifted_by_the_operator_alone(world: Worlds) -> None:
-    from msgspec import structs
 
     w = world()
     blind = structs.replace(scripted_profile(), probe_sees_lock=False)

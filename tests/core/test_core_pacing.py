@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from core_rig import RED, World, ended
+from msgspec import structs
 
 from gateway.model.capabilities import Lane, LaneState, Profile, Scope
 from gateway.model.delivery import FaultKind, Part, State
@@ -22,7 +24,6 @@ PER_PLACE = Lane("place", 1, 30.0, ("post",), Scope.CONVERSATION)
 
 
 def profiled(*lanes: Lane, **changes: Any) -> dict[Any, Profile]:
-    from msgspec import structs  # noqa: PLC0415 - one use
 
     return {RED: structs.replace(scripted_profile(lanes=lanes), **changes)}
 
@@ -95,8 +96,6 @@ async def test_the_platforms_word_rules(world: Worlds) -> None:
 async def test_a_refusal_says_when_to_come_back(world: Worlds) -> None:
     w = world()
     async with w.house() as house:
-        from datetime import timedelta  # noqa: PLC0415 - one use
-
         hour = w.clock.now() + timedelta(seconds=77)
         w[RED].troubles.append(refused(FaultKind.RATE_LIMITED, "slow down", retry_at=hour))
         one = await house.say("hello")
