@@ -75,6 +75,15 @@ class DiversionConformance:
         with pytest.raises(ValueError, match="delivered"):
             await store.move([diverted("c", "o", state=State.DELIVERED)], NOW)
 
+    async def test_nobody_leaves_an_order_whose_earlier_one_is_being_sent(self, store: Store) -> None:
+        await store.add([new(name, order="o") for name in "abc"], NOW)
+        await begun(store, "a")
+        assert await store.move([diverted("b", "there"), held("c", "o")], NOW)
+        assert await states(store, *"abc") == [State.SENDING, State.WAITING, State.HELD]
+        await settled(store, "a", State.QUEUED, NOW)
+        moved = await store.move([diverted("a", "there"), diverted("b", "there")], NOW)
+        assert [(one.id, one.state) for one in moved] == [("a", State.QUEUED), ("b", State.WAITING)]
+
     async def test_a_held_one_blocks_until_its_account_is_back(self, store: Store) -> None:
         await store.add([new(name, order="o") for name in "abc"] + [new("d"), new("e")], NOW)
         await store.move([held("a", "o"), held("c", "o"), held("d", "d"), held("e", "e", NOW)], NOW)

@@ -379,3 +379,32 @@ async def test_who_gives_up_waiting_for_an_end_leaves_nothing_behind(world: Worl
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(house.outbox.ended(one.id), 0.01)
         assert house.outbox._waiting == {}
+
+
+async def test_a_failure_while_the_database_is_read_is_not_forgotten(world: Worlds) -> None:
+    """What the reading ends with must not put off the second try."""
+    w = world()
+    async with w.house() as house:
+        gate = asyncio.Event()
+
+        async def later(*_: Any, **__: Any) -> Any:
+            await gate.wait()
+            return w.clock.now() + timedelta(seconds=300)
+
+        house.real_store.next_due = later  # type: ignore[method-assign]
+        house.outbox.wake(RED)
+        await asyncio.sleep(0.05)
+        failures = 1
+
+        def fails(name: str) -> None:
+            nonlocal failures
+            if name == "begin" and failures:
+                failures -= 1
+                raise StoreError("the disk is full")
+
+        house.store.before = fails
+        one = await house.say("hello")
+        await asyncio.sleep(0.05)
+        gate.set()
+        await house.pass_time(5)
+        assert await house.state(one) is State.DELIVERED

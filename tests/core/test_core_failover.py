@@ -298,6 +298,7 @@ async def test_an_announcement_is_said_once_on_each_account_however_many_are_los
         await house.announcer.announce(words("news"), accounts=(RED, BLUE), key="n1")
         await house.pass_time(30)
         assert w.texts(GREEN) == ["news"]
+        assert [one.state for one in await house.open()] == [State.HELD]
         await house.regain(RED)
         await house.regain(BLUE)
         await house.pass_time(30)
