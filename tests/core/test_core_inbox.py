@@ -195,6 +195,13 @@ async def test_what_the_last_process_left_is_answered_before_what_comes_new(worl
     agent.gate = None
     agent.heard.clear()
     later = w.house(agent=agent)
+    pending_events = later.real_store.pending_events
+
+    async def slowly(*args: Any, **kwargs: Any) -> Any:
+        await asyncio.sleep(0.05)
+        return await pending_events(*args, **kwargs)
+
+    later.real_store.pending_events = slowly  # type: ignore[method-assign]
     later.scripted[RED].arrivals.put_nowait(([said(later, "new")], "9"))
     async with later:
         await later.quiet()
