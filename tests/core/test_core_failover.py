@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from gateway.model.events import Kind, MessageReceived
 from gateway.model.identity import Identity, Link
 from gateway.model.ids import AccountId, ConversationId, MessageRef, platform_of
 from gateway.model.standing import Signal, Source, Standing
-from gateway.testing.scripted import FEATURES, Trouble, refused, scripted_profile, unclear
+from gateway.testing.scripted import FEATURES, ScriptedAdapter, Trouble, refused, scripted_profile, unclear
 
 Worlds = Callable[..., World]
 THREAD = "one\n\ntwo\n\nthree"
@@ -135,6 +136,30 @@ async def test_all_roads_lost_and_one_coming_back(world: Worlds) -> None:
         await house.regain(GREEN)
         await ended(house, *posts)
     assert w.texts(GREEN) == ["post 0", "post 1", "post 2"]
+
+
+async def test_what_waits_for_a_send_on_the_lost_road_goes_on_when_that_arrives(world: Worlds) -> None:
+    w = world(RED, BLUE, GREEN)
+    gate = asyncio.Event()
+
+    class Slow(ScriptedAdapter):
+        async def send(self, part: Any) -> Any:
+            if self.account == BLUE:
+                await gate.wait()
+            return await super().send(part)
+
+    async with w.house(routes=(road(RED, BLUE, GREEN),), kind=Slow) as house:
+        await house.lose()
+        first = await house.say("first")
+        await house.quiet()
+        house.monitor.observe(BLUE, Signal(Source.RECEIVE, w.clock.now(), "told by the stream", SUSPENDED))
+        w[BLUE].probe = SUSPENDED
+        second = await house.say("second")
+        await house.pass_time(5)
+        assert w.texts(GREEN) == []
+        gate.set()
+        await ended(house, first, second)
+    assert (w.texts(BLUE), w.texts(GREEN)) == (["first"], ["second"])
 
 
 @pytest.mark.parametrize("own_route", [True, False])
@@ -349,6 +374,24 @@ async def test_a_loss_is_told_in_spite_of_a_full_disk_and_of_a_crash(world: Worl
     assert w.texts(BLUE) == []
     async with w.house(routes=routes) as later:
         await later.pass_time(10)
+    assert w.texts(BLUE) == ["find us"]
+
+
+async def test_a_loss_is_told_once_the_disk_has_room_again(world: Worlds) -> None:
+    w = world(RED, BLUE)
+    async with w.house(routes=(road(RED, announce=True, notice="find us"),)) as house:
+        failures = 3
+
+        def fails(name: str) -> None:
+            nonlocal failures
+            if name == "add" and failures:
+                failures -= 1
+                raise StoreError("the disk is full")
+
+        house.store.before = fails
+        await house.lose()
+        await house.pass_time(10)
+        assert not failures
     assert w.texts(BLUE) == ["find us"]
 
 
