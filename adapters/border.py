@@ -7,12 +7,11 @@ uncertain, and logged loudly.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import traceback
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from types import TracebackType
 
 from msgspec import Struct
 
@@ -88,30 +87,45 @@ def _evidence(told: Told) -> str:
     return f"{head}: {words}"[:EVIDENCE_MAX] if head else words[:EVIDENCE_MAX]
 
 
-@asynccontextmanager
-async def crossing(
-    describe: Callable[[Exception], Told | None], rules: Sequence[Rule], *, doing: str
-) -> AsyncIterator[None]:
-    """Run a library call; anything it throws leaves as :class:`FaultError`.
+class Crossing:
+    """See :func:`crossing`. A class, because it stands around every send and a generator costs three times as much."""
+
+    __slots__ = ("_describe", "_doing", "_rules")
+
+    def __init__(self, describe: Callable[[Exception], Told | None], rules: Sequence[Rule], doing: str) -> None:
+        self._describe = describe
+        self._rules = rules
+        self._doing = doing
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, FaultError):
+            raise FaultError(self._fault(error)) from error
+
+    def _fault(self, error: Exception) -> Fault:
+        told = _described(self._describe, error, self._doing)
+        if told is None and isinstance(error, TimeoutError):
+            return Fault(FaultKind.NETWORK, False, f"{self._doing}: timed out")
+        if told is None:
+            _log_places("%s: an exception no rule knows (%s)\n%s", self._doing, error)
+            return Fault(FaultKind.UNKNOWN, False, f"{self._doing}: {type(error).__name__}")
+        fault = judge(told, self._rules)
+        if fault.kind is FaultKind.UNKNOWN:
+            log.error("%s: no rule for: %s", self._doing, fault.evidence)
+        return fault
+
+
+def crossing(describe: Callable[[Exception], Told | None], rules: Sequence[Rule], *, doing: str) -> Crossing:
+    """``async with`` this around a library call: anything it throws leaves as :class:`FaultError`.
 
     ``describe`` returns ``None`` for an exception it doesn't know. A cancelled call stays cancelled (the caller
     decides what that means); a time-out is an uncertain NETWORK fault unless ``describe`` knows better.
     """
-    try:
-        yield
-    except (FaultError, asyncio.CancelledError):
-        raise
-    except Exception as error:
-        told = _described(describe, error, doing)
-        if told is None and isinstance(error, TimeoutError):
-            raise FaultError(Fault(FaultKind.NETWORK, False, f"{doing}: timed out")) from error
-        if told is None:
-            _log_places("%s: an exception no rule knows (%s)\n%s", doing, error)
-            raise FaultError(Fault(FaultKind.UNKNOWN, False, f"{doing}: {type(error).__name__}")) from error
-        fault = judge(told, rules)
-        if fault.kind is FaultKind.UNKNOWN:
-            log.error("%s: no rule for: %s", doing, fault.evidence)  # noqa: TRY400 - no traceback: the answer is odd, not the code
-        raise FaultError(fault) from error
+    return Crossing(describe, rules, doing)
 
 
 def _described(describe: Callable[[Exception], Told | None], error: Exception, doing: str) -> Told | None:

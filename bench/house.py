@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,6 +72,7 @@ class House:
         if start:
             await gateway.start()
             await house.until_healthy()
+            gc.freeze()  # as `multihome run` does
         else:
             await gateway.monitor.load()
         return house

@@ -57,7 +57,7 @@ class Document(Struct, frozen=True, omit_defaults=True):
 
     @property
     def is_empty(self) -> bool:
-        return not self.media and not plain(self).strip()
+        return not self.media and not any(spelled(span).strip() for span in spans(self))
 
 
 def spelled(span: Span) -> str:

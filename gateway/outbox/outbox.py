@@ -30,7 +30,7 @@ class Standings(Protocol):
 
 
 class Outbox:
-    """Holds the workers. It is the :class:`~gateway.outbox.worker.House` they live in."""
+    """Holds the workers. It is the :class:`~gateway.outbox.house.House` they live in."""
 
     def __init__(self, services: Services, standings: Standings) -> None:
         self.store = services.store
