@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, NamedTuple
+from zlib import crc32
 
 from msgspec import Meta, Struct, field, structs
 
@@ -252,10 +253,11 @@ def reaction(note: Notification, here: Here, account: AccountId, root: str) -> R
 
 
 def edited(status: Status, here: Here, account: AccountId, conversation: ConversationId) -> MessageEdited:
+    """A status has new words. Two edits may fall into one millisecond: the words are part of what tells them apart."""
     at = aware(status.edited_at or status.created_at)
     return MessageEdited(
         account=account,
-        id=f"{status.id}:{at.isoformat()}",
+        id=f"{status.id}:{at.isoformat()}:{crc32(status.content.encode()):08x}",
         ref=ref_of(status, here),
         conversation=conversation,
         author=here.identity(status.account),

@@ -208,6 +208,12 @@ def test_an_edit_and_a_favourite_have_ids_of_their_own() -> None:
     assert liked.ref == "7|public|"
 
 
+def test_two_edits_of_one_millisecond_are_two() -> None:
+    at = "2026-11-22T12:30:00Z"
+    one, two = (edited(status(edited_at=at, content=f"<p>{n}</p>"), HERE, ACCOUNT, ConversationId("c")) for n in (1, 2))
+    assert one.id != two.id
+
+
 @pytest.mark.parametrize("acct", ["", "a b", "a|b", "a,b", "a@b@c", "x" * 400, "ana@" + "y" * 400, "a\nb"])
 def test_a_name_that_can_be_none_is_refused(acct: str) -> None:
     with pytest.raises(ValueError, match="name"):
