@@ -257,7 +257,7 @@ def edited(status: Status, here: Here, account: AccountId, conversation: Convers
     at = aware(status.edited_at or status.created_at)
     return MessageEdited(
         account=account,
-        id=f"{status.id}:{at.isoformat()}:{crc32(status.content.encode()):08x}",
+        id=f"{status.id}:{at.isoformat()}:{crc32((status.content or "").encode()):08x}",
         ref=ref_of(status, here),
         conversation=conversation,
         author=here.identity(status.account),
