@@ -255,9 +255,10 @@ def reaction(note: Notification, here: Here, account: AccountId, root: str) -> R
 def edited(status: Status, here: Here, account: AccountId, conversation: ConversationId) -> MessageEdited:
     """A status has new words. Two edits may fall into one millisecond: the words are part of what tells them apart."""
     at = aware(status.edited_at or status.created_at)
+    words = crc32((status.content or "").encode())
     return MessageEdited(
         account=account,
-        id=f"{status.id}:{at.isoformat()}:{crc32((status.content or "").encode()):08x}",
+        id=f"{status.id}:{at.isoformat()}:{words:08x}",
         ref=ref_of(status, here),
         conversation=conversation,
         author=here.identity(status.account),
