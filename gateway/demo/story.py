@@ -135,7 +135,7 @@ class Story:
         message = await self._stage.control("POST", f"{name}/say", person=person, kind=kind, text=text)
         self._identities[(name, person)] = f"{name}:id={message['author']}"
         now = time.time()  # noqa: TID251 - compared with the sandbox's own clock
-        self.expected.append(Expected(f"r{number}", name, now))
+        self.expected.append(Expected(f"r{number}", name, now, message["conversation"]))
 
     async def _kill(self) -> None:
         self._tell("the gateway is killed (SIGKILL) in mid-broadcast and started again")

@@ -18,12 +18,13 @@ class Expected(Struct, frozen=True):
     """Something that was accepted: ``mark`` is in its text, ``home`` is the network it was meant for.
 
     A mark starts with a (announcement: every network has a copy of its own), p (a post for one network) or r (an
-    answer).
+    answer). ``place`` is the conversation that an answer belongs to at home.
     """
 
     mark: str
     home: str
     at_unix_s: float
+    place: str = ""
 
 
 class Found(Struct, frozen=True):
@@ -127,15 +128,17 @@ def _doubled(mine: Sequence[Expected], found: Sequence[Found], name: str) -> int
 
 
 def _out_of_order(expected: Sequence[Expected], found: Sequence[Found]) -> int:
-    """Messages that stand before an earlier one of the same place and home."""
-    position = {(one.mark, one.home): index for index, one in enumerate(expected)}
+    """Messages that stand before an earlier one of the same home and timeline, or of the same conversation there."""
+    position = {(one.mark, one.home): (index, one) for index, one in enumerate(expected)}
     homes = {one.mark: one.home for one in expected if one.mark[0] != "a"}
-    latest: dict[tuple[str, str, str, str], int] = defaultdict(lambda: -1)
+    latest: dict[tuple[str, str, bool, str], int] = defaultdict(lambda: -1)
     wrong = 0
     for one in found:
         home = homes.get(one.mark, one.network)
-        key = (one.network, one.place if one.mark[0] == "r" else "", home, "r" if one.mark[0] == "r" else "timeline")
-        index = position.get((one.mark, home), -1)
+        if (one.mark, home) not in position:
+            continue
+        index, meant = position[(one.mark, home)]
+        key = (one.network, home, one.mark[0] == "r", meant.place)
         wrong += index < latest[key]
         latest[key] = max(latest[key], index)
     return wrong

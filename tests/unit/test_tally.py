@@ -62,6 +62,17 @@ def test_an_overtaken_post_is_out_of_order() -> None:
     assert count(early)["out_of_order"] == 1
 
 
+def test_answers_have_an_order_in_their_own_conversation_only() -> None:
+    asked = [
+        Expected("r1", "x", 10.0, "thread"),
+        Expected("r2", "x", 11.0, "thread"),
+        Expected("r3", "x", 12.0, "other"),
+    ]
+    found = [Found(mark, "bluesky", "dm", 13.0) for mark in ("r3", "r2", "r1")]
+    assert tally(asked, found, [], LOSS, 0)["out_of_order"] == 1
+    assert tally(asked, [found[0], found[2], found[1]], [], LOSS, 0)["out_of_order"] == 0
+
+
 def test_a_missing_answer_is_a_failure() -> None:
     result = count([one for one in FOUND if one.mark != "r1"], parked=1)
     assert result["lost"] == 0
