@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
@@ -32,7 +33,6 @@ class Found(Struct, frozen=True):
 
     mark: str
     network: str
-    place: str
     at_unix_s: float
 
 
@@ -56,10 +56,8 @@ class Loss(Struct, frozen=True):
 
 def found_in(network: str, messages: Iterable[Mapping[str, Any]]) -> list[Found]:
     """The marked messages a network holds, in the order it accepted them."""
-    from datetime import datetime
-
     return [
-        Found(mark[1], network, str(message["conversation"]), datetime.fromisoformat(message["at"]).timestamp())
+        Found(mark[1], network, datetime.fromisoformat(message["at"]).timestamp())
         for message in messages
         if (mark := _MARK.search(message["text"])) is not None
     ]

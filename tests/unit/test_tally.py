@@ -16,13 +16,13 @@ EXPECTED = [
     Expected("r1", "bluesky", 140.0),
 ]
 FOUND = [
-    Found("a1", "x", "", 11.0),
-    Found("a1", "bluesky", "", 11.0),
-    Found("p1", "x", "", 21.0),
-    Found("p2", "bluesky", "", 121.5),
-    Found("a2", "bluesky", "", 131.0),
-    Found("r1", "bluesky", "thread", 141.0),
-    Found("a2", "x", "", 201.0),
+    Found("a1", "x", 11.0),
+    Found("a1", "bluesky", 11.0),
+    Found("p1", "x", 21.0),
+    Found("p2", "bluesky", 121.5),
+    Found("a2", "bluesky", 131.0),
+    Found("r1", "bluesky", 141.0),
+    Found("a2", "x", 201.0),
 ]
 TRIED = [Tried("p2", "x", "refused", 121.0), Tried("p2", "bluesky", "accepted", 121.5)]
 
@@ -53,8 +53,8 @@ def test_an_announcement_on_another_network_does_not_stand_for_a_lost_copy() -> 
 
 
 def test_a_second_copy_is_doubled_at_home_or_abroad() -> None:
-    assert count([*FOUND, Found("a1", "x", "", 12.0)])["doubled"] == 1
-    assert count([*FOUND, Found("p2", "x", "", 202.0)])["doubled"] == 1
+    assert count([*FOUND, Found("a1", "x", 12.0)])["doubled"] == 1
+    assert count([*FOUND, Found("p2", "x", 202.0)])["doubled"] == 1
 
 
 def test_an_overtaken_post_is_out_of_order() -> None:
@@ -68,7 +68,7 @@ def test_answers_have_an_order_in_their_own_conversation_only() -> None:
         Expected("r2", "x", 11.0, "thread"),
         Expected("r3", "x", 12.0, "other"),
     ]
-    found = [Found(mark, "bluesky", "dm", 13.0) for mark in ("r3", "r2", "r1")]
+    found = [Found(mark, "bluesky", 13.0) for mark in ("r3", "r2", "r1")]
     assert tally(asked, found, [], LOSS, 0)["out_of_order"] == 1
     assert tally(asked, [found[0], found[2], found[1]], [], LOSS, 0)["out_of_order"] == 0
 
