@@ -20,6 +20,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from msgspec import structs
+
 from gateway.books import NewDelivery, Settlement
 from gateway.model.content import Document, Text
 from gateway.model.delivery import Draft, InConversation, Part, Receipt, State
@@ -51,9 +53,10 @@ async def accept(store: SqlStore) -> None:
 
 async def deliver(store: SqlStore) -> None:
     (one,) = await store.add([new_delivery()], NOW)
-    await store.begin(one.id, ACCOUNT, plan(one.id), NOW)
+    await store.begin(one, plan(one.id), NOW)
+    begun = structs.replace(one, attempts=1)
     receipt = Receipt(MessageRef(one.id), NOW, f"https://x.example/{one.id}")
-    await store.settle(one.id, Settlement(State.DELIVERED, None, receipt=receipt, part_kind="post"), NOW)
+    await store.settle(begun, Settlement(State.DELIVERED, None, receipt=receipt, part_kind="post"), NOW)
 
 
 async def measure(

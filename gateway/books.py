@@ -108,6 +108,10 @@ class StoreError(Exception):
     """The database can't be opened, read or written: one line with the cure. Nothing was changed."""
 
 
+class Superseded(Exception):  # noqa: N818 - what happened, not what is wrong
+    """Somebody else has this delivery now: what the caller knows of it is old, and it must leave it alone."""
+
+
 class Store(Protocol):
     """Named operations on the database. Each write is one transaction, durable when it returns; concurrent callers
     share commits. Every operation is bound to the store's workspace.
@@ -155,16 +159,18 @@ class Store(Protocol):
         """When the earliest of what :meth:`ready` looks at becomes due, later than ``after``."""
         ...
 
-    async def begin(self, delivery: DeliveryId, account: AccountId, parts: Sequence[Part], now: datetime) -> bool:
-        """Claim: QUEUED or UNCERTAIN of this account becomes SENDING and the plan is frozen (a frozen plan is kept).
-        False when somebody else was faster, or it was moved to another account or held meanwhile.
+    async def begin(self, delivery: Delivery, parts: Sequence[Part], now: datetime) -> bool:
+        """Claim: QUEUED or UNCERTAIN of this account becomes SENDING, its attempt is counted and the plan is frozen (a
+        frozen plan is kept). False when the row is no longer as the caller knows it: somebody else was faster (its
+        ``attempts`` have grown), it was moved to another account, or held.
         """
         ...
 
-    async def settle(self, delivery: DeliveryId, settlement: Settlement, now: datetime) -> Delivery | None:
-        """A SENDING (or UNCERTAIN) delivery's next state; a receipt is stored with it. Returns the delivery that was
-        waiting
-        behind it and is QUEUED now, where its order went on.
+    async def settle(self, delivery: Delivery, settlement: Settlement, now: datetime) -> Delivery | None:
+        """The next state of a delivery that is SENDING (or UNCERTAIN) with these ``attempts``; a receipt is stored with
+        it. Returns the delivery that was waiting behind it and is QUEUED now, where its order went on.
+
+        Raises Superseded when the delivery was settled, or claimed again, by somebody else.
         """
         ...
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import structs
 
-from gateway.books import Move, Settlement, StoreError
+from gateway.books import Move, Settlement, StoreError, Superseded
 from gateway.model.delivery import Delivery, Fault, FaultError, FaultKind, InConversation, Part, Receipt, State
 from gateway.model.events import DeliveryChanged
 from gateway.model.ids import AccountId, ConversationId, DeliveryId, DraftId
@@ -158,6 +158,9 @@ class Worker:
         again: Delivery | None = None
         try:
             again = await self._attempt(delivery)
+        except Superseded as error:
+            log.warning("%s: another one has gone on with a delivery: %s", self.account, error)
+            self._lineup.more = True
         finally:
             if again is None:
                 self._failed_in_a_row.pop(delivery.id, None)
@@ -175,7 +178,7 @@ class Worker:
         rest = self._rest(delivery, parts)
         if rest is not None:
             return rest
-        if not await self._store.begin(delivery.id, self.account, parts, self._clock.now()):
+        if not await self._store.begin(delivery, parts, self._clock.now()):
             return None
         begun = structs.replace(delivery, parts=parts, attempts=delivery.attempts + 1, state=State.SENDING)
         return await self._send(begun)
@@ -349,10 +352,12 @@ class Worker:
         """Insist until the database has it: what a platform accepted must not be forgotten."""
         while True:
             try:
-                return await self._store.settle(delivery.id, settlement, self._clock.now())
+                return await self._store.settle(delivery, settlement, self._clock.now())
             except StoreError as error:
                 log.error("%s: storing what became of %s failed, trying again: %s", self.account, delivery.id, error)  # noqa: TRY400 - it says it all
                 await self._clock.sleep(STORE_PAUSE_S)
+            except Superseded:
+                raise
             except Exception as error:
                 await self._unstorable(delivery, settlement, error)
                 raise
@@ -361,7 +366,7 @@ class Worker:
         """What no database will ever take is a question for the operator, so that its conversation goes on."""
         became = settlement.receipt.ref if settlement.receipt is not None else settlement.reason
         told = f"{became}: could not be stored ({type(error).__name__})"
-        promoted = await self._store.settle(delivery.id, Settlement(State.UNCERTAIN, None, told), self._clock.now())
+        promoted = await self._store.settle(delivery, Settlement(State.UNCERTAIN, None, told), self._clock.now())
         self._tell(delivery, State.UNCERTAIN, told)
         if promoted is not None:
             self._house.offer((promoted,))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, insert, select
 
-from gateway.books import NewDelivery, Settlement
+from gateway.books import NewDelivery, Settlement, Superseded
 from gateway.model.delivery import TRANSITIONS, Delivery, InConversation, Part, State
 from gateway.model.ids import AccountId, DeliveryId, WorkspaceId
 from gateway.store.codec import DELIVERY, delivery, encode, micros, micros_or_none, scrub
@@ -28,8 +28,19 @@ class Adding(NamedTuple):
     now: datetime
 
 
+class Claiming(NamedTuple):
+    """In the order of :data:`gateway.store.outbox_sql.CLAIM`."""
+
+    id: DeliveryId
+    account: AccountId
+    attempts: int
+    parts: bytes
+    now: int
+
+
 class Settling(NamedTuple):
     id: DeliveryId
+    attempts: int
     settlement: Settlement
     receipt: str | None
     now: int
@@ -134,7 +145,7 @@ def add_all(tx: Transaction, requests: Sequence[Adding]) -> list[tuple[Delivery,
     return results
 
 
-def _claim_all(tx: Transaction, requests: Sequence[tuple[DeliveryId, AccountId, bytes, int]]) -> list[bool]:
+def _claim_all(tx: Transaction, requests: Sequence[Claiming]) -> list[bool]:
     claimed = CLAIM.change(tx, requests)
     if claimed == len(requests):
         return [True] * claimed
@@ -148,7 +159,7 @@ def _settle_all(tx: Transaction, requests: Sequence[Settling]) -> list[Delivery 
     if settled < len(requests):
         if len(requests) > 1:
             raise Regroup
-        return [None]
+        raise Superseded(f"{requests[0].id} is no longer as it was")
     KEEP.change(tx, [_arrived(request) for request in requests if request.receipt is not None])
     orders = dict(WAITERS.fetch(tx, [(request.id,) for request in requests]))
     if not orders:
@@ -160,7 +171,7 @@ def _settle_all(tx: Transaction, requests: Sequence[Settling]) -> list[Delivery 
 def _next(request: Settling) -> tuple[Any, ...]:
     settlement = request.settlement
     due_at = micros_or_none(settlement.due_at)
-    return request.id, settlement.state.value, due_at, request.now, settlement.reason, request.receipt
+    return request.id, request.attempts, settlement.state.value, due_at, request.now, settlement.reason, request.receipt
 
 
 def _arrived(request: Settling) -> tuple[Any, ...]:
@@ -182,11 +193,13 @@ class Outbox(Room):
     async def add(self, new: Sequence[NewDelivery], now: datetime) -> tuple[Delivery, ...]:
         return await self._write(ADD, adding(self._workspace, new, now))
 
-    async def begin(self, delivery: DeliveryId, account: AccountId, parts: Sequence[Part], now: datetime) -> bool:
-        return await self._write(CLAIM_THEM, (delivery, account, encode(parts), micros(now)))
+    async def begin(self, delivery: Delivery, parts: Sequence[Part], now: datetime) -> bool:
+        claiming = Claiming(delivery.id, delivery.account, delivery.attempts, encode(parts), micros(now))
+        return await self._write(CLAIM_THEM, claiming)
 
-    async def settle(self, delivery: DeliveryId, settlement: Settlement, now: datetime) -> Delivery | None:
+    async def settle(self, delivery: Delivery, settlement: Settlement, now: datetime) -> Delivery | None:
         if settlement.state not in TRANSITIONS[State.SENDING]:
             raise ValueError(f"no attempt ends {settlement.state}")
         receipt = None if settlement.receipt is None else encode(settlement.receipt).decode()
-        return await self._write(SETTLE_THEM, Settling(delivery, settlement, receipt, micros(now)))
+        settling = Settling(delivery.id, delivery.attempts, settlement, receipt, micros(now))
+        return await self._write(SETTLE_THEM, settling)

@@ -59,11 +59,17 @@ def _insert(n: int) -> Insert:
 
 
 def _claim(n: int) -> Update:
-    rows = given("id account parts now", n)
+    rows = given("id account attempts parts now", n)
     claimable = "(deliveries.state = 'queued' OR (deliveries.state = 'uncertain' AND deliveries.due_at IS NOT NULL))"
     return (
         update(deliveries)
-        .where(_d.workspace == _workspace, _d.id == rows.c.id, _d.account == rows.c.account, text(claimable))
+        .where(
+            _d.workspace == _workspace,
+            _d.id == rows.c.id,
+            _d.account == rows.c.account,
+            _d.attempts == rows.c.attempts,
+            text(claimable),
+        )
         .values(
             state=literal(State.SENDING),
             attempts=_d.attempts + _ONE,
@@ -74,13 +80,13 @@ def _claim(n: int) -> Update:
 
 
 def _settle(n: int) -> Update:
-    rows = given("id state due_at now reason receipt", n)
+    rows = given("id attempts state due_at now reason receipt", n)
     body = func.substr(_d.sent, _ONE, func.length(_d.sent) - _ONE)
     opening = case((_d.sent.is_(None), literal_column("'['")), else_=body.concat(literal_column("','")))
     longer = opening.concat(cast(rows.c.receipt, Text)).concat(literal_column("']'"))
     return (
         update(deliveries)
-        .where(_d.workspace == _workspace, _d.id == rows.c.id, text(_allowed()))
+        .where(_d.workspace == _workspace, _d.id == rows.c.id, _d.attempts == rows.c.attempts, text(_allowed()))
         .values(
             state=rows.c.state,
             due_at=rows.c.due_at,
@@ -121,9 +127,9 @@ LOOK = Batched(_look)
 """(key, order key) -> (1, key) for each known key and (0, order key) for each order that has somebody to wait for."""
 INSERT = Batched(_insert)
 CLAIM = Batched(_claim)
-"""(id, account, parts, now): SENDING, with the plan frozen where there was none."""
+"""(id, account, attempts, parts, now): SENDING, with the plan frozen where there was none."""
 SETTLE = Batched(_settle)
-"""(id, state, due_at, now, reason, receipt): the next state where the state table allows it."""
+"""(id, attempts, state, due_at, now, reason, receipt): the next state where the state table allows it."""
 KEEP = Batched(_keep)
 """(id, kind, conversation, ref, url, at): a part that arrived; after SETTLE has counted its receipt."""
 WAITERS = Batched(_waiters)

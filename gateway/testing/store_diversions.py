@@ -19,6 +19,7 @@ from gateway.testing.store_drafts import (
     held,
     new,
     receipt,
+    row,
     said,
     settled,
     states,
@@ -31,7 +32,7 @@ class DiversionConformance:
     async def test_a_diverted_one_starts_anew_elsewhere(self, store: Store) -> None:
         (before,) = await store.add([new("a")], NOW)
         await begun(store, "a")
-        await store.settle(before.id, Settlement(State.SENDING, None, "", receipt("r0"), "post"), NOW)
+        await store.settle(await row(store, before.id), Settlement(State.SENDING, None, "", receipt("r0"), "post"), NOW)
         await settled(store, "a", State.QUEUED, NOW)
         (moved,) = await store.move([diverted("a", "there")], NOW)
         assert moved == await store.delivery(before.id)
@@ -60,7 +61,7 @@ class DiversionConformance:
     async def test_what_is_begun_finishes_before_older_ones_that_came_later(self, store: Store) -> None:
         await store.add([new("a"), new("x", order="p", account=AWAY)], NOW)
         await begun(store, "x", account=AWAY)
-        await store.settle(DeliveryId("x"), Settlement(State.SENDING, None, "", receipt("r0")), NOW)
+        await store.settle(await row(store, "x"), Settlement(State.SENDING, None, "", receipt("r0")), NOW)
         await settled(store, "x", State.QUEUED, NOW)
         (moved,) = await store.move([diverted("a", "p")], NOW)
         assert moved.state is State.WAITING

@@ -46,14 +46,21 @@ def receipt(ref: str, at: datetime = NOW) -> Receipt:
     return Receipt(MessageRef(ref), at, f"https://red.example/{ref}")
 
 
+async def row(store: Store, name: str) -> Delivery:
+    """The delivery of that name as it is now."""
+    found = await store.delivery(DeliveryId(name))
+    assert found is not None
+    return found
+
+
 async def begun(store: Store, *names: str, account: AccountId = HOME) -> None:
     for name in names:
-        assert await store.begin(DeliveryId(name), account, [part()], NOW)
+        assert await store.begin(structs.replace(await row(store, name), account=account), [part()], NOW)
 
 
 async def settled(store: Store, name: str, state: State, due_at: datetime | None = None) -> Delivery | None:
     got = receipt(f"ref-{name}") if state is State.DELIVERED else None
-    return await store.settle(DeliveryId(name), Settlement(state, due_at, "why", got, "post", "c1"), NOW)
+    return await store.settle(await row(store, name), Settlement(state, due_at, "why", got, "post", "c1"), NOW)
 
 
 async def states(store: Store, *names: str) -> list[State]:

@@ -19,6 +19,7 @@ from gateway.model.events import (
 )
 from gateway.model.identity import Identity
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, ConversationId, DeliveryId, DraftId, MessageRef
+from gateway.testing.store_drafts import row
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOME = AccountId("red/main")
@@ -117,9 +118,9 @@ class InboxConformance:
         first, *_ = await store.record(HOME, [heard("a"), heard("b", BEN, at=NOW + 2 * SECOND)], "1", NOW)
         await store.record(HOME, [heard("elsewhere", room="c2")], "2", NOW)
         await store.handled(first.seq, [answer("x"), answer("unsent")], NOW)
-        await store.begin(DeliveryId("x"), HOME, [], NOW)
+        await store.begin(await row(store, "x"), [], NOW)
         got = Receipt(MessageRef("r"), NOW + SECOND)
-        await store.settle(DeliveryId("x"), Settlement(State.DELIVERED, None, receipt=got), NOW)
+        await store.settle(await row(store, "x"), Settlement(State.DELIVERED, None, receipt=got), NOW)
         turns = await store.history(HOME, ROOM, 10)
         assert [(turn.author, turn.text) for turn in turns] == [
             (ANA, "text of a"),

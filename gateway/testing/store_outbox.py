@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec import structs
 
-from gateway.books import Settlement, Store
-from gateway.model.delivery import InConversation, State
+from gateway.books import Settlement, Store, Superseded
+from gateway.model.delivery import Delivery, InConversation, State
 from gateway.model.ids import DEFAULT_WORKSPACE, AnnouncementId, ConversationId, DeliveryId, WorkspaceId
 from gateway.testing.store_drafts import (
     AWAY,
@@ -20,6 +20,7 @@ from gateway.testing.store_drafts import (
     new,
     part,
     receipt,
+    row,
     said,
     settled,
     states,
@@ -86,7 +87,8 @@ class OutboxConformance:
     async def test_one_claim_wins_and_freezes_the_plan(self, store: Store) -> None:
         await store.add([new("a")], NOW)
         plans = [[part(n)] for n in range(5)]
-        won = await asyncio.gather(*(store.begin(DeliveryId("a"), HOME, plan, NOW) for plan in plans))
+        known = await row(store, "a")
+        won = await asyncio.gather(*(store.begin(known, plan, NOW) for plan in plans))
         assert won == [True, False, False, False, False]
         found = await store.delivery(DeliveryId("a"))
         assert found is not None
@@ -96,23 +98,38 @@ class OutboxConformance:
         await store.add([new("a")], NOW)
         await begun(store, "a")
         await settled(store, "a", State.QUEUED, NOW)
-        assert await store.begin(DeliveryId("a"), HOME, [part(7)], NOW)
+        assert await store.begin(await row(store, "a"), [part(7)], NOW)
         found = await store.delivery(DeliveryId("a"))
         assert found is not None
         assert (found.parts, found.attempts) == ((part(0),), 2)
 
     async def test_what_is_not_there_to_be_claimed(self, store: Store) -> None:
         await store.add([new("a", order="o"), new("b", order="o"), new("c", state=State.HELD)], NOW)
-        claims = [("a", AWAY), ("b", HOME), ("c", HOME), ("nobody", HOME)]
-        assert [await store.begin(DeliveryId(name), account, [], NOW) for name, account in claims] == [False] * 4
+        a, b, c = [await row(store, name) for name in "abc"]
+        elsewhere = structs.replace(a, account=AWAY)
+        nobody = structs.replace(a, id=DeliveryId("nobody"))
+        assert [await store.begin(known, [], NOW) for known in (elsewhere, b, c, nobody)] == [False] * 4
 
     async def test_an_uncertain_one_is_claimed_only_while_it_is_due_some_time(self, store: Store) -> None:
         await store.add([new("a"), new("b")], NOW)
         await begun(store, "a", "b")
         await settled(store, "a", State.UNCERTAIN, NOW + DAY)
         await settled(store, "b", State.UNCERTAIN)
-        assert await store.begin(DeliveryId("a"), HOME, [], NOW)
-        assert not await store.begin(DeliveryId("b"), HOME, [], NOW)
+        assert await store.begin(await row(store, "a"), [], NOW)
+        assert not await store.begin(await row(store, "b"), [], NOW)
+
+    async def test_who_slept_through_another_claim_has_no_say(self, store: Store) -> None:
+        await store.add([new("a")], NOW)
+        old = await row(store, "a")
+        await begun(store, "a")
+        sleeper = await row(store, "a")
+        await settled(store, "a", State.QUEUED, NOW)
+        assert not await store.begin(old, [], NOW)
+        await begun(store, "a")
+        with pytest.raises(Superseded):
+            await store.settle(sleeper, Settlement(State.DELIVERED, None, "", receipt("late"), "post", "c1"), NOW)
+        assert await states(store, "a") == [State.SENDING]
+        assert await store.sent_parts(DeliveryId("a")) == ()
 
     async def test_part_after_part(self, store: Store) -> None:
         await store.add([new("a"), new("b")], NOW)
@@ -120,7 +137,7 @@ class OutboxConformance:
         for n in range(3):
             state = State.SENDING if n < 2 else State.DELIVERED
             settlement = Settlement(state, None, "", receipt(f"r{n}", NOW + n * DAY), "post", "c1")
-            assert await store.settle(DeliveryId("a"), settlement, NOW) is None
+            assert await store.settle(await row(store, "a"), settlement, NOW) is None
         found = await store.delivery(DeliveryId("a"))
         assert found is not None
         assert found.sent == tuple(receipt(f"r{n}", NOW + n * DAY) for n in range(3))
@@ -173,8 +190,9 @@ class OutboxConformance:
         await store.add([new("a"), new("b")], NOW)
         await begun(store, "a")
         await settled(store, "a", State.REFUSED)
-        assert await settled(store, "a", State.DELIVERED) is None
-        assert await settled(store, "b", State.DELIVERED) is None
+        for name in "ab":
+            with pytest.raises(Superseded):
+                await settled(store, name, State.DELIVERED)
         assert await states(store, "a", "b") == [State.REFUSED, State.QUEUED]
         assert await store.sent_parts(DeliveryId("a")) == ()
         with pytest.raises(ValueError, match="waiting"):
@@ -184,9 +202,11 @@ class OutboxConformance:
         names = [f"d{n}" for n in range(100)]
         await store.add([new(name, order=f"o{n // 2}") for n, name in enumerate(names)], NOW)
         await begun(store, *names[::2])
-        late = [*names[::2], "nobody", names[1]]
-        promoted = await asyncio.gather(*(settled(store, name, State.DELIVERED) for name in late))
-        assert [one and one.id for one in promoted] == [*names[1::2], None, None]
+        late = [*names[::2], names[1]]
+        ends = (settled(store, name, State.DELIVERED) for name in late)
+        *promoted, refused = await asyncio.gather(*ends, return_exceptions=True)
+        assert [one.id for one in promoted if isinstance(one, Delivery)] == names[1::2]
+        assert isinstance(refused, Superseded)
 
     async def test_what_is_ready_and_when_more_is(self, store: Store) -> None:
         later = NOW + timedelta(microseconds=1)

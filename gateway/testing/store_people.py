@@ -16,6 +16,7 @@ from gateway.model.events import Kind, MessageReceived
 from gateway.model.identity import Identity, Link
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, ConversationId, DeliveryId, DraftId, MessageRef, PersonId
 from gateway.model.standing import Record, Standing
+from gateway.testing.store_drafts import row
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOME = AccountId("red/main")
@@ -158,9 +159,9 @@ class PeopleConformance:
         (pending,) = await store.pending_events(NOW + timedelta(days=1))
         await store.add([_with_picture("open", used)], NOW)
         await store.add([_with_picture("done", used)], NOW)
-        await store.begin(DeliveryId("done"), HOME, [], NOW)
+        await store.begin(await row(store, "done"), [], NOW)
         got = Receipt(MessageRef("r"), NOW)
-        await store.settle(DeliveryId("done"), Settlement(State.DELIVERED, None, receipt=got), NOW)
+        await store.settle(await row(store, "done"), Settlement(State.DELIVERED, None, receipt=got), NOW)
         for_ever = datetime(2200, 1, 1, tzinfo=UTC)
         assert await store.prune(NOW, 100) == 0
         assert await store.prune(for_ever, 1) == 1

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec import structs
 
-from gateway.books import Move, Settlement, Store
+from gateway.books import Move, Settlement, Store, Superseded
 from gateway.model.delivery import FINAL, TRANSITIONS, Delivery, State
 from gateway.model.ids import AccountId, DeliveryId
 from gateway.store import open_store
@@ -130,9 +130,15 @@ class Outbox(RuleBasedStateMachine):
         row = self.some(pick, State.QUEUED, State.UNCERTAIN)
         self.begun(row, row.account if right else AWAY)
 
+    def known(self, row: Row) -> Delivery:
+        found = self.runner.run(self.store.delivery(DeliveryId(row.name)))
+        assert found is not None
+        return found
+
     def begun(self, row: Row, account: AccountId) -> None:
         may = (row.state is State.QUEUED or (row.state is State.UNCERTAIN and row.due)) and row.account == account
-        assert self.runner.run(self.store.begin(DeliveryId(row.name), account, [part()], self.now)) is may
+        known = structs.replace(self.known(row), account=account)
+        assert self.runner.run(self.store.begin(known, [part()], self.now)) is may
         if may:
             row.state, row.planned = State.SENDING, True
         self.look()
@@ -146,11 +152,13 @@ class Outbox(RuleBasedStateMachine):
         ref = f"r{len(row.receipts)}"
         got = receipt(ref, self.now) if arrived else None
         settlement = Settlement(state, self.now if due else None, "why", got, "post", "c")
-        promoted = self.runner.run(self.store.settle(DeliveryId(row.name), settlement, self.now))
+        settling = self.store.settle(self.known(row), settlement, self.now)
         after_doubt = row.state is State.UNCERTAIN and state in TRANSITIONS[row.state] - {State.SENDING}
         if row.state is not State.SENDING and not after_doubt:
-            assert promoted is None
+            with pytest.raises(Superseded):
+                self.runner.run(settling)
             return
+        promoted = self.runner.run(settling)
         waiting = [other for other in self.rows if other.state is State.WAITING]
         row.state, row.due = state, due
         row.receipts += [ref] * arrived
