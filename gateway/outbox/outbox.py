@@ -40,8 +40,12 @@ class Outbox:
         self._policies = services.policies
         self._standings = standings
         self._workers: dict[AccountId, Worker] = {}
+        self._retired: set[Worker] = set()
+        """Their accounts are gone from here; some still store what became of their last sends."""
         self._waiting: dict[DeliveryId, list[asyncio.Future[DeliveryChanged]]] = {}
         self.on_stranded: Callable[[AccountId], None] = lambda _: None
+        self.holds: Callable[[AccountId], bool] = lambda _: True
+        """Whether an account is this process's own; one process alone has them all."""
         self.bus.listen(self._heard)
 
     async def rescue(self) -> int:
@@ -54,9 +58,17 @@ class Outbox:
         self._workers[account] = worker
         await worker.start()
 
+    async def close(self, account: AccountId, patience_s: float) -> None:
+        """The account is another process's soon, or already: no more leaves by it here."""
+        worker = self._workers.pop(account, None)
+        if worker is not None:
+            self._retired = {one for one in self._retired if one.is_busy} | {worker}
+            await worker.retire(patience_s)
+
     async def stop(self, patience_s: float) -> None:
         """Finish what is under way; give up after ``patience_s``."""
-        await asyncio.gather(*(worker.stop(patience_s) for worker in self._workers.values()))
+        workers = {*self._workers.values(), *self._retired}
+        await asyncio.gather(*(worker.stop(patience_s) for worker in workers))
         for future in [future for futures in self._waiting.values() for future in futures]:
             future.cancel()
 

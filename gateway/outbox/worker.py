@@ -76,13 +76,22 @@ class Worker:
         self._lineup.clear()
         self._pump()
 
-    async def stop(self, patience_s: float) -> None:
-        """Let requests under way finish for a while; what does not stays SENDING, for the rescue at the next start."""
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is still under way."""
+        return bool(self._active)
+
+    async def retire(self, patience_s: float) -> None:
+        """Begin nothing more. What is under way may finish for a while; what needs longer still stores its end."""
         self._stopping = True
         if self._timer is not None:
             self._timer.cancel()
         if self._active:
             await asyncio.wait(self._active, timeout=patience_s)
+
+    async def stop(self, patience_s: float) -> None:
+        """Let requests under way finish for a while; what does not stays SENDING, for the rescue at the next start."""
+        await self.retire(patience_s)
         for task in self._active:
             task.cancel()
         if self._active:
@@ -242,6 +251,8 @@ class Worker:
 
     async def _post(self, part: Part) -> Receipt | Fault:
         """One request. Whatever the adapter does, this ends: with a receipt, or with what is known of the failure."""
+        if not self._house.holds(self.account):
+            return Fault(FaultKind.CANCELLED, True, "another gateway has this account now", self._clock.now())
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine runs in a task
         # asyncio.timeout() would cost a twentieth of a send.
