@@ -1,0 +1,192 @@
+"""Everything together: the world, the gateways on it, and the moment of calm in which is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+from count import Count, Found, Loss, count, found_in, is_calm
+from disk import Disk, open_disk
+from processes import ChaosError, Gateway, Sandbox
+from traffic import KINDS, LINKED, PEOPLE, Traffic, now_unix_s, pairs
+
+from gateway.trial import toml
+
+CALM_TIMEOUT_S = 120.0
+RESUME_EVERY_S = 5.0
+RESTART_AFTER_S = 20.0
+"""An account that was refused while it was opened is tried again after a restart: the operator's way."""
+LOOK_EVERY_S = 0.2
+PAUSES = {"probe_first_s": 0.3, "probe_longest_s": 1.5, "ramp_s": 0.02, "health_check_s": 5.0}
+SLOWER = {"x": {"poll_s": 0.2, "poll_direct_s": 0.2}, "bluesky": {"poll_s": 0.2, "poll_direct_s": 0.2}}
+"""The sandbox's own settings ask twenty times a second: chaos has less CPU than that."""
+
+
+class Town:
+    """One world and its gateways, from the first hello to the last count."""
+
+    def __init__(self, folder: Path, chance: random.Random, tell: Callable[[str], None], *, beat_s: float) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self.tell = tell
+        self.losses: list[Loss] = []
+        self.shaken_unix_s: list[float] = []
+        self.helped = 0
+        """How often the operator had to restart a gateway for an account that could not be opened."""
+        self.disk: Disk | None = None
+        self.gateways: list[Gateway] = []
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
+        self.sandbox = Sandbox(folder, self._session)
+        self.traffic = Traffic(self.sandbox, self.gateways, chance, beat_s=beat_s)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.traffic.stop()
+        if self.disk is not None:
+            self.disk.free()
+        await asyncio.gather(*(gateway.close() for gateway in self.gateways), return_exceptions=True)
+        await self.sandbox.stop()
+        await self._session.close()
+        if self.disk is not None:
+            shutil.copytree(self.disk.folder, self.folder / "database", dirs_exist_ok=True)
+            self.disk.close()
+
+    async def open(self) -> None:
+        """Start everything, and let everybody meet: who was never heard of can't be found again after a crash."""
+        await self.sandbox.start()
+        self.disk = open_disk(self.folder / "disk", self._pids)
+        self._add_gateway("gateway", f"sqlite:///{self.disk.folder / 'multihome.db'}", self.disk.folder / "multihome.db.endpoint")
+        for gateway in self.gateways:
+            gateway.on_start = self._started
+            gateway.open()
+        await self._until_well()
+        for name in self.sandbox.networks:
+            for person in PEOPLE:
+                for kind in KINDS:
+                    await self.traffic.ask(name, person, kind)
+        await self._until_calm()
+        for first, second in pairs(self.traffic.identities, LINKED):
+            await self.gateways[0].ask("link", first=first, second=second)
+
+    def shake(self) -> None:
+        """From now on a gateway may have forgotten what it knew a moment ago."""
+        self.shaken_unix_s.append(now_unix_s())
+
+    async def resume(self, name: str) -> None:
+        for gateway in self.gateways:
+            await gateway.ask("resume", account=f"{name}/main")
+
+    async def count(self) -> Count:
+        """Let everything come to rest, and count on the networks."""
+        await self.traffic.pause()
+        for name in self.sandbox.networks:
+            await self.sandbox.ask("DELETE", f"{name}/faults")
+        await self._until_well()
+        await self._until_calm()
+        found: list[Found] = []
+        attempts = {}
+        for name in self.sandbox.networks:
+            found += found_in(name, await self.sandbox.ask("GET", f"{name}/messages?by=agent"))
+            attempts[name] = await self.sandbox.ask("GET", f"{name}/attempts")
+        rows = await self._rows()
+        return count(self.traffic.expected, found, attempts, self.losses, self.shaken_unix_s, rows or [])
+
+    # How it is built.
+
+    def _add_gateway(self, name: str, database: str, endpoint: Path) -> None:
+        config = self.folder / f"{name}.toml"
+        names = [f"{network}/main" for network in self.sandbox.networks]
+        route = {"when": ["suspended", "locked", "signed_out"], "conversations": "person", "announce": True}
+        tables: list[tuple[str, dict[str, Any]]] = [
+            ("[gateway]", {"database": database, **PAUSES}),
+            *(
+                ("[[accounts]]", {"rate_factor": 1000.0, **one["settings"], **SLOWER.get(network, {})})
+                for network, one in self.sandbox.networks.items()
+            ),
+            *(
+                ("[[routes]]", {"from": one, "divert_to": [other for other in names if other != one], **route})
+                for one in names
+            ),
+            ("[agent]", {"handler": "gateway.demo.hello:reply"}),
+        ]
+        config.write_text(toml(tables))
+        self.gateways.append(Gateway(name, config, endpoint, self.sandbox.environment, self._session))
+
+    def _pids(self) -> list[int]:
+        return [gateway.pid for gateway in self.gateways if gateway.pid is not None]
+
+    def _started(self, gateway: Gateway) -> None:
+        self.shake()
+        if self.disk is not None and gateway.pid is not None:
+            self.disk.started(gateway.pid)
+
+    # Waiting.
+
+    async def _until_well(self) -> None:
+        """Until every account can send and listens; an operator sees to those that need one."""
+        began = helped = resumed = now_unix_s()
+        while ill := await self._ill():
+            now = now_unix_s()
+            if now > began + CALM_TIMEOUT_S:
+                raise ChaosError(f"not well again within {CALM_TIMEOUT_S:.0f} s: {'; '.join(ill)}")
+            if now > helped + RESTART_AFTER_S:
+                helped, self.helped = now, self.helped + 1
+                self.tell(f"the operator restarts: {'; '.join(ill)}")
+                for gateway in self.gateways:
+                    gateway.terminate()
+            if now > resumed + RESUME_EVERY_S:
+                resumed = now
+                for name in self.sandbox.networks:
+                    await self.resume(name)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _ill(self) -> list[str]:
+        """Accounts that are not healthy, and why."""
+        rows = await self._ask("accounts")
+        if rows is None:
+            return ["no gateway answers"]
+        return [
+            f"{row['account']} is {row['standing']} ({row['evidence']})"
+            for row in rows
+            if row["standing"] != "healthy" or not row["listening"]
+        ]
+
+    async def _until_calm(self) -> None:
+        """Until nothing is under way and every question has its answer; what is missing then is counted."""
+        try:
+            async with asyncio.timeout(CALM_TIMEOUT_S):
+                while not ((rows := await self._rows()) is not None and is_calm(rows) and await self._all_answered(rows)):
+                    await asyncio.sleep(LOOK_EVERY_S)
+        except TimeoutError:
+            self.tell(f"not calm within {CALM_TIMEOUT_S:.0f} s: the count says what is missing")
+
+    async def _all_answered(self, rows: list[dict[str, Any]]) -> bool:
+        found = set()
+        for name in self.sandbox.networks:
+            found |= {one.mark for one in found_in(name, await self.sandbox.ask("GET", f"{name}/messages?by=agent"))}
+        missing = sum(one.mark not in found for one in self.traffic.expected if one.mark.startswith("r"))
+        return missing <= sum(row["state"] == "uncertain" for row in rows)
+
+    async def _rows(self) -> list[dict[str, Any]] | None:
+        """Every delivery that did not simply arrive."""
+        rows = []
+        for state in ("waiting", "queued", "sending", "held", "uncertain", "refused", "expired"):
+            found = await self._ask("deliveries", state=state, limit=1000)
+            if found is None:
+                return None
+            rows += found
+        return rows
+
+    async def _ask(self, operation: str, **arguments: Any) -> Any:
+        for gateway in self.gateways:
+            answer = await gateway.ask(operation, **arguments)
+            if answer is not None:
+                return answer
+        return None
