@@ -162,8 +162,8 @@ class TelegramAdapter:
         return Receipt(MessageRef(f"{place}/{number}"), at, f"https://t.me/{name}/{number}" if name else None)
 
     async def _call(self, method: str, parameters: dict[str, Any]) -> Any:
-        async with self._crossing(method), self._clients.one() as client, asyncio.timeout(CALL_TIMEOUT_S):
-            return await client.call(method, parameters)
+        async with self._crossing(method), asyncio.timeout(CALL_TIMEOUT_S):
+            return await self._clients.caller().call(method, parameters)
 
     def _crossing(self, doing: str) -> AbstractAsyncContextManager[None]:
         return crossing(lambda error: describe(error, self._context.clock.now()), FAULTS, doing=doing)

@@ -98,9 +98,9 @@ FAULTS: tuple[Rule, ...] = (
     Rule(K.MEDIA, text="PHOTO_INVALID_DIMENSIONS", source="td"),
     Rule(K.MEDIA, text="IMAGE_PROCESS_FAILED", source="td"),
     Rule(K.INVALID, code="BadRequest", source="PTB: any other 400"),
-    # Weather. PTB keeps httpx's exception as __cause__: that tells what left and what didn't.
-    Rule(K.CONFIG, code="BadServer", source="httpx: the server setting is no http address"),
-    Rule(K.NETWORK, code="NoAnswer", certain=False, source="httpx ReadTimeout, ReadError, RemoteProtocolError, Write*"),
+    # Weather. request.py's Lost is the __cause__: that tells what left and what didn't.
+    Rule(K.CONFIG, code="BadServer", source="aiohttp InvalidURL: the server setting is no http address"),
+    Rule(K.NETWORK, code="NoAnswer", certain=False, source="aiohttp: a time-out or an end while it waits"),
     Rule(K.SERVER, code="NetworkError", certain=False, source="PTB: any other status, 5xx above all"),
 )
 

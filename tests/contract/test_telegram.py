@@ -18,6 +18,7 @@ from telegram_rig import PART, SENT, TOKEN, Answer, adapter_at, face_of, http, s
 from adapters.border import judge
 from adapters.sandbox.control import serve
 from adapters.telegram import adapter as adapter_module
+from adapters.telegram import request as request_module
 from adapters.telegram import session
 from adapters.telegram.adapter import TelegramAdapter
 from adapters.telegram.profile import FAULTS
@@ -228,7 +229,7 @@ async def test_a_pause_of_years_is_cut_to_a_day() -> None:
 
 
 async def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "ANSWER_MAX_BYTES", 10_000)
+    monkeypatch.setattr(request_module, "ANSWER_MAX_BYTES", 10_000)
     fault = await failure(always(http(b" " * 20_000)))
     assert (fault.kind, fault.certain) == (FaultKind.NETWORK, False)
     assert "too large" in fault.evidence
@@ -259,7 +260,7 @@ async def test_a_server_that_is_no_address_is_for_the_operator(server: str) -> N
 
 
 async def test_silence_is_not_certain() -> None:
-    """Httpx's own time-out, as PTB wraps it."""
+    """The transport's own time-out, as PTB wraps it."""
     async with stub(always(None)) as server:
         client = session.Client(Secret(TOKEN), server.url, 1, 0.05)
         with pytest.raises(Exception, match="Timed out") as info:
@@ -269,7 +270,7 @@ async def test_silence_is_not_certain() -> None:
     assert told is not None
     fault = judge(told, FAULTS)
     assert (fault.kind, fault.certain) == (FaultKind.NETWORK, False)
-    assert "ReadTimeout" in fault.evidence
+    assert "SocketTimeoutError" in fault.evidence
 
 
 async def test_no_place_in_the_pool_is_certain(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,7 +293,7 @@ async def test_no_place_in_the_pool_is_certain(monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_an_answer_that_drips_for_ever_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Httpx's time-outs begin anew with every byte; ours doesn't."""
+    """The transport's time-outs begin anew with every byte; ours doesn't."""
     monkeypatch.setattr(adapter_module, "CALL_TIMEOUT_S", 0.1)
     fault = await failure(always(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"))
     assert (fault.kind, fault.certain) == (FaultKind.NETWORK, False)
@@ -317,7 +318,7 @@ async def test_closing_in_the_middle_of_a_send_is_not_certain() -> None:
 
 
 async def test_the_token_is_in_no_log_exception_or_evidence(caplog: pytest.LogCaptureFixture) -> None:
-    for name in ("", "httpx", "httpcore", "httpcore.http11", "telegram", "telegram.Bot", "telegram.request"):
+    for name in ("", "aiohttp", "aiohttp.client", "asyncio", "telegram", "telegram.Bot", "telegram.request"):
         caplog.set_level(logging.DEBUG, name)
     seen: list[str] = []
     answers = [
@@ -356,10 +357,10 @@ def _everything_in(error: BaseException | None) -> list[str]:
 
 async def test_warnings_of_the_library_still_show(caplog: pytest.LogCaptureFixture) -> None:
     session.silence()
-    logging.getLogger("httpx").warning("something is wrong")
-    logging.getLogger("httpx").info("HTTP Request: POST https://a.example/bot1:x")
+    logging.getLogger("telegram.Bot").warning("something is wrong")
+    logging.getLogger("telegram.Bot").info("Set Bot API URL: https://a.example/bot1:x")
     assert "something is wrong" in caplog.text
-    assert "HTTP Request" not in caplog.text
+    assert "Set Bot API URL" not in caplog.text
 
 
 # Receiving.
@@ -533,7 +534,7 @@ async def test_many_callers_queue_outside_the_library() -> None:
         assert server.connections == 1
         server.hold.clear()
         sends = [asyncio.create_task(adapter.send(PART)) for _ in range(64)]
-        most = session.CLIENTS * session.CALLERS_PER_CLIENT
+        most = session.CONNECTIONS
         while server.busy < most:
             await asyncio.sleep(0.002)
         server.hold.set()
