@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from aiohttp import web
@@ -121,6 +122,15 @@ class BlueskyFace(Face):
             "labels": [],
         }
         member.extra["heard"].append(notification)
+
+    def forget(self, before: datetime) -> int:
+        gone = {message.id for message in self.network.forget(before)}
+        self.repos.forget(gone)
+        self.chat.forget(gone)
+        for member in self.network.members.values():
+            member.extra["heard"] = [note for note in member.extra["heard"] if note["uri"] not in gone]
+        self.calls.clear()
+        return len(gone)
 
     def cut_streams(self, account: str | None = None) -> None:
         """Nothing here stays open: everything is asked for again and again."""

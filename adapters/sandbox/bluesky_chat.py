@@ -59,6 +59,13 @@ class Chat:
             self._logs.setdefault(member.id, []).append({**entry, "message": self.view(message)})
         return message
 
+    def forget(self, gone: set[str]) -> None:
+        """These messages are no more."""
+        for convo in self._convos.values():
+            convo.messages = [message for message in convo.messages if message.id not in gone]
+        for member, entries in self._logs.items():
+            self._logs[member] = [entry for entry in entries if entry["message"]["id"] not in gone]
+
     def log(self, member: Member, cursor: str | None, limit: int = 100) -> dict[str, Any]:
         """What came after the cursor; without one, nothing but where the log stands."""
         entries = self._logs.get(member.id, [])

@@ -231,6 +231,12 @@ class Repos:
         self._network.delete(message)
         return message
 
+    def forget(self, gone: set[str]) -> None:
+        """The records of these posts are no more."""
+        for (did, collection), records in self._records.items():
+            for key in [key for key in records if f"at://{did}/{collection}/{key}" in gone]:
+                del records[key]
+
     def store(self, member: Member, data: bytes, told: str) -> dict[str, Any]:
         """Keep a blob; the reference that records name it by."""
         mime, cid = sniff(data, told), blob_cid(data)

@@ -9,14 +9,15 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
 from yarl import URL
 
 from adapters.sandbox.face import Face
-from adapters.sandbox.faults import Faults, Trouble, read_rule
-from adapters.sandbox.world import Message, Network
+from adapters.sandbox.faults import LONGEST_S, Faults, Trouble, read_rule
+from adapters.sandbox.world import Message, Network, utc_now
 
 FACES = {
     "x": "adapters.sandbox.x:XFace",
@@ -105,6 +106,7 @@ class Sandbox:
                 web.post("/{network}/faults", self._add_fault),
                 web.delete("/{network}/faults", self._lift_faults),
                 web.delete(r"/{network}/faults/{id:\d{1,18}}", self._lift_fault),
+                web.post("/{network}/forget", self._forget),
                 web.post("/{network}/cut", self._cut),
                 web.post("/{network}/down", self._down),
                 web.post("/{network}/up", self._up),
@@ -177,6 +179,13 @@ class Sandbox:
     async def _up(self, request: web.Request) -> web.Response:
         await self.up(self._face(request).name)
         return web.json_response({})
+
+    async def _forget(self, request: web.Request) -> web.Response:
+        face, body = self._face(request), await _json(request)
+        age_s = body.get("older_than_s")
+        if not isinstance(age_s, int | float) or isinstance(age_s, bool) or not 0 <= age_s <= LONGEST_S:
+            raise _bad(f"older_than_s: a number from 0 to {LONGEST_S:.0f} is wanted")
+        return web.json_response({"forgotten": face.forget(utc_now() - timedelta(seconds=age_s))})
 
     async def _cut(self, request: web.Request) -> web.Response:
         face, body = self._face(request), await _json(request)

@@ -8,6 +8,7 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -264,6 +265,10 @@ class DiscordFace(People):
             "X-RateLimit-Bucket": "80c17d2f203122d936070c88c8d10f33",
         }
         return headers, None
+
+    def forget(self, before: datetime) -> int:
+        self._nonces = {nonce: (at, made) for nonce, (at, made) in self._nonces.items() if made.at >= before}
+        return super().forget(before)
 
     def _known(self, member: Member, payload: dict[str, Any]) -> Message | None:
         """The message this nonce made already, within the window."""

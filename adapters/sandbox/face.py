@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from datetime import datetime
 from typing import Any, ClassVar
 
 from aiohttp import web
@@ -58,6 +59,10 @@ class Face(ABC):
         """Drop every open stream (of one bot)."""
 
     # What every face does alike.
+
+    def forget(self, before: datetime) -> int:
+        """Drop what is older, and whatever the face keeps about it; returns how many messages."""
+        return len(self.network.forget(before))
 
     async def admit(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
 from aiohttp import web
@@ -54,6 +55,13 @@ class MastodonFace(Face):
         self._media: dict[str, dict[str, Any]] = {}
         self._notes: dict[str, list[dict[str, Any]]] = {}
         self._reads = Reads(network, faults, self._entities, self._notes)
+
+    def forget(self, before: datetime) -> int:
+        gone = {message.id for message in self.network.forget(before)}
+        for member, notes in self._notes.items():
+            self._notes[member] = [note for note in notes if note["status"] not in gone]
+        self._keys = {key: status for key, status in self._keys.items() if status not in gone}
+        return len(gone)
 
     # How the world is set up and how people speak.
 

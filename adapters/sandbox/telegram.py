@@ -6,6 +6,7 @@ import itertools
 import re
 import secrets
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar
 
 from aiohttp import web
@@ -106,6 +107,11 @@ class TelegramFace(Face):
             person = self.network.join(Member(str(next(self._ids)), handle, handle.title()))
             person.extra.update(username=handle, started=set())
         return person
+
+    def forget(self, before: datetime) -> int:
+        for bot in self._bots():
+            bot.extra["typing"].clear()
+        return super().forget(before)
 
     def privacy(self, handle: str, *, on: bool = True) -> None:
         """Privacy mode of a bot, as BotFather sets it."""

@@ -99,6 +99,14 @@ class Network:
         message.deleted = True
         self._tell("deleted", message)
 
+    def forget(self, before: datetime) -> list[Message]:
+        """Drop what is older, and the attempts with it: a world that runs for days. Returns the messages."""
+        gone = [message for message in self.messages.values() if message.at < before]
+        for message in gone:
+            del self.messages[message.id]
+        self.attempts = [attempt for attempt in self.attempts if attempt.at_unix_s >= before.timestamp()]
+        return gone
+
     def react(self, message: Message, member: Member, reaction: str) -> None:
         """The same reaction of the same member is there once, on every platform."""
         mark = {"member": member.id, "reaction": reaction}

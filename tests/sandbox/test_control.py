@@ -124,6 +124,20 @@ async def test_people_speak_and_the_network_shows_it(control: Control) -> None:
     assert (await control("GET", "/tiny/messages"))[1] == [said, reply]
 
 
+async def test_what_is_old_is_forgotten_and_so_are_the_attempts(control: Control) -> None:
+    await control.post("A post")
+    assert (await control("POST", "/tiny/forget", {"older_than_s": 60}))[1] == {"forgotten": 0}
+    assert (await control("POST", "/tiny/forget", {"older_than_s": 0}))[1] == {"forgotten": 1}
+    assert (await control("GET", "/tiny/messages"))[1] == (await control("GET", "/tiny/attempts"))[1] == []
+
+
+@pytest.mark.parametrize("age_s", [None, -1, "1", True, 1e12])
+async def test_an_age_that_is_none_is_refused(control: Control, age_s: object) -> None:
+    status, told = await control("POST", "/tiny/forget", {"older_than_s": age_s})
+    assert status == 400
+    assert told.startswith("older_than_s: a number")
+
+
 async def test_what_a_bot_holds_is_told_apart(control: Control) -> None:
     await control("POST", "/tiny/say", {"person": "ana", "kind": "mention", "text": "Hello"})
     await control.post("An answer")
