@@ -61,7 +61,7 @@ class GatewaySection(Struct, frozen=True):
     probe_longest_s: Seconds = 1800.0
     health_check_s: Seconds = 900.0
     ramp_s: Annotated[float, Meta(ge=0, le=3600)] = 2.0
-    keep_days: Count = 30
+    keep_days: Annotated[float, Meta(gt=0, le=36_500)] = 30.0
     api_port: Annotated[int, Meta(ge=0, le=65535)] = 0
 
 

@@ -13,6 +13,8 @@ log = logging.getLogger("multihome.scheduler")
 
 EXPIRE_EVERY_S = 10
 PRUNE_EVERY_S = 3600
+PRUNE_SHARE = 10
+"""A history shorter than so many of these pauses is pruned so many times in its length."""
 PRUNE_PAGE = 1_000
 
 
@@ -31,7 +33,8 @@ class Scheduler:
         from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
         self._scheduler = AsyncIOScheduler(timezone=UTC)
-        for job, every_s in ((self._expire, EXPIRE_EVERY_S), (self._prune, PRUNE_EVERY_S)):
+        prune_every_s = min(PRUNE_EVERY_S, self._keep.total_seconds() / PRUNE_SHARE)
+        for job, every_s in ((self._expire, EXPIRE_EVERY_S), (self._prune, prune_every_s)):
             self._scheduler.add_job(_guarded, "interval", [job], seconds=every_s, max_instances=1, coalesce=True)
         self._scheduler.start()
 

@@ -17,8 +17,8 @@ from gateway.model.ids import AccountId, DeliveryId, DraftId, WorkspaceId
 from gateway.testing.kit import ManualClock
 
 
-@pytest.mark.parametrize(("keep_days", "left"), [(1, 0), (3, 1)])
-async def test_history_is_kept_so_many_days(house: Callable[..., House], keep_days: int, left: int) -> None:
+@pytest.mark.parametrize(("keep_days", "left"), [(1, 0), (1.5, 0), (2.5, 1), (3, 1)])
+async def test_history_is_kept_so_many_days(house: Callable[..., House], keep_days: float, left: int) -> None:
     h = house("mastodon")
     h.gateway_keys |= {"keep_days": keep_days, "workspace": "elsewhere"}
     h.write()
