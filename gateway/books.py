@@ -5,8 +5,9 @@ What it promises is held by :mod:`gateway.testing.store_conformance`, for any en
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from msgspec import Struct
@@ -91,6 +92,13 @@ class Turn(Struct, frozen=True):
     at: datetime
 
 
+class Doubt(Struct, frozen=True):
+    """A delivery that is UNCERTAIN for good, and since when: only the operator can settle it."""
+
+    delivery: Delivery
+    since: datetime
+
+
 class SentPart(Struct, frozen=True):
     """A part that a platform has. ``draft_account`` is the home of its delivery."""
 
@@ -104,6 +112,34 @@ class SentPart(Struct, frozen=True):
     url: str | None = None
 
 
+class Topic(StrEnum):
+    """What gateways on one database tell each other."""
+
+    DELIVERIES = "deliveries"
+    """An account has rows that a gateway without its lease added, moved, released or ended."""
+    STANDING = "standing"
+    """An account's record was saved."""
+    RESUME = "resume"
+    """An operator says that an account is well again."""
+    PEOPLE = "people"
+    """Links changed: who is who must be asked anew."""
+    LEASES = "leases"
+    """Somebody joined, or gave leases up."""
+    MISSED = "missed"
+    """The connection that hears all this broke and is back: anything may have been told meanwhile."""
+
+
+class Tended(Struct, frozen=True):
+    """What a gateway holds after it tended its leases."""
+
+    held: dict[str, int]
+    """Names, each with its epoch: it grows whenever the lease goes to somebody else."""
+    excess: tuple[str, ...]
+    """Those of ``held`` that others should have: to be finished and given up."""
+    members: int
+    """How many gateways are alive, this one included."""
+
+
 class StoreError(Exception):
     """The database can't be opened, read or written: one line with the cure. Nothing was changed."""
 
@@ -112,10 +148,19 @@ class Superseded(Exception):  # noqa: N818 - what happened, not what is wrong
     """Somebody else has this delivery now: what the caller knows of it is old, and it must leave it alone."""
 
 
+class LeaseLost(Exception):  # noqa: N818 - what happened, not what is wrong
+    """The account belongs to another gateway now: nothing was written, and the caller must let go of it."""
+
+
 class Store(Protocol):
     """Named operations on the database. Each write is one transaction, durable when it returns; concurrent callers
-    share commits. Every operation is bound to the store's workspace.
+    share commits. Every operation is bound to the store's workspace, and raises StoreError while the database is gone.
     """
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other gateway can use this database: then every lease is held, and nobody is heard."""
+        ...
 
     # The road in.
 
@@ -123,14 +168,18 @@ class Store(Protocol):
         self, account: AccountId, events: Sequence[PlatformEvent], cursor: str, now: datetime
     ) -> tuple[StoredEvent, ...]:
         """Events, their authors' identities and persons, their conversations and the cursor, together. Returns what is
-        new: an event whose (account, id) is known already is left out.
+        new: an event whose (account, id) is known already is left out. Raises LeaseLost without the account's lease.
         """
         ...
 
     async def cursor(self, account: AccountId) -> str | None: ...
 
-    async def pending_events(self, now: datetime, *, after: int = 0, limit: int = 500) -> tuple[StoredEvent, ...]:
-        """Events not handled yet and due (not postponed beyond ``now``, not parked), oldest first."""
+    async def pending_events(
+        self, now: datetime, *, account: AccountId | None = None, after: int = 0, limit: int = 500
+    ) -> tuple[StoredEvent, ...]:
+        """Events, of one account where given, not handled yet and due (not postponed beyond ``now``, not parked),
+        oldest first.
+        """
         ...
 
     async def handled(self, seq: int, answers: Sequence[NewDelivery], now: datetime) -> tuple[Delivery, ...]:
@@ -162,7 +211,7 @@ class Store(Protocol):
     async def begin(self, delivery: Delivery, parts: Sequence[Part], now: datetime) -> bool:
         """Claim: QUEUED or UNCERTAIN of this account becomes SENDING, its attempt is counted and the plan is frozen (a
         frozen plan is kept). False when the row is no longer as the caller knows it: somebody else was faster (its
-        ``attempts`` have grown), it was moved to another account, or held.
+        ``attempts`` have grown), it was moved to another account, or held; and without the account's lease.
         """
         ...
 
@@ -174,8 +223,27 @@ class Store(Protocol):
         """
         ...
 
-    async def rescue(self, due_at: datetime) -> int:
-        """At start: what a dead process left SENDING becomes UNCERTAIN, to be asked about at ``due_at``."""
+    async def rescue(self, accounts: Sequence[AccountId], due_at: datetime) -> int:
+        """Before an account is opened: what its last gateway left SENDING becomes UNCERTAIN, to be asked about at
+        ``due_at``. Passes over accounts whose lease isn't held. Returns how many.
+        """
+        ...
+
+    async def doubts(self, limit: int) -> tuple[Doubt, ...]:
+        """What is UNCERTAIN and has no due time, the oldest first."""
+        ...
+
+    async def decide(self, delivery: Delivery, settlement: Settlement, now: datetime) -> Sequence[Delivery]:
+        """The operator's word on a delivery that is UNCERTAIN with these ``attempts``. Its order goes on, the delivery
+        itself at its place in it where it is to be sent again. Returns it as it is now, and whoever may go because of
+        it.
+
+        Raises Superseded when it isn't uncertain any more, or was tried again meanwhile.
+        """
+        ...
+
+    async def is_known(self, account: AccountId, ref: MessageRef, since: datetime) -> bool:
+        """Whether a part that this account sent at or after ``since`` has this ref."""
         ...
 
     async def unsent(
@@ -190,7 +258,7 @@ class Store(Protocol):
 
     async def release(self, account: AccountId, now: datetime, ramp_s: float) -> int:
         """The account is back: what it holds becomes due in order, ``ramp_s`` apart; the expired expire. Returns how
-        many go home.
+        many go home. Many are released in several transactions, the oldest first.
         """
         ...
 
@@ -254,6 +322,35 @@ class Store(Protocol):
 
     async def once(self, key: str, now: datetime) -> bool:
         """True the first time a key is asked, false ever after: for what is said only once."""
+        ...
+
+    # Among gateways. Where the store is ``alone``, all is held and nothing is ever heard.
+
+    async def tend(self, member: str, wanted: Sequence[str], ttl_s: float) -> Tended:
+        """A gateway, ``member``, is alive for another ``ttl_s``. It keeps its leases on ``wanted``, takes what is
+        free or was a dead one's up to its fair share, and learns what it should give up. ``begin`` and ``record`` need
+        the lease named like the account, as it was told here last.
+        """
+        ...
+
+    async def give_up(self, member: str, names: Sequence[str] | None) -> None:
+        """Free these leases, or (None) all and be no member any more. The others hear it at once."""
+        ...
+
+    def listen(self, listener: Callable[[Topic, str], None]) -> None:
+        """Have ``listener(topic, name)`` called, in the event loop, for what other gateways tell."""
+        ...
+
+    async def tell(self, topic: Topic, name: str) -> None:
+        """Tell the others. What the operations here change they are told by themselves."""
+        ...
+
+    async def sealed(self, account: AccountId, name: str) -> bytes | None:
+        """A secret of this account as it was sealed."""
+        ...
+
+    async def seal(self, account: AccountId, name: str, data: bytes) -> None:
+        """Keep a secret. ``data`` is sealed already, with a key that isn't in the database."""
         ...
 
     # Media and housekeeping.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from datetime import UTC, datetime
+from typing import Any
 
 
 class SystemClock:
@@ -20,3 +22,14 @@ class SystemClock:
 
     async def sleep(self, delay_s: float) -> None:
         await asyncio.sleep(max(0.0, delay_s))
+
+
+async def rest(sleep: Coroutine[Any, Any, None], bell: asyncio.Event) -> None:
+    """Until a clock's ``sleep`` is over, or somebody rings."""
+    tasks = asyncio.ensure_future(sleep), asyncio.ensure_future(bell.wait())
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

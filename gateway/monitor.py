@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
 from msgspec import Struct
 
+from gateway.books import StoreError
+from gateway.clock import rest
 from gateway.model.capabilities import Idempotency, Profile
 from gateway.model.delivery import Fault, FaultKind
 from gateway.model.events import StandingChanged
@@ -63,6 +65,8 @@ class Monitor:
         self._saving: asyncio.Task[None] | None = None
         self._doubted: set[AccountId] = set()
         self._relapses: dict[AccountId, int] = {}
+        self._elsewhere: set[AccountId] = set()
+        """Accounts that another process has: what it stored of them is believed."""
         self._calmed: set[AccountId] = set()
         """Accounts whose nudge asks for a new pause, fit for their new standing, instead of a probe."""
         self.on_cleared: Callable[[AccountId], None] = lambda _: None
@@ -84,6 +88,41 @@ class Monitor:
             self._records[account] = before if before is not None and (lost or not connecting) else fresh
             self._nudges[account] = asyncio.Event()
 
+    def take(self, account: AccountId) -> None:
+        """The account is this process's from now on, and so is the word on it. What is not lost begins anew."""
+        if account not in self._elsewhere:
+            return
+        self._elsewhere.remove(account)
+        if self._records[account].standing not in GONE | {Standing.LIMITED}:
+            now = self._clock.now()
+            self._records[account] = Record(account, Standing.CONNECTING, now, "this gateway took it over")
+
+    def leave(self, account: AccountId) -> None:
+        """Another process has it, or soon will: what this one thinks of it doesn't count any more."""
+        self._elsewhere.add(account)
+        self._unsaved.pop(account, None)
+        self._doubted.discard(account)
+        self._relapses.pop(account, None)
+
+    def told(self, records: Iterable[Record]) -> None:
+        """What is stored of the accounts. Of those elsewhere it is believed and published; of our own it is put right
+        where a process that had the account before wrote last.
+        """
+        for stored in records:
+            known = self._records.get(stored.account)
+            if known is None or known == stored:
+                continue
+            if stored.account in self._elsewhere:
+                self._records[stored.account] = stored
+                if stored.standing is not known.standing:
+                    self._publish(known, stored)
+            elif known.standing not in (stored.standing, Standing.CONNECTING):
+                self._save(known)
+
+    def _publish(self, before: Record, after: Record) -> None:
+        change = StandingChanged(after.account, before.standing, after.standing, after.evidence, self._clock.now())
+        self._bus.publish(change)
+
     def record(self, account: AccountId) -> Record | None:
         return self._records.get(account)
 
@@ -99,6 +138,8 @@ class Monitor:
 
     def observe(self, account: AccountId, signal: Signal) -> None:
         """Take an observation in: at once in memory, soon in the database."""
+        if account in self._elsewhere:
+            return
         before = self._records[account]
         after = step(before, signal, probe_sees_lock=self._profiles[account].probe_sees_lock)
         if asks_probe(signal):
@@ -182,14 +223,7 @@ class Monitor:
             await self._pause_or_nudge(account, failed)
 
     async def _pause_or_nudge(self, account: AccountId, failed: int) -> None:
-        pause = asyncio.ensure_future(self._clock.sleep(self._pause(account, failed).total_seconds()))
-        nudge = asyncio.ensure_future(self._nudges[account].wait())
-        try:
-            await asyncio.wait((pause, nudge), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            pause.cancel()
-            nudge.cancel()
-            await asyncio.gather(pause, nudge, return_exceptions=True)
+        await rest(self._clock.sleep(self._pause(account, failed).total_seconds()), self._nudges[account])
 
     def _pause(self, account: AccountId, failed: int) -> timedelta:
         record = self._records[account]
@@ -215,8 +249,10 @@ class Monitor:
             account, record = next(iter(self._unsaved.items()))
             try:
                 await self._store.save_record(record)
-            except Exception:
-                log.exception("%s: storing its standing failed, trying again", account)
+            except Exception as error:
+                unknown = None if isinstance(error, StoreError) else error
+                told = "%s: storing its standing failed, trying again: %s"
+                log.error(told, account, error, exc_info=unknown)  # noqa: TRY400 - a traceback only for surprises
                 await self._clock.sleep(STORE_PAUSE_S)
                 continue
             if self._unsaved.get(account) is record:

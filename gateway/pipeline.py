@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -81,31 +81,47 @@ class Pipeline:
         self._limits = limits
         self._slots = asyncio.Semaphore(limits.concurrency)
         self._queues: dict[_Place, deque[StoredEvent]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._serving: dict[_Place, asyncio.Task[None]] = {}
         self._answering: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._waiting = 0
         self._room = asyncio.Event()
         self._room.set()
-        self._recovered = asyncio.Event()
+        self._recovered: defaultdict[AccountId, asyncio.Event] = defaultdict(asyncio.Event)
 
     async def receive(self, account: AccountId, events: Sequence[PlatformEvent], cursor: str) -> None:
-        """Store an arrival; when this returns the platform may forget it. What the last process left comes first."""
-        await self._recovered.wait()
+        """Store an arrival; when this returns the platform may forget it. What the last process left comes first.
+
+        Raises LeaseLost when the account is another process's now.
+        """
+        await self._recovered[account].wait()
         await self._room.wait()
         self._take(await self._store.record(account, events, cursor, self._clock.now()))
 
-    async def recover(self) -> int:
-        """At start: hand out again what the last process did not finish. Returns how many events."""
+    async def recover(self, account: AccountId) -> int:
+        """Before an account is listened to: hand out again what its last process did not finish. Returns how many
+        events.
+        """
         try:
-            return await self._hand_out(self._clock.now() + timedelta(seconds=RETRY_LONGEST_S))
+            return await self._hand_out(account, self._clock.now() + timedelta(seconds=RETRY_LONGEST_S))
         finally:
-            self._recovered.set()
+            self._recovered[account].set()
 
-    async def _hand_out(self, postponed_too: datetime) -> int:
+    async def forget(self, account: AccountId, patience_s: float) -> None:
+        """Another process answers for this account from now on. An answer under way may finish for a while."""
+        self._recovered.pop(account, None)
+        mine = {place: task for place, task in self._serving.items() if place[0] == account}
+        for place, task in mine.items():
+            if task in self._answering:
+                self._leave(self._queues[place], 1)
+            else:
+                task.cancel()
+        await _end(mine.values(), patience_s)
+
+    async def _hand_out(self, account: AccountId, postponed_too: datetime) -> int:
         after = found = 0
         while True:
-            page = await self._insist(partial(self._store.pending_events, postponed_too, after=after))
+            page = await self._insist(partial(self._store.pending_events, postponed_too, account=account, after=after))
             if not page:
                 return found
             self._take(page)
@@ -116,14 +132,10 @@ class Pipeline:
     async def stop(self, patience_s: float) -> None:
         """Let answers under way finish for a while; the others are handed out again at the next start."""
         self._stopping = True
-        for task in self._tasks - self._answering:
-            task.cancel()
-        if self._answering:
-            await asyncio.wait(self._answering, timeout=patience_s)
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=END_PATIENCE_S)
+        for task in self._serving.values():
+            if task not in self._answering:
+                task.cancel()
+        await _end(self._serving.values(), patience_s)
 
     def _take(self, events: Iterable[StoredEvent]) -> None:
         for stored in events:
@@ -134,9 +146,8 @@ class Pipeline:
                 queue.append(stored)
             else:
                 self._queues[place] = deque((stored,))
-                task = asyncio.create_task(self._serve(place))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                task = self._serving[place] = asyncio.create_task(self._serve(place))
+                task.add_done_callback(partial(self._ended, place))
         if self._waiting >= WAITING_MAX:
             self._room.clear()
 
@@ -145,18 +156,39 @@ class Pipeline:
         before the next one is handed to it.
         """
         queue = self._queues[place]
-        while queue:
-            async with self._slots:
-                retry_at = await self._attend(queue[0])
-            if retry_at is not None:
-                queue[0] = structs.replace(queue[0], attempts=queue[0].attempts + 1)
-                await self._clock.sleep((retry_at - self._clock.now()).total_seconds())
-                continue
-            queue.popleft()
-            self._waiting -= 1
-            if self._waiting < WAITING_MAX // 2:
-                self._room.set()
-        del self._queues[place]
+        try:
+            while queue:
+                async with self._slots:
+                    retry_at = await self._attend(queue[0])
+                if retry_at is not None:
+                    queue[0] = structs.replace(queue[0], attempts=queue[0].attempts + 1)
+                    await self._clock.sleep((retry_at - self._clock.now()).total_seconds())
+                    continue
+                queue.popleft()
+                self._done(1)
+        finally:
+            self._close(place)
+
+    def _close(self, place: _Place) -> None:
+        self._leave(self._queues.pop(place), 0)
+        del self._serving[place]
+
+    def _ended(self, place: _Place, task: asyncio.Task[None]) -> None:
+        """What is cancelled before it began has no end of its own."""
+        if self._serving.get(place) is task:
+            self._close(place)
+
+    def _leave(self, queue: deque[StoredEvent], first: int) -> None:
+        """Forget all but the ``first`` events of a queue: the inbox keeps them."""
+        left = len(queue) - first
+        for _ in range(left):
+            queue.pop()
+        self._done(left)
+
+    def _done(self, events: int) -> None:
+        self._waiting -= events
+        if self._waiting < WAITING_MAX // 2:
+            self._room.set()
 
     async def _attend(self, stored: StoredEvent) -> datetime | None:
         """Handle one event, unless the gateway stops; when it failed, the hour of the next try."""
@@ -268,3 +300,14 @@ class Pipeline:
             retry_at = self._clock.now() + timedelta(seconds=rest_s)
         await self._store.postpone(stored.seq, f"{type(error).__name__}: {error}"[:500], retry_at)
         return retry_at
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]], patience_s: float) -> None:
+    """Let tasks finish for a while, then end them, as far as they let themselves be ended."""
+    left = set(tasks)
+    if left:
+        _, left = await asyncio.wait(left, timeout=patience_s)
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=END_PATIENCE_S)

@@ -111,10 +111,24 @@ class Unsure(Enum):
     UNKNOWN = "unknown"
 
 
+Taken = Callable[[MessageRef], Awaitable[bool]]
+"""Whether a message of the account is known to be another delivery's. Asked last, when nothing else speaks against it:
+who hears False has it, and every other one who asks hears True.
+"""
+
+
+async def nobodys(_: MessageRef) -> bool:
+    """For who knows of no other deliveries."""
+    return False
+
+
 @runtime_checkable
 class Reconciles(Protocol):
-    async def reconcile(self, part: Part, since: datetime) -> Receipt | Unsure:
-        """Was this part sent at or after ``since``? NOT_SENT only when the platform's own records prove it."""
+    async def reconcile(self, part: Part, since: datetime, taken: Taken = nobodys) -> Receipt | Unsure:
+        """Was this part sent at or after ``since``? NOT_SENT only when the platform's own records prove it.
+
+        Where it is recognized by its words alone, one that is ``taken`` is not it: the same words may be meant twice.
+        """
         ...
 
 

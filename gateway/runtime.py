@@ -74,7 +74,7 @@ class Runtime:
 
     async def start(self) -> None:
         """Pick up what the last process left, then open the accounts, the lightest first; returns when all are open."""
-        rescued = await self._outbox.rescue()
+        rescued = await self._outbox.rescue([member.account for member in self._members])
         if rescued:
             log.warning("%d sends of the last process have an unknown outcome: asking the platforms", rescued)
         self._supervise("rerouter", self._rerouter.run)
@@ -83,7 +83,7 @@ class Runtime:
 
     async def _recover(self) -> None:
         try:
-            recovered = await self._pipeline.recover()
+            recovered = sum([await self._pipeline.recover(member.account) for member in self._members])
         except Exception:
             log.exception("not every message that the last process left could be handed out again")
             return

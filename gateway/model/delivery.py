@@ -200,6 +200,17 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 }
 
 
+RESENT = "resent although maybe sent"
+"""What a delivery that may be there twice says of itself, to its end."""
+
+
+def marked(before: str, now: str) -> str:
+    """A delivery's new reason. That it may be there twice is never forgotten, whatever happens to it later."""
+    if not before.startswith(RESENT) or now.startswith(RESENT):
+        return now
+    return f"{RESENT}: {now}" if now else RESENT
+
+
 class Delivery(Struct, frozen=True, omit_defaults=True):
     """One draft on its way to one account. ``home`` is where it was meant for, ``account`` where it goes now."""
 

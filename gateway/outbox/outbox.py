@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -48,9 +48,9 @@ class Outbox:
         """Whether an account is this process's own; one process alone has them all."""
         self.bus.listen(self._heard)
 
-    async def rescue(self) -> int:
-        """At start, before any worker: what a dead process was sending becomes a question. Returns how many."""
-        return await self.store.rescue(self.clock.now() + timedelta(seconds=RESCUE_REST_S))
+    async def rescue(self, accounts: Sequence[AccountId]) -> int:
+        """Before these accounts' workers: what a dead process was sending becomes a question. Returns how many."""
+        return await self.store.rescue(accounts, self.clock.now() + timedelta(seconds=RESCUE_REST_S))
 
     async def open(self, account: AccountId, adapter: Adapter, rules: Rules) -> None:
         """An account has a way out from now on."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gateway.books import Settlement
 from gateway.model.capabilities import Idempotency, Profile
-from gateway.model.delivery import Delivery, Fault, FaultKind, Part, Receipt, State
+from gateway.model.delivery import RESENT, Delivery, Fault, FaultKind, Part, Receipt, State, marked
+from gateway.model.ids import MessageRef
 from gateway.ports import Unsure
+
+Choice = Literal["sent", "resend", "drop"]
 
 RETRY_FIRST_S = 1.0
 RETRY_LONGEST_S = 300.0
@@ -19,8 +22,9 @@ FORBIDDEN_TRIES = 3
 ASK_TRIES = 8
 """How often a platform that can't say yet is asked about an unknown send before the operator is."""
 
-RESENT = "resent although maybe sent"
-"""What a delivery that may be there twice says of itself, to its end."""
+SEEN = "the operator saw it"
+REFUSED_AGAIN = "refused when it was repeated"
+"""Says nothing of the first time: what it answers may be gone since, and the key is looked at last."""
 
 RETRIED = frozenset(
     {
@@ -48,20 +52,34 @@ def after_receipt(delivery: Delivery, part: Part, receipt: Receipt, now: datetim
     last = delivery.parts is None or part.index >= len(delivery.parts) - 1
     going_on = State.SENDING if delivery.state is State.SENDING else State.QUEUED
     state = State.DELIVERED if last else going_on
-    told = delivery.reason if delivery.reason.startswith(RESENT) else ""
+    told = delivery.reason if delivery.reason.startswith((RESENT, SEEN)) else ""
     return Settlement(state, now, told, receipt, part.kind, part.conversation)
 
 
-def after_fault(delivery: Delivery, fault: Fault, rules: Rules, now: datetime) -> Settlement:
-    """The attempt failed. Only what is certainly not sent is queued again or refused."""
+def after_fault(delivery: Delivery, fault: Fault, rules: Rules, now: datetime, *, doubtful: bool = False) -> Settlement:
+    """The attempt failed. Only what is certainly not sent is queued again or refused: never what is ``doubtful``, a
+    repeat under its key. That this request did nothing says nothing of the one before it.
+    """
+    settlement = _after_fault(delivery, fault, rules, now, doubtful=doubtful)
+    return structs.replace(settlement, reason=marked(delivery.reason, settlement.reason))
+
+
+def _after_fault(delivery: Delivery, fault: Fault, rules: Rules, now: datetime, *, doubtful: bool) -> Settlement:
     if fault.kind is FaultKind.DUPLICATE:
         return _duplicate(fault, rules, now)
     if not fault.certain:
         return _uncertain(delivery.attempts, fault, rules, now)
+    again = State.UNCERTAIN if doubtful else State.QUEUED
     if fault.kind in REROUTED:
-        return Settlement(State.QUEUED, now, _reason(fault))
+        return Settlement(again, now, _reason(fault))
     if fault.kind in RETRIED:
-        return Settlement(State.QUEUED, _retry_at(delivery.attempts, fault, now), _reason(fault))
+        return Settlement(again, _retry_at(delivery.attempts, fault, now), _reason(fault))
+    return _refused(delivery, fault, now, doubtful=doubtful)
+
+
+def _refused(delivery: Delivery, fault: Fault, now: datetime, *, doubtful: bool) -> Settlement:
+    if doubtful:
+        return Settlement(State.UNCERTAIN, now, f"{REFUSED_AGAIN}: {_reason(fault)}")
     if fault.kind is FaultKind.FORBIDDEN and delivery.attempts < FORBIDDEN_TRIES:
         return Settlement(State.QUEUED, _retry_at(delivery.attempts, fault, now), _reason(fault))
     return Settlement(State.REFUSED, None, _reason(fault))
@@ -74,9 +92,9 @@ def after_asking(
     if isinstance(answer, Receipt):
         return after_receipt(delivery, part, answer, now)
     if answer is Unsure.NOT_SENT:
-        if delivery.reason.startswith(FaultKind.DUPLICATE):
+        if _unmarked(delivery.reason).startswith(FaultKind.DUPLICATE):
             return Settlement(State.REFUSED, None, delivery.reason)
-        return Settlement(State.QUEUED, now, "asked: it was not sent")
+        return Settlement(State.QUEUED, now, marked(delivery.reason, "asked: it was not sent"))
     if asked >= ASK_TRIES:
         return Settlement(State.UNCERTAIN, None, f"the platform can't say whether it was sent: {delivery.reason}")
     rest_s = min(RETRY_LONGEST_S, rules.profile.settle_after_s * 2**asked)
@@ -85,21 +103,45 @@ def after_asking(
 
 def may_repeat(delivery: Delivery, profile: Profile, now: datetime) -> bool:
     """Whether sending an uncertain part again is harmless: it has a key, and the platform still honours it. What was
-    called a duplicate in spite of its key would be again.
+    called a duplicate in spite of its key, or refused, would be again.
     """
     keyed = delivery.parts is not None and bool(delivery.parts[len(delivery.sent)].key)
-    if profile.idempotency is not Idempotency.KEYED or not keyed or delivery.reason.startswith(FaultKind.DUPLICATE):
+    hopeless = _unmarked(delivery.reason).startswith((FaultKind.DUPLICATE, REFUSED_AGAIN))
+    if profile.idempotency is not Idempotency.KEYED or not keyed or hopeless:
         return False
     return profile.key_lifetime_s is None or now - delivery.created_at < timedelta(seconds=profile.key_lifetime_s)
 
 
 def unasked(rules: Rules, reason: str, now: datetime) -> Settlement:
     """An unknown send on a platform that can neither be asked nor repeated to: the operator's choice."""
-    if reason.startswith(FaultKind.DUPLICATE):
+    if _unmarked(reason).startswith(FaultKind.DUPLICATE):
         return Settlement(State.REFUSED, None, reason)
+    why = _unmarked(reason) or "the gateway ended before the answer came"
     if rules.on_uncertain == "resend":
-        return Settlement(State.QUEUED, now, f"{RESENT}: {reason}")
-    return Settlement(State.UNCERTAIN, None, f"maybe sent: {reason}")
+        return Settlement(State.QUEUED, now, f"{RESENT}: {why}")
+    return Settlement(State.UNCERTAIN, None, marked(reason, f"maybe sent: {why}"))
+
+
+def next_part(delivery: Delivery) -> Part:
+    """The first unsent part of a planned delivery, told what it follows."""
+    part = (delivery.parts or ())[len(delivery.sent)]
+    known = [receipt.ref for receipt in delivery.sent if receipt.ref]  # the operator may not have said where it is
+    return structs.replace(part, first=known[0], previous=known[-1]) if known else part
+
+
+def by_operator(delivery: Delivery, choice: Choice, ref: MessageRef, now: datetime) -> Settlement:
+    """What the operator makes of an unknown send: it counts as sent (and the parts behind it go on), it goes out again
+    although it may be there, or nothing more of it does.
+    """
+    match choice:
+        case "sent":
+            part = (delivery.parts or (Part(0, "", "", {}),))[len(delivery.sent)]
+            seen = structs.replace(delivery, reason=marked(delivery.reason, SEEN))
+            return after_receipt(seen, part, Receipt(ref, now), now)
+        case "resend":
+            return Settlement(State.QUEUED, now, f"{RESENT}: the operator chose so")
+        case "drop":
+            return Settlement(State.REFUSED, None, marked(delivery.reason, "maybe sent; dropped by the operator"))
 
 
 def _uncertain(attempts: int, fault: Fault, rules: Rules, now: datetime) -> Settlement:
@@ -119,6 +161,10 @@ def _duplicate(fault: Fault, rules: Rules, now: datetime) -> Settlement:
 def _retry_at(attempts: int, fault: Fault, now: datetime) -> datetime:
     backoff = timedelta(seconds=min(RETRY_LONGEST_S, RETRY_FIRST_S * 2 ** min(attempts, 16)))
     return max(fault.retry_at, now) if fault.retry_at is not None else now + backoff
+
+
+def _unmarked(reason: str) -> str:
+    return reason.removeprefix(RESENT).removeprefix(": ")
 
 
 def _reason(fault: Fault) -> str:

@@ -19,11 +19,12 @@ from gateway.model.events import DeliveryChanged
 from gateway.model.ids import AccountId, ConversationId, DeliveryId, DraftId
 from gateway.model.standing import Signal, Source
 from gateway.outbox import detour, settle
+from gateway.outbox.claims import Claims
 from gateway.outbox.house import House
 from gateway.outbox.lineup import KEPT, Lineup
 from gateway.outbox.pacer import Pacer
 from gateway.outbox.settle import Rules
-from gateway.ports import Adapter, Reconciles, Unsure
+from gateway.ports import Adapter, Reconciles, Taken, Unsure
 
 log = logging.getLogger("multihome.outbox")
 
@@ -47,6 +48,7 @@ class Worker:
         self._store = house.store
         self._clock = house.clock
         self._lineup = Lineup()
+        self._claims = Claims(account, house.store)
         self._failed_in_a_row: dict[DeliveryId, tuple[FaultKind, int]] = {}
         self._asked: dict[DeliveryId, int] = {}
         self._more_at: datetime | None = None
@@ -190,7 +192,7 @@ class Worker:
         if not await self._store.begin(delivery, parts, self._clock.now()):
             return None
         begun = structs.replace(delivery, parts=parts, attempts=delivery.attempts + 1, state=State.SENDING)
-        return await self._send(begun)
+        return await self._send(begun, doubtful=delivery.state is State.UNCERTAIN)
 
     async def _plan(self, delivery: Delivery) -> tuple[Part, ...] | None:
         """The native parts; a draft that can't be carried ends, or goes home, with the adapter's reason."""
@@ -232,13 +234,15 @@ class Worker:
             return None
         return structs.replace(delivery, parts=parts, due_at=now + timedelta(seconds=wait_s))
 
-    async def _send(self, delivery: Delivery) -> Delivery | None:
-        """Every part from the first unsent one; each is settled before the next begins."""
+    async def _send(self, delivery: Delivery, *, doubtful: bool) -> Delivery | None:
+        """Every part from the first unsent one, which may be there already where ``doubtful``; each is settled before
+        the next begins.
+        """
         while True:
-            part = _next_part(delivery)
+            part = settle.next_part(delivery)
             outcome = await self._post(part)
             if isinstance(outcome, Fault):
-                return await self._failed(delivery, outcome)
+                return await self._failed(delivery, outcome, doubtful=doubtful)
             self._pacer.heard(outcome.lanes)
             self._failed_in_a_row.pop(delivery.id, None)
             settlement = settle.after_receipt(delivery, part, outcome, self._clock.now())
@@ -247,7 +251,7 @@ class Worker:
             again = await self._settle(delivery, settlement)
             if settlement.state is not State.SENDING:
                 return again
-            delivery = structs.replace(delivery, sent=(*delivery.sent, outcome))
+            delivery, doubtful = structs.replace(delivery, sent=(*delivery.sent, outcome)), False
 
     async def _post(self, part: Part) -> Receipt | Fault:
         """One request. Whatever the adapter does, this ends: with a receipt, or with what is known of the failure."""
@@ -293,17 +297,18 @@ class Worker:
             return settlement
         return structs.replace(settlement, state=State.QUEUED, due_at=now + timedelta(seconds=wait_s))
 
-    async def _failed(self, delivery: Delivery, fault: Fault) -> Delivery | None:
+    async def _failed(self, delivery: Delivery, fault: Fault, *, doubtful: bool) -> Delivery | None:
         self._pacer.heard(fault.lanes)
         now = self._clock.now()
         self._house.observe(self.account, Signal(Source.SEND, now, fault.evidence, fault))
         kind, times = self._failed_in_a_row.get(delivery.id, (fault.kind, 0))
         times = times + 1 if kind is fault.kind else 1
         self._failed_in_a_row[delivery.id] = fault.kind, times
-        if fault.kind is FaultKind.MOVED and fault.moved_to is not None and fault.certain:
+        if fault.kind is FaultKind.MOVED and fault.moved_to is not None and fault.certain and not doubtful:
             await self._follow(delivery, fault, now)
             return None
-        settlement = settle.after_fault(structs.replace(delivery, attempts=times), fault, self._rules, now)
+        tried = structs.replace(delivery, attempts=times)
+        settlement = settle.after_fault(tried, fault, self._rules, now, doubtful=doubtful)
         if settlement.state is State.REFUSED and delivery.account != delivery.home:
             await self._stored(delivery, structs.replace(settlement, state=State.QUEUED, due_at=now))
             await self._turn_away(delivery, settlement.reason)
@@ -325,17 +330,18 @@ class Worker:
         now = self._clock.now()
         if not isinstance(self._adapter, Reconciles) or delivery.parts is None:
             return await self._settle(delivery, settle.unasked(self._rules, delivery.reason, now))
-        part = _next_part(delivery)
+        part = settle.next_part(delivery)
         asked = self._asked[delivery.id] = self._asked.get(delivery.id, 0) + 1
-        answer = await self._answer(self._adapter, part, delivery.created_at)
-        settlement = settle.after_asking(delivery, part, answer, self._rules, self._clock.now(), asked=asked)
-        if settlement.state is not State.UNCERTAIN:
-            del self._asked[delivery.id]
-        return await self._settle(delivery, settlement)
+        with self._claims.of(delivery.created_at) as taken:
+            answer = await self._answer(self._adapter, part, delivery.created_at, taken)
+            settlement = settle.after_asking(delivery, part, answer, self._rules, self._clock.now(), asked=asked)
+            if settlement.state is not State.UNCERTAIN:
+                del self._asked[delivery.id]
+            return await self._settle(delivery, settlement)
 
-    async def _answer(self, adapter: Reconciles, part: Part, since: datetime) -> Receipt | Unsure:
+    async def _answer(self, adapter: Reconciles, part: Part, since: datetime, taken: Taken) -> Receipt | Unsure:
         try:
-            return await adapter.reconcile(part, since)
+            return await adapter.reconcile(part, since, taken)
         except FaultError as error:
             self._house.observe(self.account, Signal(Source.SEND, self._clock.now(), error.fault.evidence, error.fault))
             return Unsure.UNKNOWN
@@ -387,11 +393,3 @@ class Worker:
             return
         ref = receipt.ref if receipt is not None else None
         self._house.bus.publish(DeliveryChanged(delivery.id, self.account, state, self._clock.now(), reason, ref))
-
-
-def _next_part(delivery: Delivery) -> Part:
-    """The first unsent part of a planned delivery, told what it follows."""
-    part = (delivery.parts or ())[len(delivery.sent)]
-    if not delivery.sent:
-        return part
-    return structs.replace(part, first=delivery.sent[0].ref, previous=delivery.sent[-1].ref)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, Update, bindparam, func, insert, literal_column, null, select, text, update
+from sqlalchemy import Select, Update, bindparam, false, func, insert, literal_column, null, select, text, update
 
 from gateway.books import Move
 from gateway.model.delivery import Delivery, InConversation, State
@@ -22,6 +22,11 @@ from gateway.store.writer import single
 _d = deliveries.c
 _b = deliveries.alias("b")
 _mine = _d.workspace == bindparam("of")
+PAGE = 500
+"""Rows per transaction where there may be very many: other writers go between the pages. Orders stay right, because
+each page is a whole step of its own (every order that it touched has its head again) and pages are taken by age: what
+is not released yet stands behind what is, and blocks nobody before it.
+"""
 UNSENT = "deliveries.state IN ('waiting', 'queued', 'held')"
 MOVES = frozenset({State.WAITING, State.QUEUED, State.HELD, State.REFUSED, State.EXPIRED})
 
@@ -67,16 +72,25 @@ STAY = Batched(_stay)
 GO = Batched(_go)
 RESCUE = (
     update(deliveries)
-    .where(_mine, _d.state == literal(State.SENDING), text(f"deliveries.{OPEN}"))
+    .where(
+        _mine,
+        _d.account.in_(bindparam("accounts", expanding=True)),
+        _d.state == literal(State.SENDING),
+        text(f"deliveries.{OPEN}"),
+    )
     .values(state=State.UNCERTAIN.value, due_at=bindparam("due"))
 )
-LATE = select(_d.seq, _d.order_key).where(
-    _mine, text("deliveries.expires_at IS NOT NULL"), _d.expires_at <= bindparam("now"), text(UNSENT)
+LATE = (
+    select(_d.seq, _d.order_key)
+    .where(_mine, text("deliveries.expires_at IS NOT NULL"), _d.expires_at <= bindparam("now"), text(UNSENT))
+    .order_by(_d.expires_at, _d.seq)
+    .limit(PAGE)
 )
 HELD = (
-    select(_d.seq, _d.order_key)
-    .where(_mine, _d.account == bindparam("from"), _d.state == literal(State.HELD))
+    select(_d.seq, _d.order_key, func.coalesce(_d.expires_at <= bindparam("now"), false()))
+    .where(_mine, _d.account == bindparam("from"), _d.state == literal(State.HELD), _d.seq > bindparam("after"))
     .order_by(_d.seq)
+    .limit(PAGE)
 )
 
 
@@ -118,8 +132,9 @@ def _keep_pictures(tx: Transaction, moved: Sequence[Move]) -> None:
         tx.connection.execute(insert(media_uses).prefix_with("OR IGNORE"), uses)
 
 
-def _rescue(tx: Transaction, due_at: datetime) -> int:
-    return tx.connection.execute(RESCUE, {"of": tx.workspace, "due": micros(due_at)}).rowcount
+def _rescue(tx: Transaction, request: tuple[Sequence[AccountId], datetime]) -> int:
+    accounts, due_at = request
+    return tx.connection.execute(RESCUE, {"of": tx.workspace, "accounts": accounts, "due": micros(due_at)}).rowcount
 
 
 def _expire(tx: Transaction, now: datetime) -> int:
@@ -134,20 +149,29 @@ def _end(tx: Transaction, seqs: Sequence[int], reason: str, now: datetime) -> No
     STAY.change(tx, [(seq, State.EXPIRED.value, at, reason, at, None) for seq in seqs])
 
 
-def _release(tx: Transaction, request: tuple[AccountId, datetime, float]) -> int:
-    account, now, ramp_s = request
-    names = {"of": tx.workspace, "from": account, "now": micros(now)}
-    late = {seq for seq, _ in tx.connection.execute(LATE, names)}
+class Releasing(NamedTuple):
+    """A page: what is held after ``after``. ``released`` went home with the pages before."""
+
+    account: AccountId
+    now: datetime
+    ramp_s: float
+    after: int = 0
+    released: int = 0
+
+
+def _release(tx: Transaction, page: Releasing) -> Releasing | int:
+    """The next page, or how many went home with all of them."""
+    at_now = micros(page.now)
+    names = {"of": tx.workspace, "from": page.account, "now": at_now, "after": page.after}
     held = tx.connection.execute(HELD, names).all()
-    _end(tx, [seq for seq, _ in held if seq in late], "expired while it was held", now)
-    home = [seq for seq, _ in held if seq not in late]
-    hours = (micros(now + at * timedelta(seconds=ramp_s)) for at in range(len(home)))
-    at_now = micros(now)
-    STAY.change(
-        tx, [(seq, State.WAITING.value, due_at, "", at_now, None) for seq, due_at in zip(home, hours, strict=True)]
-    )
-    go_on(tx, [order for _, order in held])
-    return len(home)
+    _end(tx, [seq for seq, _, late in held if late], "expired while it was held", page.now)
+    home = [seq for seq, _, late in held if not late]
+    ramp = timedelta(seconds=page.ramp_s)
+    rows = [(seq, micros(page.now + at * ramp)) for at, seq in enumerate(home, page.released)]
+    STAY.change(tx, [(seq, State.WAITING.value, due_at, "", at_now, None) for seq, due_at in rows])
+    go_on(tx, [order for _, order, _ in held])
+    released = page.released + len(home)
+    return released if len(held) < PAGE else page._replace(after=held[-1][0], released=released)
 
 
 MOVE = single(_move)
@@ -159,8 +183,8 @@ RELEASE = single(_release)
 class Diversions(Room):
     """Operations of :class:`gateway.books.Store` for failover, return and old age."""
 
-    async def rescue(self, due_at: datetime) -> int:
-        return await self._write(RESCUE_THEM, due_at)
+    async def rescue(self, accounts: Sequence[AccountId], due_at: datetime) -> int:
+        return await self._write(RESCUE_THEM, (accounts, due_at))
 
     async def move(self, moves: Sequence[Move], now: datetime) -> tuple[Delivery, ...]:
         for move in moves:
@@ -169,7 +193,14 @@ class Diversions(Room):
         return await self._write(MOVE, (moves, now))
 
     async def release(self, account: AccountId, now: datetime, ramp_s: float) -> int:
-        return await self._write(RELEASE, (account, now, ramp_s))
+        page: Releasing | int = Releasing(account, now, ramp_s)
+        while isinstance(page, Releasing):
+            page = await self._write(RELEASE, page)
+        return page
 
     async def expire(self, now: datetime) -> int:
-        return await self._write(EXPIRE_THEM, now)
+        expired = last = await self._write(EXPIRE_THEM, now)
+        while last == PAGE:
+            last = await self._write(EXPIRE_THEM, now)
+            expired += last
+        return expired

@@ -1,4 +1,4 @@
-"""Accounts' standings, what is said only once, pictures, and forgetting."""
+"""Accounts' standings and secrets, what is said only once, pictures, and forgetting."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, bindparam, delete, exists, insert, select, text
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from gateway.model.ids import WorkspaceId
+from gateway.model.ids import AccountId, WorkspaceId
 from gateway.model.standing import Record
 from gateway.store.codec import decode_record, encode, micros, scrub
 from gateway.store.room import Room
-from gateway.store.schema import accounts, deliveries, events, media, media_uses, onces, standings
+from gateway.store.schema import accounts, deliveries, events, media, media_uses, onces, secrets, standings
 from gateway.store.transaction import Transaction
 from gateway.store.writer import single
 
@@ -29,6 +29,15 @@ ONCE = upsert(onces).on_conflict_do_nothing()
 _put = upsert(media)
 PUT = _put.on_conflict_do_update(index_elements=["workspace", "sha256"], set_={"put_at": _put.excluded.put_at})
 MEDIA = select(media.c.data).where(media.c.workspace == bindparam("of"), media.c.sha256 == bindparam("sha256"))
+_sealed = upsert(secrets)
+SEAL = _sealed.on_conflict_do_update(
+    index_elements=["workspace", "account", "name"], set_={"sealed": _sealed.excluded.sealed}
+)
+SEALED = select(secrets.c.sealed).where(
+    secrets.c.workspace == bindparam("of"),
+    secrets.c.account == bindparam("account"),
+    secrets.c.name == bindparam("name"),
+)
 
 _before: BindParameter[int] = bindparam("before")
 _limit: BindParameter[int] = bindparam("limit")
@@ -77,6 +86,10 @@ def _put_media(tx: Transaction, row: dict[str, Any]) -> None:
     tx.connection.execute(PUT, {"workspace": tx.workspace, **row})
 
 
+def _seal(tx: Transaction, row: dict[str, Any]) -> None:
+    tx.connection.execute(SEAL, {"workspace": tx.workspace, **row})
+
+
 def _prune(tx: Transaction, request: tuple[datetime, int]) -> int:
     before, limit = request
     pruned = 0
@@ -92,6 +105,7 @@ def _prune(tx: Transaction, request: tuple[datetime, int]) -> int:
 SAVE_RECORD = single(_save)
 ASK_ONCE = single(_once)
 PUT_MEDIA = single(_put_media)
+SEAL_IT = single(_seal)
 PRUNE = single(_prune)
 
 
@@ -101,6 +115,11 @@ def _records(connection: Connection, workspace: WorkspaceId) -> tuple[Record, ..
 
 def _media(connection: Connection, workspace: WorkspaceId, sha256: str) -> bytes | None:
     data: bytes | None = connection.execute(MEDIA, {"of": workspace, "sha256": sha256}).scalar()
+    return data
+
+
+def _sealed_bytes(connection: Connection, names: dict[str, Any]) -> bytes | None:
+    data: bytes | None = connection.execute(SEALED, names).scalar()
     return data
 
 
@@ -128,6 +147,12 @@ class Housekeeping(Room):
         if data is None:
             raise KeyError(sha256)
         return data
+
+    async def sealed(self, account: AccountId, name: str) -> bytes | None:
+        return await self._read(_sealed_bytes, {"of": self._workspace, "account": account, "name": name})
+
+    async def seal(self, account: AccountId, name: str, data: bytes) -> None:
+        await self._write(SEAL_IT, {"account": account, "name": name, "sealed": data})
 
     async def prune(self, before: datetime, limit: int) -> int:
         return await self._write(PRUNE, (before, limit))

@@ -76,7 +76,7 @@ _e = events.c
 CURSOR = select(cursors.c.cursor).where(
     cursors.c.workspace == bindparam("workspace"), cursors.c.account == bindparam("account")
 )
-PENDING_EVENTS = (
+_pending_ones = (
     select(_e.seq, _e.event, identities.c.person, _e.attempts)
     .select_from(
         events.outerjoin(
@@ -97,6 +97,8 @@ PENDING_EVENTS = (
     .order_by(_e.seq)
     .limit(bindparam("limit"))
 )
+PENDING_EVENTS = {True: _pending_ones.where(_e.account == bindparam("account")), False: _pending_ones}
+"""By whether an account is given."""
 POSTPONE = (
     update(events)
     .where(_e.workspace == bindparam("of"), _e.seq == bindparam("number"), text("events.state = 'pending'"))
@@ -210,9 +212,10 @@ POSTPONE_IT = single(_postpone)
 
 
 def _pending(connection: Connection, names: dict[str, Any]) -> tuple[StoredEvent, ...]:
+    query = PENDING_EVENTS["account" in names]
     return tuple(
         StoredEvent(seq, decode_event(event), None if person is None else PersonId(person), attempts)
-        for seq, event, person, attempts in connection.execute(PENDING_EVENTS, names).all()
+        for seq, event, person, attempts in connection.execute(query, names).all()
     )
 
 
@@ -233,8 +236,12 @@ class Inbox(Room):
     async def cursor(self, account: AccountId) -> str | None:
         return await self._read(_cursor, self._workspace, account)
 
-    async def pending_events(self, now: datetime, *, after: int = 0, limit: int = 500) -> tuple[StoredEvent, ...]:
+    async def pending_events(
+        self, now: datetime, *, account: AccountId | None = None, after: int = 0, limit: int = 500
+    ) -> tuple[StoredEvent, ...]:
         names = {"workspace": self._workspace, "now": micros(now), "after": after, "limit": limit}
+        if account is not None:
+            names["account"] = account
         return await self._read(_pending, names)
 
     async def handled(self, seq: int, answers: Sequence[NewDelivery], now: datetime) -> tuple[Delivery, ...]:

@@ -154,13 +154,17 @@ def _claim_all(tx: Transaction, requests: Sequence[Claiming]) -> list[bool]:
     return [False]
 
 
-def _settle_all(tx: Transaction, requests: Sequence[Settling]) -> list[Delivery | None]:
-    settled = SETTLE.change(tx, [_next(request) for request in requests])
-    if settled < len(requests):
+def settled(tx: Transaction, requests: Sequence[Settling]) -> None:
+    """The rows alone; their orders are the caller's."""
+    if SETTLE.change(tx, [_next(request) for request in requests]) < len(requests):
         if len(requests) > 1:
             raise Regroup
         raise Superseded(f"{requests[0].id} is no longer as it was")
     KEEP.change(tx, [_arrived(request) for request in requests if request.receipt is not None])
+
+
+def _settle_all(tx: Transaction, requests: Sequence[Settling]) -> list[Delivery | None]:
+    settled(tx, requests)
     orders = dict(WAITERS.fetch(tx, [(request.id,) for request in requests]))
     if not orders:
         return [None] * len(requests)

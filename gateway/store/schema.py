@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision that this module describes."""
 
 metadata = MetaData(
@@ -244,4 +244,33 @@ onces = Table(
     Column("key", Text, nullable=False),
     Column("at", MICROS, nullable=False),
     PrimaryKeyConstraint("workspace", "key"),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("workspace", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("until", MICROS, nullable=False),
+    PrimaryKeyConstraint("workspace", "id"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("workspace", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("owner", Text),
+    Column("epoch", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace", "name"),
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("workspace", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("workspace", "account", "name"),
 )

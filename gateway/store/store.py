@@ -7,6 +7,8 @@ from typing import IO
 from gateway.model.ids import WorkspaceId
 from gateway.ports import Clock
 from gateway.store.diversions import Diversions
+from gateway.store.doubts import Doubts
+from gateway.store.fellows import Fellows
 from gateway.store.history import History
 from gateway.store.housekeeping import Housekeeping
 from gateway.store.inbox import Inbox
@@ -17,7 +19,7 @@ from gateway.store.readers import Readers
 from gateway.store.writer import Writer
 
 
-class SqlStore(Inbox, Outbox, Diversions, Ledger, People, History, Housekeeping):
+class SqlStore(Inbox, Outbox, Diversions, Doubts, Ledger, People, History, Housekeeping, Fellows):
     """A :class:`gateway.books.Store`. Bound to the event loop of its first call."""
 
     def __init__(self, workspace: WorkspaceId, writer: Writer, readers: Readers, clock: Clock, lock: IO[str]) -> None:
@@ -25,6 +27,10 @@ class SqlStore(Inbox, Outbox, Diversions, Ledger, People, History, Housekeeping)
         self._writer = writer
         self._readers = readers
         self._lock = lock
+
+    @property
+    def alone(self) -> bool:
+        return True
 
     async def aclose(self) -> None:
         """Write what is queued, then let go of the database. Safe to call twice."""

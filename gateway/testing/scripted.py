@@ -30,7 +30,7 @@ from gateway.model.events import Kind, MessageReceived
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, ConversationId, MessageRef, platform_of
 from gateway.model.standing import Signal, Source
-from gateway.ports import Arrival, Clock, Unsure
+from gateway.ports import Arrival, Clock, Taken, Unsure, nobodys
 
 TEXT_MAX = 500
 FEATURES = (Feature.THREAD, Feature.DIRECT, Feature.MENTION_ANYONE)
@@ -189,8 +189,8 @@ class ScriptedAdapter:
         number = max(n for n, one in enumerate(self.platform.posts) if one is post)
         return Receipt(MessageRef(f"{post.place}:{number}"), post.at, lanes=self.platform.lanes)
 
-    async def reconcile(self, part: Part, since: datetime) -> Receipt | Unsure:
-        del since
+    async def reconcile(self, part: Part, since: datetime, taken: Taken = nobodys) -> Receipt | Unsure:
+        del since, taken
         platform = self.platform
         platform.asked.append(part)
         fault = platform.lost or platform.reads

@@ -116,3 +116,26 @@ class DiversionConformance:
         assert await store.expire(NOW - DAY) == 0
         assert await store.expire(NOW) == 2
         assert await states(store, *"abcd") == [State.EXPIRED, State.EXPIRED, State.QUEUED, State.SENDING]
+
+    async def test_very_many_go_home_in_their_order(self, store: Store) -> None:
+        names = [f"d{n:04}" for n in range(1_203)]
+        order = {name: f"o{at % 400}" for at, name in enumerate(names)}
+        hours = {name: NOW if at % 3 else None for at, name in enumerate(names)}
+        for start in range(0, len(names), 300):
+            page = names[start : start + 300]
+            await store.add([new(one, order=order[one], expires_at=hours[one], state=State.HELD) for one in page], NOW)
+        home = [name for name in names if hours[name] is None]
+        assert await store.release(HOME, NOW, 1.0) == len(home)
+        due = {one.id: one.due_at for one in await store.unsent(HOME, limit=2_000)}
+        assert due == {name: NOW + timedelta(seconds=at) for at, name in enumerate(home)}
+        heads = {order[name]: name for name in reversed(home)}
+        assert {one.id for one in await store.ready(HOME, NOW + DAY, 2_000)} == set(heads.values())
+
+    async def test_very_many_expire_and_their_orders_go_on(self, store: Store) -> None:
+        names = [f"d{n:04}" for n in range(1_101)]
+        for start in range(0, len(names), 300):
+            page = names[start : start + 300]
+            await store.add([new(one, order="o", expires_at=NOW) for one in page], NOW)
+        await store.add([new("last", order="o")], NOW)
+        assert await store.expire(NOW) == len(names)
+        assert [one.id for one in await store.ready(HOME, NOW, 9)] == ["last"]

@@ -15,6 +15,9 @@ from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, DeliveryId, DraftId,
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOME = AccountId("red/main")
 AWAY = AccountId("blue/main")
+OTHER = AccountId("red/other")
+ACCOUNTS = (HOME, AWAY, OTHER)
+"""Every account that the suite receives or sends with."""
 DAY = timedelta(days=1)
 
 

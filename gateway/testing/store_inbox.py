@@ -18,11 +18,10 @@ from gateway.model.events import (
     Reacted,
 )
 from gateway.model.identity import Identity
-from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, ConversationId, DeliveryId, DraftId, MessageRef
-from gateway.testing.store_drafts import row
+from gateway.model.ids import DEFAULT_WORKSPACE, ConversationId, DeliveryId, DraftId, MessageRef
+from gateway.testing.store_drafts import AWAY, HOME, OTHER, row
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-HOME = AccountId("red/main")
 ROOM = ConversationId("c1")
 ANA = Identity("red", "1", "ana", "Ana")
 BEN = Identity("red", "2", "ben", "Ben")
@@ -62,10 +61,12 @@ class InboxConformance:
         assert [one.event.id for one in await store.pending_events(NOW)] == ["a", "b"]
 
     async def test_accounts_dont_share_ids_nor_cursors(self, store: Store) -> None:
-        other = AccountId("red/other")
         await store.record(HOME, [heard("a")], "1", NOW)
-        assert len(await store.record(other, [heard("a")], "2", NOW)) == 1
-        assert (await store.cursor(HOME), await store.cursor(other)) == ("1", "2")
+        (theirs,) = await store.record(OTHER, [heard("a")], "2", NOW)
+        assert (await store.cursor(HOME), await store.cursor(OTHER)) == ("1", "2")
+        assert await store.pending_events(NOW, account=OTHER) == (theirs,)
+        assert await store.pending_events(NOW, account=OTHER, after=theirs.seq) == ()
+        assert await store.pending_events(NOW, account=AWAY) == ()
 
     async def test_many_arrivals_at_once(self, store: Store) -> None:
         names = [f"e{n % 40}" for n in range(80)]
@@ -157,4 +158,4 @@ class InboxConformance:
         assert (private.conversation, private.ref, private.at, private.private) == ("dm2", "m-new", later, True)
         assert (public.conversation, public.ref, public.private) == ("open", "m-open", False)
         assert await store.reach(HOME, BEN, private=True) is None
-        assert await store.reach(AccountId("red/other"), ANA, private=True) is None
+        assert await store.reach(OTHER, ANA, private=True) is None

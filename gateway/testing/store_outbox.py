@@ -224,7 +224,8 @@ class OutboxConformance:
     async def test_what_a_dead_process_left_is_asked_about(self, store: Store) -> None:
         await store.add([new("a", order="o"), new("b", order="o"), new("c")], NOW)
         await begun(store, "a", "c")
-        assert await store.rescue(NOW + DAY) == 2
+        assert await store.rescue([AWAY], NOW) == await store.rescue([], NOW) == 0
+        assert await store.rescue([HOME, AWAY], NOW + DAY) == 2
         assert [(one.id, one.state) for one in await store.ready(HOME, NOW + DAY, 9)] == [
             ("a", State.UNCERTAIN),
             ("c", State.UNCERTAIN),

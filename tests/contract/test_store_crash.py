@@ -16,6 +16,7 @@ import pytest
 from gateway.model.delivery import State
 from gateway.model.ids import DeliveryId
 from gateway.store import open_store
+from gateway.testing.store_drafts import HOME
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -70,7 +71,7 @@ async def _check(path: Path, acknowledged: list[list[str]]) -> None:
     store = open_store(f"sqlite:///{path}")
     try:
         await _each(acknowledged, store.delivery, store.once)
-        rescued = await store.rescue(NOW)
+        rescued = await store.rescue([HOME], NOW)
         counts = await store.counts()
         assert sum(of.get(State.UNCERTAIN, 0) for of in counts.values()) == rescued
     finally:

@@ -238,7 +238,7 @@ class Outbox(RuleBasedStateMachine):
     @rule()
     def die(self) -> None:
         sending = [row for row in self.rows if row.state is State.SENDING]
-        assert self.runner.run(self.store.rescue(self.now)) == len(sending)
+        assert self.runner.run(self.store.rescue([HOME, AWAY], self.now)) == len(sending)
         for row in sending:
             row.state, row.due = State.UNCERTAIN, True
 

@@ -1,0 +1,221 @@
+"""One account while this process has it: opened, listened to, probed, and shut again."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+from contextlib import aclosing
+from typing import Any
+
+from msgspec import Struct, structs
+
+from gateway.books import LeaseLost, StoreError
+from gateway.clock import rest
+from gateway.crew import RESTART_FIRST_S, RESTART_LONGEST_S, Crew
+from gateway.model.delivery import Fault, FaultError, FaultKind
+from gateway.model.ids import AccountId
+from gateway.model.standing import Signal, Source
+from gateway.monitor import Monitor
+from gateway.outbox.outbox import Outbox
+from gateway.outbox.settle import Rules
+from gateway.pipeline import Pipeline
+from gateway.ports import Adapter, Context, Factory, Platform
+from gateway.services import Services
+
+log = logging.getLogger("multihome.runtime")
+
+END_PATIENCE_S = 0.5
+CLOSE_PATIENCE_S = 1.5
+OPEN_TIMEOUT_S = 60.0
+PERMANENT = frozenset({FaultKind.SIGNED_OUT, FaultKind.CONFIG, FaultKind.INVALID})
+"""Why an account can't be opened until the operator changes something and restarts."""
+
+
+class Member(Struct, frozen=True):
+    """One configured account: its platform, its settings, and how its unknown sends are settled."""
+
+    account: AccountId
+    platform: Platform
+    settings: Any
+    rules: Rules
+    context: Context
+
+
+class Rooms(Struct, frozen=True):
+    """What an account is put to work in. ``importing`` lets one client library be loaded at a time."""
+
+    services: Services
+    monitor: Monitor
+    outbox: Outbox
+    pipeline: Pipeline
+    adapters: dict[AccountId, Adapter]
+    importing: asyncio.Lock
+
+
+class Seat:
+    """From :meth:`begin` until :meth:`leave` the account is connected, or one tries to connect it."""
+
+    def __init__(self, member: Member, rooms: Rooms) -> None:
+        self.account = member.account
+        self.tried = asyncio.Event()
+        """Set once it was tried to open the account."""
+        self._member = member
+        self._monitor = rooms.monitor
+        self._outbox = rooms.outbox
+        self._pipeline = rooms.pipeline
+        self._store = rooms.services.store
+        self._clock = rooms.services.clock
+        self._adapters = rooms.adapters
+        self._importing = rooms.importing
+        self._crew = Crew(self._clock)
+        self._well = asyncio.Event()
+        self._rescued = False
+
+    def begin(self, before: asyncio.Task[None] | None = None) -> None:
+        """Put the account to work, once what is left of the time ``before`` has ended."""
+        self._monitor.take(self.account)
+        self._crew.begin(f"{self.account} open", self._work(before))
+
+    async def leave(self, patience_s: float) -> None:
+        """Shut the account. Answers under way may take ``patience_s``, and so may sends after them."""
+        await self._crew.stop(END_PATIENCE_S)
+        await self._pipeline.forget(self.account, patience_s)
+        await self._outbox.close(self.account, patience_s)
+        adapter = self._adapters.pop(self.account, None)
+        if adapter is not None:
+            await closed({self.account: adapter})
+
+    def cheer(self) -> None:
+        """The account is well again: no pause is worth waiting for."""
+        self._well.set()
+
+    async def connect(self) -> Adapter | Fault:
+        """Only open the account; else why that can't be done, which the monitor is told as well."""
+        try:
+            async with self._importing:
+                factory = await asyncio.to_thread(_factory, self._member.platform.factory)
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                adapter = await factory(self._member.settings, self._member.context)
+        except FaultError as error:
+            log.warning("%s: can't be opened: %s", self.account, error.fault.evidence)
+            fault = error.fault
+        except TimeoutError:
+            log.warning("%s: can't be opened within %.0f s", self.account, OPEN_TIMEOUT_S)
+            fault = Fault(FaultKind.NETWORK, True, f"no answer within {OPEN_TIMEOUT_S:.0f} s")
+        except StoreError:
+            raise
+        except Exception as error:
+            log.exception("%s: can't be opened", self.account)
+            fault = Fault(FaultKind.SIGNED_OUT, True, f"{type(error).__name__}: {error}")
+        else:
+            self._adapters[self.account] = adapter
+            return adapter
+        told = FaultKind.SIGNED_OUT if fault.kind in PERMANENT else fault.kind
+        self._report(structs.replace(fault, kind=told, evidence=f"can't be opened: {fault.evidence}"))
+        return fault
+
+    async def _work(self, before: asyncio.Task[None] | None) -> None:
+        """Until the account is at work, or can't be before the operator changes something."""
+        if before is not None:
+            await asyncio.wait((before,))
+        self._crew.begin(f"{self.account} recovery", self._recover())
+        failures = 0
+        while (fault := await self._put_to_work()) is not None and fault.kind not in PERMANENT:
+            self.tried.set()
+            failures += 1
+            await self._pause(failures)
+        self.tried.set()
+
+    async def _recover(self) -> None:
+        try:
+            recovered = await self._pipeline.recover(self.account)
+        except Exception:
+            log.exception("%s: not every message that the last process left could be handed out again", self.account)
+            return
+        if recovered:
+            told = "%s: %d messages were not answered by the last process: handing them out again"
+            log.warning(told, self.account, recovered)
+
+    async def _put_to_work(self) -> Fault | None:
+        """Why it could not be, or nothing when it is."""
+        try:
+            if not self._rescued:
+                await self._rescue()
+            adapter = self._adapters.get(self.account) or await self.connect()
+            if isinstance(adapter, Fault):
+                return adapter
+            await self._outbox.open(self.account, adapter, self._member.rules)
+        except Exception as error:
+            unknown = None if isinstance(error, StoreError) else error
+            told = "%s: can't be put to work yet: %s"
+            log.error(told, self.account, error, exc_info=unknown)  # noqa: TRY400 - a traceback only for surprises
+            return Fault(FaultKind.UNKNOWN, True, str(error))
+        self._crew.supervise(f"{self.account} probe", lambda: self._monitor.watch(self.account, adapter))
+        self._crew.supervise(f"{self.account} receive", lambda: self._receive(adapter))
+        return None
+
+    async def _rescue(self) -> None:
+        rescued = await self._outbox.rescue([self.account])
+        self._rescued = True
+        if rescued:
+            told = "%s: %d sends of the last process have an unknown outcome: asking the platform"
+            log.warning(told, self.account, rescued)
+
+    def _report(self, fault: Fault) -> None:
+        self._monitor.observe(self.account, Signal(Source.RECEIVE, self._clock.now(), fault.evidence, fault))
+
+    async def _receive(self, adapter: Adapter) -> None:
+        """Listen to the account for ever; after a fault go on from the stored cursor."""
+        failures = 0
+        while True:
+            began = self._clock.monotonic()
+            try:
+                await self._listen(adapter)
+            except FaultError as error:
+                self._report(error.fault)
+                log.warning("%s: receiving stopped: %s", self.account, error.fault.evidence)
+            except LeaseLost:
+                log.info("%s: another gateway listens to it now", self.account)
+            except StoreError as error:
+                log.error("%s: receiving rests: %s", self.account, error)  # noqa: TRY400 - it says it all
+            except Exception:
+                log.exception("%s: receiving failed", self.account)
+            failures = 1 if self._clock.monotonic() - began > RESTART_LONGEST_S else failures + 1
+            await self._pause(failures)
+
+    async def _listen(self, adapter: Adapter) -> None:
+        cursor = await self._store.cursor(self.account)
+        if not self._outbox.holds(self.account):
+            return
+        async with aclosing(adapter.events(cursor)) as arrivals:  # type: ignore[type-var]  # adapters write generators
+            async for events, cursor in arrivals:
+                await self._pipeline.receive(self.account, events, cursor)
+
+    async def _pause(self, failures: int) -> None:
+        """Growing pauses, cut short when the account is well again."""
+        self._well.clear()
+        await rest(self._clock.sleep(min(RESTART_LONGEST_S, RESTART_FIRST_S * 2 ** min(failures - 1, 10))), self._well)
+
+
+async def closed(adapters: dict[AccountId, Adapter]) -> None:
+    """Close these, all at once; one that hangs is left behind."""
+    closing = [asyncio.create_task(_close(*item)) for item in adapters.items()]
+    if closing:
+        _, hanging = await asyncio.wait(closing, timeout=CLOSE_PATIENCE_S)
+        for task in hanging:
+            task.cancel()
+
+
+async def _close(account: AccountId, adapter: Adapter) -> None:
+    try:
+        await adapter.aclose()
+    except Exception:
+        log.exception("%s: closing failed", account)
+
+
+def _factory(spelled: str) -> Factory:
+    """Import an adapter by name. In a thread: the client libraries take their time."""
+    module, _, name = spelled.partition(":")
+    factory: Factory = getattr(importlib.import_module(module), name)
+    return factory
