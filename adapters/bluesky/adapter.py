@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,14 +18,13 @@ from gateway.model.capabilities import LaneState, Profile
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt
 from gateway.model.ids import MessageRef
 from gateway.model.standing import WEATHER, Signal, Source
-from gateway.ports import Arrival, Context, Unsure
+from gateway.ports import Arrival, Context, Taken, Unsure, nobodys
 
 if TYPE_CHECKING:
     from adapters.bluesky.wire import Wire
 
 LIKES = "app.bsky.feed.like"
 PAGE, PAGES_MAX = 100, 10
-KNOWN_MAX = 2000
 SLACK, CLOCKS_APART = timedelta(seconds=5), timedelta(minutes=10)
 
 
@@ -55,7 +53,6 @@ class BlueskyAdapter:
         self._public = public
         self._session = Session(settings, context, wire)
         self._seen: Fault | None = _NEVER_SEEN
-        self._known_messages: deque[str] = deque(maxlen=KNOWN_MAX)
         self._convos: dict[str, str] = {}
 
     async def restore(self) -> None:
@@ -129,11 +126,7 @@ class BlueskyAdapter:
             sent = convert(answer.body, Message)
         except ValueError as error:
             raise FaultError(Fault(FaultKind.SERVER, False, f"the answer names no message: {error}")) from error
-        return self._message_receipt(convo, sent)
-
-    def _message_receipt(self, convo: str, message: Message) -> Receipt:
-        self._known_messages.append(message.id)
-        return Receipt(DirectMessage(convo, message.id).ref, aware(message.sent_at))
+        return Receipt(DirectMessage(convo, sent.id).ref, aware(sent.sent_at))
 
     async def _convo_of(self, part: Part) -> str:
         match part.body:
@@ -151,9 +144,9 @@ class BlueskyAdapter:
 
     # What may have been sent.
 
-    async def reconcile(self, part: Part, since: datetime) -> Receipt | Unsure:
+    async def reconcile(self, part: Part, since: datetime, taken: Taken = nobodys) -> Receipt | Unsure:
         if part.kind == "direct":
-            return await self._reconcile_message(part, since)
+            return await self._reconcile_message(part, since, taken)
         params = {"repo": await self._session.did(), "collection": POSTS, "rkey": part.key}
         try:
             answer = await self._session.query("com.atproto.repo.getRecord", params)
@@ -164,15 +157,15 @@ class BlueskyAdapter:
             return Unsure.NOT_SENT
         return self._receipt(answer, found)
 
-    async def _reconcile_message(self, part: Part, since: datetime) -> Receipt | Unsure:
+    async def _reconcile_message(self, part: Part, since: datetime, taken: Taken) -> Receipt | Unsure:
         """Messages have no keys: one of ours, since then, with these words, and not known to be another's."""
         try:
             convo = await self._convo_of(part)
-            return await self._find_message(convo, part.body["message"]["text"], since)
+            return await self._find_message(convo, part.body["message"]["text"], since, taken)
         except FaultError:
             return Unsure.UNKNOWN
 
-    async def _find_message(self, convo: str, text: str, since: datetime) -> Receipt | Unsure:
+    async def _find_message(self, convo: str, text: str, since: datetime, taken: Taken) -> Receipt | Unsure:
         """The times are the server's: what lies a little before ``since`` proves neither yes nor no."""
         own = await self._session.did()
         params: dict[str, Any] = {"convoId": convo, "limit": PAGE}
@@ -185,8 +178,9 @@ class BlueskyAdapter:
                 at = aware(message.sent_at)
                 if at < since - CLOCKS_APART:
                     return Unsure.NOT_SENT
-                if message.sender.did == own and message.text == text and message.id not in self._known_messages:
-                    return self._message_receipt(convo, message) if at >= since - SLACK else Unsure.UNKNOWN
+                ref = DirectMessage(convo, message.id).ref
+                if message.sender.did == own and message.text == text and not await taken(ref):
+                    return Receipt(ref, at) if at >= since - SLACK else Unsure.UNKNOWN
             if not page or not isinstance(answer.get("cursor"), str):
                 return Unsure.NOT_SENT
             params["cursor"] = answer["cursor"]

@@ -27,7 +27,7 @@ from gateway.model.content import Document
 from gateway.model.delivery import Draft, FaultError, FaultKind, Part, Receipt
 from gateway.model.ids import ConversationId, MessageRef
 from gateway.model.standing import Signal, Source
-from gateway.ports import Arrival, Context, Unsure
+from gateway.ports import Arrival, Context, Taken, Unsure, nobodys
 
 CHECK_S = 20.0
 HISTORY_PAGES_MAX = 20
@@ -174,7 +174,7 @@ class DiscordAccount:
         reset_at_unix_s = self._context.clock.now().timestamp() + reset_after_s
         return (LaneState(CHANNEL_LANE, remaining, reset_at_unix_s, part.conversation),)
 
-    async def reconcile(self, part: Part, since: datetime) -> Receipt | Unsure:
+    async def reconcile(self, part: Part, since: datetime, taken: Taken = nobodys) -> Receipt | Unsure:
         """By our own message on the gateway, else by the channel's history from ``since`` on."""
         seen = self._memory.confirmed.get(part.key)
         if seen is not None:
@@ -187,14 +187,14 @@ class DiscordAccount:
             for _ in range(HISTORY_PAGES_MAX):
                 page = await self._rest.logs_from(int(channel), HISTORY_PAGE, after=after)
                 for message in sorted(page, key=lambda item: int(item["id"])):
-                    if self._is(message, part):
+                    if await self._is(message, part, taken):
                         return self._receipt(message, part, self._send_route(channel))
                 if len(page) < HISTORY_PAGE:
                     return Unsure.NOT_SENT
                 after = max(int(message["id"]) for message in page)
         return Unsure.UNKNOWN
 
-    def _is(self, message: Any, part: Part) -> bool:
+    async def _is(self, message: Any, part: Part, taken: Taken) -> bool:
         """Whether a message of the history is this part. History may leave the nonce out: then its words decide."""
         if message["author"]["id"] != self._memory.me:
             return False
@@ -207,7 +207,8 @@ class DiscordAccount:
         if part.previous is not None:
             expected = part.previous.partition("/")[2]
         same_files = len(message.get("attachments", ())) == len(part.body.get("media", ()))
-        return message["content"].strip() == payload["content"].strip() and answered == expected and same_files
+        same = message["content"].strip() == payload["content"].strip() and answered == expected and same_files
+        return same and not await taken(translate.reference(message["channel_id"], message["id"]))
 
     # What is sent already.
 

@@ -29,7 +29,7 @@ from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Re
 from gateway.model.ids import MessageRef
 from gateway.model.secret import Secret
 from gateway.model.standing import Signal, Source
-from gateway.ports import Arrival, Context, Unsure
+from gateway.ports import Arrival, Context, Taken, Unsure, nobodys
 
 REQUEST_S = 30.0
 STATUS_PAGE = 40
@@ -150,11 +150,8 @@ class MastodonAdapter:
         told = window(headers, self._context.clock.now())
         return (LaneState("statuses", told[0], told[1].timestamp()),) if told else ()
 
-    async def reconcile(self, part: Part, since: datetime) -> Receipt | Unsure:
-        """Looks through our own statuses since then for the same words in the same place.
-
-        Two drafts with the same words in the same place can't be told apart here; within a key's life they need not.
-        """
+    async def reconcile(self, part: Part, since: datetime, taken: Taken = nobodys) -> Receipt | Unsure:
+        """Looks through our own statuses since then for the same words in the same place."""
         here = await self._know()
         max_id = None
         for _ in range(READ_BACK_PAGES):
@@ -163,7 +160,9 @@ class MastodonAdapter:
                 if translate.aware(status.created_at) < since - SKEW:
                     return Unsure.NOT_SENT
                 if await self._is(status, here, part):
-                    return self._receipt(status, here, {})
+                    receipt = self._receipt(status, here, {})
+                    if not await taken(receipt.ref):
+                        return receipt
             if not page:
                 return Unsure.NOT_SENT
             max_id = min((status.id for status in page), key=translate.order)

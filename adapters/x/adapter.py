@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,7 +21,7 @@ from gateway.model.capabilities import Profile
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt
 from gateway.model.ids import MessageRef
 from gateway.model.standing import Signal, Source
-from gateway.ports import Arrival, Context, Unsure
+from gateway.ports import Arrival, Context, Taken, Unsure, nobodys
 
 # tweepy/asynchronous/client.py:91 writes the Authorization header into DEBUG lines.
 session.quiet("tweepy.asynchronous.client")
@@ -32,7 +31,6 @@ AUTOMATION_REST = timedelta(hours=3)
 READ_BACK_PAGES_MAX = 5
 SKEW = timedelta(seconds=10)
 """How far X's clock may be behind ours when something is read back."""
-OWN_MAX = 4096
 POST_FIELDS = [
     "author_id",
     "conversation_id",
@@ -100,8 +98,6 @@ class XAdapter:
         self._client.session = cast("Any", door)
         self._pictures = Pictures(self._route, context)
         self._me: translate.User | None = None
-        self._own: deque[str] = deque(maxlen=OWN_MAX)
-        """Refs of what was sent for sure: reading back must not take one for another."""
 
     @property
     def profile(self) -> Profile:
@@ -147,7 +143,6 @@ class XAdapter:
         )
 
     def _receipt(self, ref: str, url: str | None, kind: str, reply: session.Reply) -> Receipt:
-        self._own.append(ref)
         return Receipt(MessageRef(ref), self._clock.now(), url, session.lanes(kind, reply.headers))
 
     async def delete(self, ref: MessageRef) -> None:
@@ -168,11 +163,11 @@ class XAdapter:
         if not answer.data.deleted:
             raise FaultError(Fault(FaultKind.FORBIDDEN, certain=True, evidence="X did not delete it"))
 
-    async def reconcile(self, part: Part, since: datetime) -> Receipt | Unsure:
+    async def reconcile(self, part: Part, since: datetime, taken: Taken = nobodys) -> Receipt | Unsure:
         """Look for the part among what the account said since then."""
         earliest = since - SKEW
         if part.kind == "direct":
-            return await self._find(part, earliest, translate.DirectEvent, partial(self._directs_of, part))
+            return await self._find(part, earliest, translate.DirectEvent, partial(self._directs_of, part), taken)
         me = await self.whoami()
         fetch = partial(
             self._client.get_users_tweets,
@@ -182,7 +177,7 @@ class XAdapter:
             tweet_fields=POST_FIELDS,
             user_auth=False,
         )
-        return await self._find(part, earliest, translate.Post, fetch)
+        return await self._find(part, earliest, translate.Post, fetch, taken)
 
     async def _find(
         self,
@@ -190,6 +185,7 @@ class XAdapter:
         earliest: datetime,
         kind: type[translate.Post | translate.DirectEvent],
         fetch: Callable[..., Awaitable[Any]],
+        taken: Taken,
     ) -> Receipt | Unsure:
         token: str | None = None
         me = await self.whoami()
@@ -198,8 +194,8 @@ class XAdapter:
             page = _read_page(reply)
             items = [translate.attempt(raw, kind) for raw in page.data]
             for item in items:
-                if item is not None and self._is_part(item, part, me.id):
-                    return self._found(item)
+                if item is not None and _is_part(item, part, me.id) and not await taken(translate.ref(item)):
+                    return _found(item)
             if None in items:
                 return Unsure.UNKNOWN
             token = page.meta.next_token
@@ -207,21 +203,6 @@ class XAdapter:
             if past or not token:
                 return Unsure.NOT_SENT
         return Unsure.UNKNOWN
-
-    def _is_part(self, item: translate.Post | translate.DirectEvent, part: Part, me: str) -> bool:
-        sent = part.body.get("text", "")
-        if isinstance(item, translate.DirectEvent):
-            known = translate.DIRECT + item.id in self._own
-            return item.sender_id == me and not known and translate.says(item, sent, reply=False)
-        reply_to = part.previous if part.index else part.body.get("reply_to")
-        same_place = item.replied_to == reply_to and item.id not in self._own
-        return same_place and translate.says(item, sent, reply=reply_to is not None)
-
-    def _found(self, item: translate.Post | translate.DirectEvent) -> Receipt:
-        direct = isinstance(item, translate.DirectEvent)
-        ref = translate.DIRECT + item.id if direct else item.id
-        self._own.append(ref)
-        return Receipt(MessageRef(ref), item.created_at, None if direct else f"https://x.com/i/status/{item.id}")
 
     async def check(self) -> Signal:
         """Who am I? Suspended and signed-out accounts aren't told; a locked one is, so that only a write shows it."""
@@ -318,6 +299,19 @@ class XAdapter:
             retry_at = now + AUTOMATION_REST
         lanes = session.lanes(kind, reply.headers)
         return structs.replace(told, text=self._tokens.hide(told.text), retry_at=retry_at, lanes=lanes)
+
+
+def _is_part(item: translate.Post | translate.DirectEvent, part: Part, me: str) -> bool:
+    sent = part.body.get("text", "")
+    if isinstance(item, translate.DirectEvent):
+        return item.sender_id == me and translate.says(item, sent, reply=False)
+    reply_to = part.previous if part.index else part.body.get("reply_to")
+    return item.replied_to == reply_to and translate.says(item, sent, reply=reply_to is not None)
+
+
+def _found(item: translate.Post | translate.DirectEvent) -> Receipt:
+    direct = isinstance(item, translate.DirectEvent)
+    return Receipt(translate.ref(item), item.created_at, None if direct else f"https://x.com/i/status/{item.id}")
 
 
 def _read_page(reply: session.Reply) -> translate.Page:

@@ -125,6 +125,10 @@ class Page(Struct):
         return {user.id: user for user in users if user is not None}
 
 
+def ref(item: Post | DirectEvent) -> MessageRef:
+    return MessageRef(DIRECT + item.id if isinstance(item, DirectEvent) else item.id)
+
+
 def attempt(raw: Raw, kind: type[T]) -> T | None:
     """The item, or None when it isn't one."""
     try:

@@ -22,6 +22,7 @@ from gateway.model.delivery import FaultKind, InConversation, Receipt, ToPerson
 from gateway.model.events import Kind, MessageReceived
 from gateway.model.identity import Identity
 from gateway.ports import Unsure
+from gateway.testing.conformance.rig import taken_by
 from gateway.text.plain import from_text
 
 
@@ -261,16 +262,16 @@ async def test_an_unknown_direct_message_is_read_back(rig: Rig) -> None:
     adapter = await rig.open()
     event = await _direct(rig, adapter)
     whither = InConversation(event.conversation, private=True)
-    await adapter.send(one_part(adapter, "the same words", whither))
+    twin = await adapter.send(one_part(adapter, "the same words", whither))
     since = datetime.now(UTC)
     part = one_part(adapter, "the same words", whither)
     rig.strike("drop_before", count=1, on="write")
     await fault_of(adapter.send(part))
-    assert await adapter.reconcile(part, since) is Unsure.NOT_SENT  # the first one is known to be another's
+    assert await adapter.reconcile(part, since, taken_by(twin)) is Unsure.NOT_SENT
     rig.strike("drop_after", count=1, on="write")
     fault = await fault_of(adapter.send(part))
     assert (fault.kind, fault.certain) == (K.NETWORK, False)
-    found = await adapter.reconcile(part, since)
+    found = await adapter.reconcile(part, since, taken_by(twin))
     assert isinstance(found, Receipt)
     assert found.ref.endswith(rig.held()[-1].id)
     assert len(rig.held()) == 2

@@ -28,6 +28,7 @@ from gateway.model.ids import ConversationId
 from gateway.model.secret import Secret
 from gateway.model.standing import Source
 from gateway.ports import Deletes, Edits, Reacts, Reconciles, ShowsTyping, Unsure
+from gateway.testing.conformance.rig import taken_by
 from gateway.testing.kit import ManualClock, settle
 
 PNG = base64.b64decode(
@@ -314,10 +315,10 @@ async def test_a_direct_message_is_found_and_not_taken_for_its_twin(rig: XRig) -
     since = SystemClock().now()
     (twin,) = await sent(adapter, answer(message, "ok https://example.org/"))
     part = await part_of(adapter, answer(message, "ok https://example.org/"))
-    assert await adapter.reconcile(part, since) is Unsure.NOT_SENT
+    assert await adapter.reconcile(part, since, taken_by(twin)) is Unsure.NOT_SENT
     rig.strike(Trouble.DROP_AFTER, on="write", count=1)
     await fault_of(adapter.send(part))
-    found = await adapter.reconcile(part, since)
+    found = await adapter.reconcile(part, since, taken_by(twin))
     assert isinstance(found, Receipt)
     assert found.ref != twin.ref
     assert found.ref == f"dm/{rig.held()[-1].id}"

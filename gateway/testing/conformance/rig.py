@@ -20,7 +20,7 @@ from gateway.model.content import Media
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, InConversation, Part, Receipt, Target, Timeline
 from gateway.model.events import Kind, MessageReceived, PlatformEvent
 from gateway.model.ids import DEFAULT_WORKSPACE, DraftId, MessageRef
-from gateway.ports import Adapter, Platform
+from gateway.ports import Adapter, Platform, Taken
 from gateway.testing.kit import Bench
 from gateway.text.plain import from_text
 
@@ -163,6 +163,16 @@ async def publish(rig: Rig, adapter: Adapter, text: str) -> tuple[MessageRef, st
     """One post on the timeline: its ref and the network's id."""
     (receipt,) = await send_all(adapter, adapter.plan(draft(rig, text), now()))
     return receipt.ref, rig.held()[-1].id
+
+
+def taken_by(*receipts: Receipt) -> Taken:
+    """For reading back: what is known to be another delivery's."""
+    refs = {receipt.ref for receipt in receipts}
+
+    async def taken(ref: MessageRef) -> bool:
+        return ref in refs
+
+    return taken
 
 
 @asynccontextmanager
