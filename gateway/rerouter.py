@@ -59,7 +59,6 @@ class Rerouter:
         self._back_at: dict[AccountId, datetime] = {}
         self._wake = asyncio.Event()
         services.bus.listen(self._heard)
-        outbox.on_stranded = self.look_at
 
     def look_at(self, account: AccountId, *, held: bool = False) -> None:
         """Something of this account may need another road."""
@@ -67,7 +66,10 @@ class Rerouter:
         self._wake.set()
 
     async def run(self) -> None:
-        self._look_at_lost(held=False)
+        """For ever. Whoever did this before may have ended in the midst of anything: every account is looked at."""
+        for record in self._monitor.records():
+            self.look_at(record.account)
+        self._look_at_lost(held=True)
         while True:
             await self._wake.wait()
             self._wake.clear()

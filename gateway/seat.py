@@ -77,9 +77,13 @@ class Seat:
         self._monitor.take(self.account)
         self._crew.begin(f"{self.account} open", self._work(before))
 
+    async def hush(self) -> None:
+        """Listen and probe no more; what was heard may still be answered."""
+        await self._crew.stop(END_PATIENCE_S)
+
     async def leave(self, patience_s: float) -> None:
         """Shut the account. Answers under way may take ``patience_s``, and so may sends after them."""
-        await self._crew.stop(END_PATIENCE_S)
+        await self.hush()
         await self._pipeline.forget(self.account, patience_s)
         await self._outbox.close(self.account, patience_s)
         adapter = self._adapters.pop(self.account, None)

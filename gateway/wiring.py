@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -23,6 +24,7 @@ from gateway.config import AccountConfig, Config
 from gateway.desk import Desk
 from gateway.directory import Directory
 from gateway.ids import id_source
+from gateway.leases import HOUSE, Leases
 from gateway.model.capabilities import Profile
 from gateway.model.ids import AccountId
 from gateway.monitor import Monitor, Pauses
@@ -33,8 +35,9 @@ from gateway.outbox.settle import Rules
 from gateway.pipeline import Limits, Pipeline
 from gateway.ports import Adapter, Clock, Context, Platform, Policies
 from gateway.rerouter import Rerouter
-from gateway.runtime import Member, Runtime
+from gateway.runtime import Runtime
 from gateway.scheduler import Scheduler
+from gateway.seat import Member, Rooms
 from gateway.services import Services
 from gateway.store.sqlite import open_store
 from gateway.vault import FileVault
@@ -61,11 +64,9 @@ class Gateway(Struct, frozen=True):
         await self.monitor.load()
         await self.endpoint.start(self.config.gateway.api_port)
         await self.runtime.start()
-        self.scheduler.start()
 
     async def stop(self) -> None:
         """End cleanly; what could not finish is safe in the database."""
-        self.scheduler.stop()
         await self.endpoint.stop()
         await self.runtime.stop()
         await self.services.store.aclose()
@@ -134,6 +135,9 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
     members = [_member(account, known, config, services, monitor) for account in config.accounts]
     directory = Directory(services)
     desk = Desk(services, monitor, announcer, directory, adapters)
+    rooms = Rooms(services, monitor, outbox, pipeline, adapters, asyncio.Lock())
+    leases = Leases(store, clock, services.new_id(), [*(member.account for member in members), HOUSE])
+    scheduler = Scheduler(services, timedelta(days=config.gateway.keep_days), outbox.wake_all)
     return Gateway(
         config,
         services,
@@ -143,8 +147,8 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
         announcer,
         directory,
         desk,
-        Runtime(members, adapters, services, monitor, outbox, pipeline, rerouter),
-        Scheduler(services, timedelta(days=config.gateway.keep_days), outbox.wake_all),
+        Runtime(members, rooms, leases, rerouter, scheduler),
+        scheduler,
         LocalEndpoint(desk, _beside(config.gateway.database, ENDPOINT)),
         adapters,
     )

@@ -15,6 +15,7 @@ from msgspec import structs
 from gateway.announcer import Announcer
 from gateway.books import Store
 from gateway.bus import Bus
+from gateway.leases import HOUSE, Leases
 from gateway.model.capabilities import Profile
 from gateway.model.content import Document
 from gateway.model.delivery import (
@@ -41,8 +42,9 @@ from gateway.outbox.settle import Rules
 from gateway.pipeline import Limits, Pipeline
 from gateway.ports import Context, Platform
 from gateway.rerouter import Rerouter
-from gateway.runtime import Member, Runtime
+from gateway.runtime import Runtime
 from gateway.scheduler import Scheduler
+from gateway.seat import Member, Rooms
 from gateway.services import Services
 from gateway.store.sqlite import open_store
 from gateway.testing.kit import ManualClock, MemoryVault
@@ -75,6 +77,8 @@ class Watched:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
+        if not inspect.iscoroutinefunction(method):
+            return method
 
         async def call(*args: Any, **kwargs: Any) -> Any:
             self.calls.append(name)
@@ -134,6 +138,14 @@ class World:
         return House(self, **parts)
 
 
+class ByHand:
+    """The jobs of the clock: a test calls those it wants."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
 class House:
     """One gateway process. ``async with`` runs it; ``die()`` ends it as a crash would."""
 
@@ -181,10 +193,10 @@ class House:
             services, self.intake, self.outbox, self.adapters, self.profiles, agent, limits or Limits()
         )
         self.members = [self._member(account, adapter, on_uncertain) for account, adapter in self.scripted.items()]
-        self.runtime = Runtime(
-            self.members, self.adapters, services, self.monitor, self.outbox, self.pipeline, self.rerouter
-        )
+        rooms = Rooms(services, self.monitor, self.outbox, self.pipeline, self.adapters, asyncio.Lock())
+        self.leases = Leases(self.store, self.clock, "me", [*world.platforms, HOUSE])
         self.scheduler = Scheduler(services, timedelta(days=30), self.outbox.wake_all)
+        self.runtime = Runtime(self.members, rooms, self.leases, self.rerouter, ByHand())
 
     def _member(self, account: AccountId, adapter: Any, on_uncertain: Any) -> Member:
         profile = self.profiles[account]

@@ -11,7 +11,7 @@ import pytest
 from core_rig import BLUE, RED, World, ended, words
 from msgspec import structs
 
-from gateway import runtime
+from gateway import seat
 from gateway.books import StoreError
 from gateway.model.delivery import Fault, FaultError, FaultKind, State
 from gateway.model.standing import Standing
@@ -72,7 +72,7 @@ async def test_an_account_whose_platform_is_down_at_the_start_is_opened_later(wo
 async def test_a_factory_that_hangs_keeps_no_other_account_closed(
     world: Worlds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime, "OPEN_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(seat, "OPEN_TIMEOUT_S", 0.3)
     w = world(RED, BLUE)
     house = w.house()
 
