@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from count import Loss
-from processes import ChaosError
-from town import Town
-from traffic import now_unix_s
+from chaos_count import Loss
+from chaos_processes import ChaosError
+from chaos_town import Town
+from chaos_traffic import now_unix_s
 
 LEASE_S = 5.0
 """How long a gateway's word is good without being renewed: what sleeps longer has been replaced."""
@@ -21,12 +21,16 @@ COUNTED = ("drop_before", "drop_after", "fail_before", "fail_after")
 
 @dataclass(frozen=True)
 class Kind:
-    """``hurt(town, target, chance)`` lasts as long as the trouble; ``targets`` names what only one may hold at a time."""
+    """``hurt(town, target, chance)`` lasts as long as the trouble; ``targets`` are what only one may hold at a time.
+
+    ``rough`` ones hurt a process or its disk, not a network.
+    """
 
     name: str
     weight: int
     targets: Callable[[Town], list[str]]
     hurt: Callable[[Town, str, random.Random], Awaitable[None]]
+    rough: bool = False
 
 
 def _networks(what: str) -> Callable[[Town], list[str]]:
@@ -64,7 +68,6 @@ async def _freeze(town: Town, target: str, chance: random.Random) -> None:
 
 
 async def _full(town: Town, _: str, chance: random.Random) -> None:
-    assert town.disk is not None
     town.shake()
     town.disk.fill(chance.choice((0, 4, 16, 64, 256)))
     try:
@@ -95,8 +98,8 @@ async def _answers(town: Town, target: str, chance: random.Random) -> None:
 
 
 async def _storm(town: Town, target: str, chance: random.Random) -> None:
-    """429 to every write, sometimes without a word on how long."""
-    rule = {"kind": "rate_limit", "on": "write", "retry_after_s": chance.choice((0.2, 1.0, 2.0, None))}
+    """429 to every write. Always with a word on how long: without one, gateways rightly wait for many minutes."""
+    rule = {"kind": "rate_limit", "on": "write", "retry_after_s": chance.choice((0.2, 1.0, 2.0))}
     async with _rule(town, _last(target), rule):
         await asyncio.sleep(chance.uniform(0.5, 2.0))
 
@@ -123,7 +126,8 @@ def _take_away(kind: str) -> Callable[[Town, str, random.Random], Awaitable[None
                 await asyncio.sleep(chance.uniform(*SUSPENDED_S))
         finally:
             loss.until_unix_s = now_unix_s()
-        await town.resume(name)
+        if kind == "lock":
+            await town.resume(name)
 
     return hurt
 
@@ -134,17 +138,15 @@ async def _rule(town: Town, name: str, rule: dict[str, object]) -> AsyncIterator
     try:
         yield
     finally:
-        try:
+        with suppress(ChaosError):  # a counted one is used up
             await town.sandbox.ask("DELETE", f"{name}/faults/{made['id']}")
-        except ChaosError:
-            pass  # a counted one is used up
 
 
 KINDS = (
-    Kind("kill -9", 6, _gateways, _kill),
-    Kind("restart", 2, _gateways, _restart),
-    Kind("freeze", 2, _gateways, _freeze),
-    Kind("disk full", 4, lambda town: ["disk"] if town.disk is not None else [], _full),
+    Kind("kill -9", 6, _gateways, _kill, rough=True),
+    Kind("restart", 2, _gateways, _restart, rough=True),
+    Kind("freeze", 2, _gateways, _freeze, rough=True),
+    Kind("disk full", 4, lambda _: ["disk"], _full, rough=True),
     Kind("down", 3, _networks("house"), _down),
     Kind("cut", 2, _networks("streams"), _cut),
     Kind("bad answers", 6, _networks("answers"), _answers),
@@ -166,13 +168,20 @@ class Troubles:
         self._busy: dict[str, asyncio.Task[None]] = {}
         self.times: dict[str, int] = {}
 
-    def begin(self, chance: random.Random) -> list[str]:
-        """One to three new ones; returns what they are."""
-        return [name for _ in range(chance.choice((1, 1, 2, 3))) if (name := self._one(chance))]
+    def begin(self, chance: random.Random, *, most: int = 3) -> list[str]:
+        """One to ``most`` new ones; returns what they are."""
+        return [name for _ in range(min(most, chance.choice((1, 1, 2, 3)))) if (name := self._one(chance))]
 
     async def end(self) -> None:
         """When all have passed. Raises what went wrong in making them."""
         await asyncio.gather(*self._busy.values())
+
+    async def stop(self) -> None:
+        """At once."""
+        busy = list(self._busy.values())
+        for task in busy:
+            task.cancel()
+        await asyncio.gather(*busy, return_exceptions=True)
 
     def _one(self, chance: random.Random) -> str:
         kind = chance.choices(self._kinds, [one.weight for one in self._kinds])[0]

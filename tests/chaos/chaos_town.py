@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
-from count import Count, Found, Loss, count, found_in, is_calm
-from disk import Disk, open_disk
-from processes import ChaosError, Gateway, Sandbox
-from traffic import KINDS, LINKED, PEOPLE, Traffic, now_unix_s, pairs
+from chaos_books import read
+from chaos_count import Count, Loss, World, broken, count, is_calm
+from chaos_disk import Disk, open_disk
+from chaos_ledger import Ledger
+from chaos_processes import ChaosError, Gateway, Sandbox
+from chaos_traffic import KINDS, LINKED, PEOPLE, Traffic, now_unix_s, pairs
 
 from gateway.trial import toml
 
@@ -25,44 +26,54 @@ LOOK_EVERY_S = 0.2
 PAUSES = {"probe_first_s": 0.3, "probe_longest_s": 1.5, "ramp_s": 0.02, "health_check_s": 5.0}
 SLOWER = {"x": {"poll_s": 0.2, "poll_direct_s": 0.2}, "bluesky": {"poll_s": 0.2, "poll_direct_s": 0.2}}
 """The sandbox's own settings ask twenty times a second: chaos has less CPU than that."""
+STATES = ("waiting", "queued", "sending", "held", "uncertain", "refused", "expired")
 
 
 class Town:
     """One world and its gateways, from the first hello to the last count."""
 
-    def __init__(self, folder: Path, chance: random.Random, tell: Callable[[str], None], *, beat_s: float) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        chance: random.Random,
+        tell: Callable[[str], None],
+        *,
+        beat_s: float,
+        resend: frozenset[str] = frozenset(),
+        keys: dict[str, Any] | None = None,
+    ) -> None:
         folder.mkdir()
         self.folder = folder
         self.tell = tell
         self.losses: list[Loss] = []
-        self.shaken_unix_s: list[float] = []
         self.helped = 0
         """How often the operator had to restart a gateway for an account that could not be opened."""
-        self.disk: Disk | None = None
         self.gateways: list[Gateway] = []
+        self._shaken_unix_s: list[float] = []
+        self._resend = resend
+        self._keys = keys or {}
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
         self.sandbox = Sandbox(folder, self._session)
         self.traffic = Traffic(self.sandbox, self.gateways, chance, beat_s=beat_s)
+        self.disk: Disk = open_disk(folder / "disk", self._pids)
+        self._ledger = Ledger(())
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.traffic.stop()
-        if self.disk is not None:
-            self.disk.free()
+        self.disk.free()
         await asyncio.gather(*(gateway.close() for gateway in self.gateways), return_exceptions=True)
         await self.sandbox.stop()
         await self._session.close()
-        if self.disk is not None:
-            shutil.copytree(self.disk.folder, self.folder / "database", dirs_exist_ok=True)
-            self.disk.close()
+        self.disk.close(self.folder / "database")
 
     async def open(self) -> None:
         """Start everything, and let everybody meet: who was never heard of can't be found again after a crash."""
         await self.sandbox.start()
-        self.disk = open_disk(self.folder / "disk", self._pids)
-        self._add_gateway("gateway", f"sqlite:///{self.disk.folder / 'multihome.db'}", self.disk.folder / "multihome.db.endpoint")
+        self._ledger = Ledger(self.sandbox.networks)
+        self._add_gateway("gateway", self.database, self.database.with_name(self.database.name + ".endpoint"))
         for gateway in self.gateways:
             gateway.on_start = self._started
             gateway.open()
@@ -75,41 +86,62 @@ class Town:
         for first, second in pairs(self.traffic.identities, LINKED):
             await self.gateways[0].ask("link", first=first, second=second)
 
+    @property
+    def database(self) -> Path:
+        return self.disk.folder / "multihome.db"
+
     def shake(self) -> None:
         """From now on a gateway may have forgotten what it knew a moment ago."""
-        self.shaken_unix_s.append(now_unix_s())
+        self._shaken_unix_s.append(now_unix_s())
 
     async def resume(self, name: str) -> None:
         for gateway in self.gateways:
             await gateway.ask("resume", account=f"{name}/main")
 
+    # Looking.
+
+    async def look(self) -> list[str]:
+        """The promises that are broken already, whatever is under way."""
+        return broken(await self._world())
+
     async def count(self) -> Count:
-        """Let everything come to rest, and count on the networks."""
+        """Let everything come to rest, and count on the networks and in the books."""
         await self.traffic.pause()
         for name in self.sandbox.networks:
             await self.sandbox.ask("DELETE", f"{name}/faults")
         await self._until_well()
         await self._until_calm()
-        found: list[Found] = []
-        attempts = {}
+        world = await self._world()
+        self._ledger.wrote(await asyncio.to_thread(read, f"sqlite:///file:{self.database}?mode=ro&uri=true"))
+        return count(world, await self._rows() or [], self._ledger.books, self._ledger.held)
+
+    async def forget(self, older_than_s: float) -> None:
+        """The networks keep no more than that; the ledger keeps all."""
         for name in self.sandbox.networks:
-            found += found_in(name, await self.sandbox.ask("GET", f"{name}/messages?by=agent"))
-            attempts[name] = await self.sandbox.ask("GET", f"{name}/attempts")
-        rows = await self._rows()
-        return count(self.traffic.expected, found, attempts, self.losses, self.shaken_unix_s, rows or [])
+            await self.sandbox.ask("POST", f"{name}/forget", older_than_s=older_than_s)
+
+    async def _world(self) -> World:
+        for name in self.sandbox.networks:
+            messages = await self.sandbox.ask("GET", f"{name}/messages?by=agent")
+            self._ledger.saw(name, messages, await self.sandbox.ask("GET", f"{name}/attempts"))
+        return World(
+            self.traffic.expected,
+            self._ledger.found,
+            self._ledger.attempts,
+            self.losses,
+            self._shaken_unix_s,
+            self._resend,
+        )
 
     # How it is built.
 
-    def _add_gateway(self, name: str, database: str, endpoint: Path) -> None:
+    def _add_gateway(self, name: str, database: Path, endpoint: Path) -> None:
         config = self.folder / f"{name}.toml"
         names = [f"{network}/main" for network in self.sandbox.networks]
         route = {"when": ["suspended", "locked", "signed_out"], "conversations": "person", "announce": True}
         tables: list[tuple[str, dict[str, Any]]] = [
-            ("[gateway]", {"database": database, **PAUSES}),
-            *(
-                ("[[accounts]]", {"rate_factor": 1000.0, **one["settings"], **SLOWER.get(network, {})})
-                for network, one in self.sandbox.networks.items()
-            ),
+            ("[gateway]", {"database": f"sqlite:///{database}", **PAUSES, **self._keys}),
+            *(("[[accounts]]", self._account(network, one)) for network, one in self.sandbox.networks.items()),
             *(
                 ("[[routes]]", {"from": one, "divert_to": [other for other in names if other != one], **route})
                 for one in names
@@ -119,12 +151,16 @@ class Town:
         config.write_text(toml(tables))
         self.gateways.append(Gateway(name, config, endpoint, self.sandbox.environment, self._session))
 
+    def _account(self, network: str, one: dict[str, Any]) -> dict[str, Any]:
+        choice = {"on_uncertain": "resend"} if network in self._resend else {}
+        return {"rate_factor": 1000.0, **one["settings"], **SLOWER.get(network, {}), **choice}
+
     def _pids(self) -> list[int]:
         return [gateway.pid for gateway in self.gateways if gateway.pid is not None]
 
     def _started(self, gateway: Gateway) -> None:
         self.shake()
-        if self.disk is not None and gateway.pid is not None:
+        if gateway.pid is not None:
             self.disk.started(gateway.pid)
 
     # Waiting.
@@ -162,22 +198,22 @@ class Town:
         """Until nothing is under way and every question has its answer; what is missing then is counted."""
         try:
             async with asyncio.timeout(CALM_TIMEOUT_S):
-                while not ((rows := await self._rows()) is not None and is_calm(rows) and await self._all_answered(rows)):
+                while not (
+                    (rows := await self._rows()) is not None and is_calm(rows) and await self._all_answered(rows)
+                ):
                     await asyncio.sleep(LOOK_EVERY_S)
         except TimeoutError:
             self.tell(f"not calm within {CALM_TIMEOUT_S:.0f} s: the count says what is missing")
 
     async def _all_answered(self, rows: list[dict[str, Any]]) -> bool:
-        found = set()
-        for name in self.sandbox.networks:
-            found |= {one.mark for one in found_in(name, await self.sandbox.ask("GET", f"{name}/messages?by=agent"))}
+        found = {one.mark for one in (await self._world()).found}
         missing = sum(one.mark not in found for one in self.traffic.expected if one.mark.startswith("r"))
         return missing <= sum(row["state"] == "uncertain" for row in rows)
 
     async def _rows(self) -> list[dict[str, Any]] | None:
         """Every delivery that did not simply arrive."""
         rows = []
-        for state in ("waiting", "queued", "sending", "held", "uncertain", "refused", "expired"):
+        for state in STATES:
             found = await self._ask("deliveries", state=state, limit=1000)
             if found is None:
                 return None

@@ -18,14 +18,10 @@ STOP_TIMEOUT_S = 20.0
 ASK_TIMEOUT_S = 5.0
 """A frozen gateway keeps its callers waiting; they ask again, with the same key."""
 RESTART_PAUSE_S = 0.2
-PROGRAM = (
-    sys.executable,
-    "-c",
-    # Linux: the kernel kills it when we die, however we die.
-    "import ctypes, sys\n"
-    "if sys.platform == 'linux': ctypes.CDLL(None).prctl(1, 9)\n"
-    "from gateway.cli import main; main()",
-)
+BIND = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execv(sys.argv[1], sys.argv[1:])"
+"""On Linux the kernel kills it when we die, however we die."""
+SCRIPT = str(Path(sys.executable).with_name("multihome"))
+PROGRAM = (sys.executable, "-Sc", BIND, SCRIPT) if sys.platform == "linux" else (SCRIPT,)
 
 
 class ChaosError(Exception):

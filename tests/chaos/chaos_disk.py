@@ -6,6 +6,7 @@ neither can be had (a container without the right), the kernel's limit on file s
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shutil
@@ -25,13 +26,13 @@ def enter_namespace() -> None:
         return
     enter = [unshare, "--mount"] if os.geteuid() == 0 else [unshare, "--user", "--map-root-user", "--mount"]
     if subprocess.run([*enter, "true"], capture_output=True, check=False).returncode == 0:
-        os.execve(unshare, [*enter, sys.executable, *sys.argv], {**os.environ, _INSIDE: "1"})
+        os.execve(unshare, [*enter, sys.executable, *sys.argv], {**os.environ, _INSIDE: "1"})  # noqa: S606 - no shell
 
 
 class Disk:
     """``folder`` is on it."""
 
-    how = "a file system of our own"
+    how = "a file system of our own (tmpfs)"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -48,7 +49,9 @@ class Disk:
     def started(self, pid: int) -> None:
         """A process that writes on it has begun."""
 
-    def close(self) -> None:
+    def close(self, keep: Path) -> None:
+        """Nobody writes any more: what is on it is copied to ``keep``."""
+        shutil.copytree(self.folder, keep, dirs_exist_ok=True)
         subprocess.run(["umount", "--lazy", self.folder], check=False)
 
     def _resize(self, size_kb: int) -> None:
@@ -58,7 +61,7 @@ class Disk:
 class Limit(Disk):
     """No file of the processes that write here grows beyond what the largest has now."""
 
-    how = "a limit on the size of files"
+    how = "a limit on the size of files (no file system may be mounted here)"
 
     def __init__(self, folder: Path, pids: Callable[[], Iterable[int]]) -> None:
         super().__init__(folder)
@@ -76,8 +79,9 @@ class Limit(Disk):
         if self._most != resource.RLIM_INFINITY:
             self._limit(pid)
 
-    def close(self) -> None:
+    def close(self, keep: Path) -> None:
         self.free()
+        shutil.move(self.folder, keep)
 
     def _set(self, most: int) -> None:
         self._most = most
@@ -85,11 +89,9 @@ class Limit(Disk):
             self._limit(pid)
 
     def _limit(self, pid: int) -> None:
-        try:
+        with contextlib.suppress(ProcessLookupError):  # it was killed a moment ago
             _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (self._most, hard))
-        except ProcessLookupError:
-            pass  # it was killed a moment ago
 
 
 def open_disk(folder: Path, pids: Callable[[], Iterable[int]]) -> Disk:

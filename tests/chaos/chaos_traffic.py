@@ -9,8 +9,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-from count import Expected
-from processes import Gateway, Sandbox
+from chaos_count import Expected
+from chaos_processes import Gateway, Sandbox
 
 PEOPLE = ("ana", "ben", "cleo")
 LINKED = PEOPLE[0]

@@ -1,0 +1,124 @@
+"""The soak: hours of ordinary life in one gateway, whose memory, open files and database must not grow."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from chaos_count import Count
+from chaos_gauge import Sample, Trend, take, trend
+from chaos_story import Story
+from chaos_town import Town
+from chaos_troubles import KINDS, Troubles
+
+BEAT_S = 0.08
+SAMPLE_EVERY_S = 2.0
+TROUBLE_EVERY_S = 5.0
+KEPT_SHARE, KEPT_LEAST_S, KEPT_MOST_S = 10, 30.0, 3600.0
+"""History is kept for a tenth of the soak: what is forgotten must make room for what comes."""
+COUNTS_PER_KEPT = 2
+"""What was written between two counts is still in the books at the second."""
+REMEMBERED_S = 60.0
+"""How long the networks keep what was said, beyond a count."""
+WARM_SHARE = 0.3
+"""Of the time, before anything is measured: caches fill, and the database comes to its size."""
+MOST = {"memory_kib": 0.03, "open_files": 0.10, "database_kib": 0.10}
+"""By how much of itself a figure may be larger at the end than after the warm-up."""
+
+
+class Soak:
+    """Plays it. ``seed`` decides who says what, and what goes wrong."""
+
+    def __init__(self, options: argparse.Namespace, folder: Path, tell: Callable[[str], None]) -> None:
+        self._duration_s = options.soak * 60
+        self._kept_s = min(KEPT_MOST_S, max(KEPT_LEAST_S, self._duration_s / KEPT_SHARE))
+        self._chance = random.Random(f"{options.seed}/soak")  # noqa: S311 - a story, not a secret
+        self._folder = folder
+        self._tell = tell
+        self._samples: list[Sample] = []
+        self._counted = Count()
+        self._times: dict[str, int] = {}
+        self._story = Story()
+        self.wrong: list[str] = []
+
+    async def play(self) -> None:
+        keys = {"keep_days": self._kept_s / 86_400}
+        async with Town(self._folder / "soak", self._chance, self._tell, beat_s=BEAT_S, keys=keys) as town:
+            await town.open()
+            self._tell(f"a soak of {self._duration_s / 60:.0f} min; history is kept for {self._kept_s:.0f} s")
+            town.traffic.start()
+            troubles = Troubles(town, frozenset(kind.name for kind in KINDS if not kind.rough))
+            watching = asyncio.create_task(self._watch(town))
+            try:
+                await self._live(town, troubles)
+            finally:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
+                await troubles.stop()
+                self._times = troubles.times
+            self._judge(town)
+
+    async def _live(self, town: Town, troubles: Troubles) -> None:
+        began = counted = time.monotonic()
+        number = 0
+        while not self.wrong and (now := time.monotonic()) < began + self._duration_s:
+            number += 1
+            begun = troubles.begin(self._chance, most=1)
+            self._story.begin(number, len(town.traffic.expected), begun)
+            await asyncio.sleep(TROUBLE_EVERY_S)
+            town.traffic.check()
+            if now > counted + self._kept_s / COUNTS_PER_KEPT - TROUBLE_EVERY_S:
+                await self._count(town, troubles)
+                counted = time.monotonic()
+                self._tell(f"{(counted - began) / 60:.1f} min: {self._told()}")
+        await self._count(town, troubles)
+
+    async def _count(self, town: Town, troubles: Troubles) -> None:
+        await troubles.end()
+        self._counted = await town.count()
+        self.wrong += self._story.blame(self._counted.wrong, town.traffic.expected)
+        await town.forget(REMEMBERED_S)
+        town.traffic.go_on()
+
+    async def _watch(self, town: Town) -> None:
+        began = time.monotonic()
+        files = [town.database.with_name(town.database.name + end) for end in ("", "-wal")]
+        while (pid := town.gateways[0].pid) is not None:
+            self._samples.append(take(time.monotonic() - began, pid, files))
+            await asyncio.sleep(SAMPLE_EVERY_S)
+
+    def _told(self) -> str:
+        last = self._samples[-1]
+        return (
+            f"{self._counted.accepted} accepted, {len(self._counted.wrong)} wrong; "
+            f"memory {last.memory_kib / 1024:.1f} MiB, "
+            f"{last.open_files:.0f} open files, database {last.database_kib / 1024:.1f} MiB"
+        )
+
+    def _judge(self, town: Town) -> None:
+        if town.gateways[0].starts > 1:
+            self.wrong.append(f"the gateway ended by itself: {'; '.join(town.gateways[0].failures)}")
+        for name, most in MOST.items():
+            found = self._trend(name)
+            if found.growth > most * found.start:
+                self.wrong.append(
+                    f"grows: {name} from {found.start:.0f} to {found.end:.0f}, {found.per_hour:+.0f} an hour"
+                )
+
+    def _trend(self, name: str) -> Trend:
+        warm_s = self._samples[-1].at_s * WARM_SHARE
+        return trend([one for one in self._samples if one.at_s >= warm_s], name)
+
+    def result(self) -> dict[str, Any]:
+        trends = {name: self._trend(name) for name in MOST} if len(self._samples) > 1 else {}
+        figures = {
+            name: {"start": round(one.start), "end": round(one.end), "per_hour": round(one.per_hour)}
+            for name, one in trends.items()
+        }
+        counted = {"accepted": self._counted.accepted, "found": self._counted.found}
+        return {"kept_s": round(self._kept_s), **counted, **figures, "troubles": self._times}

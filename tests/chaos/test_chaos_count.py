@@ -1,0 +1,164 @@
+"""The count finds planted harm: worlds made by hand, each with one thing wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chaos_count import RESENT, Count, Entry, Expected, Found, Loss, World, broken, count, found_in
+from chaos_story import Story
+
+POSTS = (Expected("p1", "x", "program", delivery="d1"), Expected("p2", "x", "program", delivery="d2"))
+ANSWER = Expected("r3", "telegram", "agent", place="c")
+COPIES = (Expected("a4", "x", "program", delivery="d4"), Expected("a4", "bluesky", "program", delivery="d5"))
+
+
+def held(*marks: str) -> list[Found]:
+    """Marks as ``p1@x``, each in a message of its own; ``p1@x=m`` names the message."""
+    found = []
+    for number, spelled in enumerate(marks):
+        mark, _, place = spelled.partition("@")
+        network, _, message = place.partition("=")
+        found.append(Found(mark, network, message or f"{network}{number}"))
+    return found
+
+
+def world(expected: Any, found: list[Found], attempts: Any = None, **more: Any) -> World:
+    return World(expected, found, attempts or {}, **more)
+
+
+def counted(of: World, rows: Any = (), books: Any = None) -> Count:
+    """With books and networks that agree, unless told otherwise."""
+    agreeing = [Entry(one.network, one.message, "d") for one in of.found]
+    ids: dict[str, list[str]] = {"x": [], "bluesky": [], "telegram": []}
+    for one in of.found:
+        ids[one.network].append(one.message)
+    return count(of, rows, agreeing if books is None else books, ids)
+
+
+def row(state: str, *, delivery: str = "d1", home: str = "x", due: str | None = None, announcement: str = "") -> Any:
+    account = f"{home}/main"
+    return {
+        "id": delivery, "account": account, "home": account, "state": state, "due_at": due, "reason": "",
+        "announcement": announcement,
+    }  # fmt: skip
+
+
+def test_a_world_in_order_is_in_order() -> None:
+    of = world((*POSTS, ANSWER, *COPIES), held("p1@x", "p2@bluesky", "r3@telegram", "a4@bluesky", "a4@x"))
+    result = counted(of)
+    assert not result.wrong
+    assert not broken(of)
+    assert (result.accepted, result.found, result.elsewhere) == (5, 5, 1)
+
+
+def test_a_lost_post_is_found() -> None:
+    assert counted(world(POSTS, held("p2@x"))).wrong == ["lost: p1 for x (d1)"]
+    assert counted(world((ANSWER,), [])).wrong == ["lost: r3 for telegram (c)"]
+
+
+def test_a_lost_copy_is_found_although_another_network_has_it() -> None:
+    assert counted(world(COPIES, held("a4@x"))).wrong == ["lost: a4 for bluesky (d5)"]
+
+
+def test_a_part_that_is_lost_is_found() -> None:
+    parts = tuple(Expected(f"p1s{number}", "x", "program", delivery="d1") for number in range(3))
+    assert counted(world(parts, held("p1s0@x", "p1s2@x"))).wrong == ["lost: p1s1 for x (d1)"]
+
+
+def test_what_nobody_can_tell_is_not_lost_where_it_is_shown() -> None:
+    shown = [row("uncertain", delivery="d9", home="telegram")]
+    result = counted(world((ANSWER,), []), shown)
+    assert (result.wrong, result.uncertain, result.absent) == ([], 1, 1)
+    post = Expected("p9", "telegram", "program", delivery="d9")
+    assert not counted(world((post,), []), shown).wrong
+    assert len(counted(world((post, ANSWER), []), shown).wrong) == 1
+
+
+def test_a_doubled_post_is_found_wherever_its_copies_are() -> None:
+    for found in (held("p1@x", "p1@x", "p2@x"), held("p1@x", "p1@bluesky", "p2@x")):
+        of = world(POSTS, found)
+        assert counted(of).wrong == broken(of) == ["doubled: p1 for x stands 2 times (d1)"]
+
+
+def test_an_announcement_may_stand_on_each_network_but_once() -> None:
+    of = world(COPIES, held("a4@x", "a4@bluesky", "a4@bluesky"))
+    assert counted(of).wrong == broken(of) == ["doubled: a4 for bluesky stands 2 times (d5)"]
+
+
+def test_a_double_by_choice_must_be_marked() -> None:
+    post = (Expected("p1", "telegram", "program", delivery="d1"),)
+    of = world(post, held("p1@telegram=1", "p1@telegram=2"), resend=frozenset({"telegram"}))
+    marked, unmarked = (Entry("telegram", "2", "d1", reason) for reason in (f"{RESENT}: network", ""))
+    assert not broken(of)
+    result = counted(of, books=[marked])
+    assert (result.wrong, result.doubled) == ([], 1)
+    assert any(line.startswith("doubled: p1") for line in counted(of, books=[unmarked]).wrong)
+    unchosen = world(post, of.found)
+    assert any(line.startswith("doubled: p1") for line in counted(unchosen, books=[marked]).wrong)
+
+
+def test_a_swapped_order_is_found() -> None:
+    of = world(POSTS, held("p2@x", "p1@x"))
+    assert counted(of).wrong == broken(of) == ["out of order: p1 for x stands on x behind p2"]
+
+
+def test_a_swapped_order_on_another_road_is_found() -> None:
+    assert len(broken(world(POSTS, held("p2@bluesky", "p1@bluesky")))) == 1
+
+
+def test_different_speakers_and_places_have_no_order() -> None:
+    expected = (
+        POSTS[0],
+        Expected("p2", "x", "operator"),
+        Expected("r1", "x", "agent", "a"),
+        Expected("r2", "x", "agent", "b"),
+    )
+    assert not broken(world(expected, held("p2@x", "p1@x", "r2@x", "r1@x")))
+
+
+def attempt(at: float, outcome: str = "refused", detail: str = "suspend") -> Any:
+    return {"at_unix_s": at, "outcome": outcome, "detail": detail}
+
+
+def test_a_send_from_an_account_that_is_known_to_be_lost_is_found() -> None:
+    tried = {"x": [attempt(101), attempt(102), attempt(109), attempt(120)]}
+    loss = (Loss("x", "suspend", 100, 110),)
+    assert broken(world((), [], attempts=tried, losses=loss)) == [
+        "sent while it can't: x suspend, 8.0 s after the refusal"
+    ]
+    assert not broken(world((), [], attempts=tried, losses=loss, shaken_unix_s=[105]))
+
+
+def test_what_is_left_over_is_found() -> None:
+    of = world(POSTS, held("p1@x", "p2@x"))
+    for state in ("waiting", "queued", "sending", "held", "refused", "expired", "uncertain"):
+        assert len(counted(of, [row(state)]).wrong) == 1, state
+    assert not counted(of, [row("refused", announcement="notice:x/main@now")]).wrong
+    assert len(counted(of, [row("uncertain", home="telegram", due="now")]).wrong) == 1
+
+
+def test_books_that_say_more_than_the_network_holds_are_found() -> None:
+    of = world(POSTS, held("p1@x=1", "p2@x=2"))
+    books = [Entry("x", ref, f"d{ref}") for ref in ("1", "2", "3")]
+    assert counted(of, books=books).wrong == ["in the books alone: d3 on x (3)"]
+
+
+def test_books_that_say_less_than_the_network_holds_are_found() -> None:
+    of = world(POSTS, held("p1@x=1", "p2@x=2"))
+    assert counted(of, books=[Entry("x", "1", "d1")]).wrong == ["not in the books: p2 on x (2)"]
+    doubted = world((Expected("p1", "telegram", "program", delivery="d1"),), held("p1@telegram=1"))
+    assert not counted(doubted, [row("uncertain", home="telegram")], books=[]).wrong
+
+
+def test_marks_are_read_in_the_order_of_the_messages() -> None:
+    messages = [{"id": "1", "text": "One #p1s0. Two #p1s1."}, {"id": "2", "text": "We go on here."}]
+    assert found_in("x", messages) == [Found("p1s0", "x", "1"), Found("p1s1", "x", "1")]
+
+
+def test_harm_is_laid_at_the_door_of_its_rounds() -> None:
+    story = Story()
+    for number, troubles in ((1, ["kill -9"]), (2, ["freeze"]), (3, [])):
+        story.begin(number, number - 1, troubles)
+    line = "lost: p2 for x (d2)"
+    assert story.blame([line], POSTS) == [f"round 3: {line} [said in round 2; since then 2: freeze; 3: quiet]"]
+    assert story.blame([line], POSTS) == []
