@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, Update, bindparam, false, func, insert, literal_column, null, select, text, update
+from sqlalchemy import Select, Update, bindparam, false, func, literal_column, null, select, text, update
 
-from gateway.books import Move
+from gateway.books import Move, Topic
 from gateway.model.delivery import Delivery, InConversation, State
 from gateway.model.ids import AccountId
 from gateway.store.codec import encode, micros, micros_or_none, scrub
 from gateway.store.hot import Batched, given, literal
 from gateway.store.orders import fetched, go_on
+from gateway.store.outbox import USE
 from gateway.store.room import Room
-from gateway.store.schema import OPEN, deliveries, media_uses
+from gateway.store.schema import OPEN, deliveries
 from gateway.store.transaction import Transaction
 from gateway.store.writer import single
 
@@ -40,7 +41,8 @@ def _find(n: int) -> Select[Any]:
         _b.c.state == literal(State.SENDING),
         _b.c.seq < _d.seq,
     )
-    return select(_d.id, _d.seq, _d.order_key, ahead.exists()).where(_mine, _d.id == rows.c.id, text(UNSENT))
+    found = select(_d.id, _d.seq, _d.order_key, _d.account, ahead.exists())
+    return found.where(_mine, _d.id == rows.c.id, text(UNSENT))
 
 
 def _stay(n: int) -> Update:
@@ -67,7 +69,7 @@ def _go(n: int) -> Update:
 
 
 FIND = Batched(_find)
-"""(id,) -> (id, seq, order key, is an earlier one of its order being sent) of those that may still move."""
+"""(id,) -> (id, seq, order key, account, is an earlier one of its order being sent) of those that may still move."""
 STAY = Batched(_stay)
 GO = Batched(_go)
 RESCUE = (
@@ -81,7 +83,7 @@ RESCUE = (
     .values(state=State.UNCERTAIN.value, due_at=bindparam("due"))
 )
 LATE = (
-    select(_d.seq, _d.order_key)
+    select(_d.seq, _d.order_key, _d.account)
     .where(_mine, text("deliveries.expires_at IS NOT NULL"), _d.expires_at <= bindparam("now"), text(UNSENT))
     .order_by(_d.expires_at, _d.seq)
     .limit(PAGE)
@@ -97,15 +99,17 @@ HELD = (
 def _move(tx: Transaction, request: tuple[Sequence[Move], datetime]) -> tuple[Delivery, ...]:
     moves, now = {move.delivery: move for move in request[0]}, micros(request[1])
     found = {
-        name: (seq, order)
-        for name, seq, order, behind in FIND.fetch(tx, [(name,) for name in moves])
+        name: (seq, order, account)
+        for name, seq, order, account, behind in FIND.fetch(tx, [(name,) for name in moves])
         if not (behind and moves[name].draft)
     }
     moving = [(found[name][0], move) for name, move in moves.items() if name in found]
     STAY.change(tx, [_new_state(seq, move, now) for seq, move in moving])
     GO.change(tx, [_new_place(seq, move) for seq, move in moving if move.draft])
     _keep_pictures(tx, [move for _, move in moving])
-    go_on(tx, [order for _, order in found.values()] + [move.order_key for _, move in moving if move.draft])
+    go_on(tx, [order for _, order, _ in found.values()] + [move.order_key for _, move in moving if move.draft])
+    for account in {account for _, _, account in found.values()} | {move.account for _, move in moving}:
+        tx.tell(Topic.DELIVERIES, account)
     now_there = {one.seq: one for one in fetched(tx, [seq for seq, _ in moving])}
     return tuple(now_there[seq] for seq, _ in moving)
 
@@ -129,19 +133,27 @@ def _keep_pictures(tx: Transaction, moved: Sequence[Move]) -> None:
         for picture in move.draft.document.media
     ]
     if uses:
-        tx.connection.execute(insert(media_uses).prefix_with("OR IGNORE"), uses)
+        tx.connection.execute(USE, uses)
 
 
 def _rescue(tx: Transaction, request: tuple[Sequence[AccountId], datetime]) -> int:
     accounts, due_at = request
+    lost = tx.lost(accounts)
+    accounts = [account for account in accounts if account not in lost]
     return tx.connection.execute(RESCUE, {"of": tx.workspace, "accounts": accounts, "due": micros(due_at)}).rowcount
 
 
 def _expire(tx: Transaction, now: datetime) -> int:
-    late = tx.connection.execute(LATE, {"of": tx.workspace, "now": micros(now)}).all()
-    _end(tx, [seq for seq, _ in late], "expired", now)
-    go_on(tx, [order for _, order in late])
+    late = _late(tx, now)
+    _end(tx, [seq for seq, _, _ in late], "expired", now)
+    go_on(tx, [order for _, order, _ in late])
+    for account in {account for _, _, account in late}:
+        tx.tell(Topic.DELIVERIES, account)
     return len(late)
+
+
+def _late(tx: Transaction, now: datetime) -> Sequence[Any]:
+    return tx.connection.execute(LATE, {"of": tx.workspace, "now": micros(now)}).all()
 
 
 def _end(tx: Transaction, seqs: Sequence[int], reason: str, now: datetime) -> None:
@@ -162,22 +174,33 @@ class Releasing(NamedTuple):
 def _release(tx: Transaction, page: Releasing) -> Releasing | int:
     """The next page, or how many went home with all of them."""
     at_now = micros(page.now)
-    names = {"of": tx.workspace, "from": page.account, "now": at_now, "after": page.after}
-    held = tx.connection.execute(HELD, names).all()
+    held = _held(tx, page)
     _end(tx, [seq for seq, _, late in held if late], "expired while it was held", page.now)
     home = [seq for seq, _, late in held if not late]
     ramp = timedelta(seconds=page.ramp_s)
     rows = [(seq, micros(page.now + at * ramp)) for at, seq in enumerate(home, page.released)]
     STAY.change(tx, [(seq, State.WAITING.value, due_at, "", at_now, None) for seq, due_at in rows])
     go_on(tx, [order for _, order, _ in held])
+    tx.tell(Topic.DELIVERIES, page.account)
     released = page.released + len(home)
     return released if len(held) < PAGE else page._replace(after=held[-1][0], released=released)
 
 
-MOVE = single(_move)
+def _held(tx: Transaction, page: Releasing) -> Sequence[Any]:
+    names = {"of": tx.workspace, "from": page.account, "now": micros(page.now), "after": page.after}
+    return tx.connection.execute(HELD, names).all()
+
+
+def _left_and_entered(tx: Transaction, request: tuple[Sequence[Move], datetime]) -> list[str]:
+    moves, _ = request
+    left = [order for _, _, order, *_ in FIND.fetch(tx, [(move.delivery,) for move in moves])]
+    return left + [move.order_key for move in moves if move.draft]
+
+
+MOVE = single(_move, _left_and_entered)
 RESCUE_THEM = single(_rescue)
-EXPIRE_THEM = single(_expire)
-RELEASE = single(_release)
+EXPIRE_THEM = single(_expire, lambda tx, now: [order for _, order, _ in _late(tx, now)])
+RELEASE = single(_release, lambda tx, page: [order for _, order, _ in _held(tx, page)])
 
 
 class Diversions(Room):

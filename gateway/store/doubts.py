@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, text
 
-from gateway.books import Doubt, Settlement, Superseded
+from gateway.books import Doubt, Settlement, Superseded, Topic
 from gateway.model.delivery import TRANSITIONS, Delivery, State
 from gateway.model.ids import AccountId, MessageRef
 from gateway.store.codec import DELIVERY, delivery, encode, micros, moment
@@ -26,7 +26,9 @@ _uncertain = (_d.workspace == bindparam("of"), text(f"deliveries.{OPEN}"), _d.st
 DOUBTS = (
     select(*DELIVERY, _d.changed_at).where(*_uncertain, _d.due_at.is_(None)).order_by(_d.seq).limit(bindparam("limit"))
 )
-STILL = select(_d.order_key).where(*_uncertain, _d.id == bindparam("id"), _d.attempts == bindparam("attempts"))
+STILL = select(_d.seq, _d.order_key, _d.account).where(
+    *_uncertain, _d.id == bindparam("id"), _d.attempts == bindparam("attempts")
+)
 KNOWN = (
     select(_s.seq)
     .where(
@@ -51,16 +53,17 @@ def _known(connection: Connection, names: dict[str, Any]) -> bool:
 def _decide(tx: Transaction, settling: Settling) -> tuple[Delivery, ...]:
     """Unlike the end of an attempt this may put one that blocked nobody back into its order: that is looked at anew."""
     names = {"of": tx.workspace, "id": settling.id, "attempts": settling.attempts}
-    order = tx.connection.execute(STILL, names).scalar()
-    if order is None:
+    found = tx.connection.execute(STILL, names).first()
+    if found is None:
         raise Superseded(f"{settling.id} is no longer uncertain")
+    seq, order, account = found
     settled(tx, [settling])
     promoted = go_on(tx, [order])
-    seq = tx.connection.execute(select(_d.seq).where(_d.workspace == tx.workspace, _d.id == settling.id)).scalar_one()
+    tx.tell(Topic.DELIVERIES, account)
     return tuple(fetched(tx, dict.fromkeys((seq, *promoted))))
 
 
-DECIDE = single(_decide)
+DECIDE = single(_decide, lambda _, settling: [settling.order_key])
 
 
 class Doubts(Room):
@@ -73,7 +76,9 @@ class Doubts(Room):
         if settlement.state not in TRANSITIONS[State.UNCERTAIN] - {State.SENDING}:
             raise ValueError(f"an unknown send can't be settled as {settlement.state}")
         receipt = None if settlement.receipt is None else encode(settlement.receipt).decode()
-        return await self._write(DECIDE, Settling(delivery.id, delivery.attempts, settlement, receipt, micros(now)))
+        at = micros(now)
+        settling = Settling(delivery.id, delivery.order_key, delivery.attempts, settlement, receipt, at)
+        return await self._write(DECIDE, settling)
 
     async def is_known(self, account: AccountId, ref: MessageRef, since: datetime) -> bool:
         names = {"of": self._workspace, "account": account, "ref": ref, "since": micros(since)}

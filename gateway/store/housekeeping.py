@@ -7,11 +7,12 @@ from hashlib import sha256 as digest
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, delete, exists, insert, select, text
-from sqlalchemy.dialects.sqlite import insert as upsert
 
+from gateway.books import Topic
 from gateway.model.ids import AccountId, WorkspaceId
 from gateway.model.standing import Record
 from gateway.store.codec import decode_record, encode, micros, scrub
+from gateway.store.hot import upsert
 from gateway.store.room import Room
 from gateway.store.schema import accounts, deliveries, events, media, media_uses, onces, secrets, standings
 from gateway.store.transaction import Transaction
@@ -19,7 +20,7 @@ from gateway.store.writer import single
 
 _a = accounts.c
 RECORDS = select(_a.record).where(_a.workspace == bindparam("of")).order_by(_a.account)
-STANDING = select(_a.standing).where(_a.workspace == bindparam("of"), _a.account == bindparam("who"))
+STANDING = select(_a.standing).where(_a.workspace == bindparam("of"), _a.account == bindparam("who")).with_for_update()
 _saved = upsert(accounts)
 SAVE = _saved.on_conflict_do_update(
     index_elements=["workspace", "account"],
@@ -63,12 +64,16 @@ OLD_MEDIA = (
 FORGET = (
     (OLD_DELIVERIES, delete(deliveries).where(deliveries.c.workspace == bindparam("of"), deliveries.c.seq == _it)),
     (OLD_EVENTS, delete(events).where(events.c.workspace == bindparam("of"), events.c.seq == _it)),
-    (OLD_MEDIA, delete(media).where(media.c.workspace == bindparam("of"), media.c.sha256 == _it)),
+    (
+        OLD_MEDIA,  # asked again, because somebody may put it anew at this moment
+        delete(media).where(media.c.workspace == bindparam("of"), media.c.sha256 == _it, media.c.put_at < _before),
+    ),
 )
 
 
 def _save(tx: Transaction, record: Record) -> None:
     before = tx.connection.execute(STANDING, {"of": tx.workspace, "who": record.account}).scalar()
+    tx.tell(Topic.STANDING, record.account)
     standing = record.standing.value
     row = {"workspace": tx.workspace, "account": record.account, "standing": standing}
     tx.connection.execute(SAVE, {**row, "record": encode(record)})
@@ -97,7 +102,7 @@ def _prune(tx: Transaction, request: tuple[datetime, int]) -> int:
         names = {"of": tx.workspace, "before": micros(before), "limit": limit - pruned}
         found = tx.connection.execute(old, names).scalars().all()
         if found:
-            tx.connection.execute(forget, [{"of": tx.workspace, "it": each} for each in found])
+            tx.connection.execute(forget, [{**names, "it": each} for each in found])
         pruned += len(found)
     return pruned
 

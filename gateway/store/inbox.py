@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Insert, Select, Update, and_, bindparam, select, text, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
-from gateway.books import NewDelivery, StoredEvent
+from gateway.books import LeaseLost, NewDelivery, StoredEvent
 from gateway.model.delivery import Delivery
 from gateway.model.events import MemberJoined, MessageDeleted, MessageReceived, PlatformEvent
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, PersonId, WorkspaceId
 from gateway.store.codec import decode_event, encode, micros, scrub
-from gateway.store.hot import Batched, given, literal, records
-from gateway.store.outbox import Adding, add_all, adding
-from gateway.store.people import known_person
+from gateway.store.hot import Batched, given, literal, records, upsert
+from gateway.store.outbox import Adding, add_all, adding, entered
+from gateway.store.people import is_known, known_person
 from gateway.store.room import Room
 from gateway.store.schema import conversations, cursors, events, identities
-from gateway.store.transaction import Transaction
+from gateway.store.transaction import PEOPLE, Transaction
 from gateway.store.writer import Kind, Regroup, single
 
 PENDING = "pending"
@@ -124,21 +124,35 @@ def _author(event: PlatformEvent) -> Identity | None:
             return event.author if event.author.id else None
 
 
-def _record_all(tx: Transaction, requests: Sequence[Arrived]) -> list[tuple[StoredEvent, ...]]:
+Line = tuple[Arrived, PlatformEvent, bytes]
+
+
+def _record_all(tx: Transaction, requests: Sequence[Arrived]) -> list[tuple[StoredEvent, ...] | LeaseLost]:
+    lost = tx.lost(request.account for request in requests)
+    stored = _recorded(tx, [request for request in requests if request.account not in lost])
+    told = iter(stored)
+    return [
+        LeaseLost(f"{request.account} is another gateway's now") if request.account in lost else next(told)
+        for request in requests
+    ]
+
+
+def _recorded(tx: Transaction, requests: Sequence[Arrived]) -> list[tuple[StoredEvent, ...]]:
     rows = [(r, event, body) for r in requests for event, body in zip(r.events, r.encoded, strict=True)]
-    first = tx.take("events", len(rows))
-    kept = INSERT.change(tx, [_row(tx, first + at, *row) for at, row in enumerate(rows)])
-    seqs: Iterable[int] = range(first, first + len(rows))
-    if kept < len(rows):
-        seqs = [seq for (seq,) in ARRIVED.fetch(tx, [(seq,) for seq in seqs])]
-    stored = {seq: _stored(tx, seq, rows[seq - first]) for seq in seqs}
-    MEET.change(tx, list({row[:5]: row for row in _met(tx, [rows[seq - first] for seq in seqs])}.values()))
+    lines: dict[int, Line] = dict(zip(tx.take("events", len(rows)), rows, strict=True))
+    if INSERT.change(tx, [_row(tx, seq, *line) for seq, line in lines.items()]) < len(rows):
+        lines = {seq: lines[seq] for (seq,) in ARRIVED.fetch(tx, [(seq,) for seq in lines])}
+    stored = {id(line): _stored(tx, seq, line) for seq, line in lines.items()}
+    MEET.change(tx, list({row[:5]: row for row in _met(tx, list(lines.values()))}.values()))
     at_now = {r.account: (tx.workspace, r.account, r.cursor, micros(r.now)) for r in requests}
     MOVE_CURSORS.change(tx, list(at_now.values()))
-    return _dealt(requests, first, stored)
+    return _dealt(requests, [stored.get(id(line)) for line in rows])
 
 
-Line = tuple[Arrived, PlatformEvent, bytes]
+def _strangers(tx: Transaction, requests: Sequence[Arrived]) -> list[str]:
+    """Whoever isn't known by heart has to be looked for, and may turn out to be somebody who was linked."""
+    authors = (_author(event) for request in requests for event in request.events)
+    return [PEOPLE for author in authors if author and not is_known(tx, author)]
 
 
 def _row(tx: Transaction, seq: int, request: Arrived, event: PlatformEvent, body: bytes) -> tuple[Any, ...]:
@@ -179,13 +193,10 @@ def _met(tx: Transaction, lines: Sequence[Line]) -> list[tuple[Any, ...]]:
     return sorted(met, key=lambda row: row[-1])
 
 
-def _dealt(requests: Sequence[Arrived], first: int, stored: dict[int, StoredEvent]) -> list[tuple[StoredEvent, ...]]:
-    results = []
-    for request in requests:
-        span = range(first, first + len(request.events))
-        results.append(tuple(stored[seq] for seq in span if seq in stored))
-        first += len(request.events)
-    return results
+def _dealt(requests: Sequence[Arrived], stored: Iterable[StoredEvent | None]) -> list[tuple[StoredEvent, ...]]:
+    """To each request its own, without those that were known already."""
+    left = iter(stored)
+    return [tuple(filter(None, islice(left, len(request.events)))) for request in requests]
 
 
 class Handling(NamedTuple):
@@ -206,8 +217,8 @@ def _postpone(tx: Transaction, request: dict[str, Any]) -> None:
     tx.connection.execute(POSTPONE, {"of": tx.workspace, **request})
 
 
-RECORD = Kind(_record_all)
-HANDLE = Kind(_handle_all)
+RECORD: Kind[Arrived, Any] = Kind(_record_all, _strangers)
+HANDLE = Kind(_handle_all, lambda tx, requests: entered(tx, [request.answers for request in requests]))
 POSTPONE_IT = single(_postpone)
 
 

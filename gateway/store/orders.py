@@ -20,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 
+from gateway.books import Topic
 from gateway.model.delivery import Delivery, State
 from gateway.store.codec import DELIVERY, delivery
 from gateway.store.hot import Batched, given, literal
@@ -58,7 +59,8 @@ def _demote(n: int) -> Update:
 
 def _promote(n: int) -> Update:
     rows = given("seq", n)
-    return update(deliveries).where(_mine, _d.seq == rows.c.seq).values(state=literal(State.QUEUED))
+    queued = update(deliveries).where(_mine, _d.seq == rows.c.seq).values(state=literal(State.QUEUED))
+    return queued.returning(_d.account)
 
 
 def _fetch(n: int) -> Select[Any]:
@@ -80,12 +82,15 @@ def go_on(tx: Transaction, orders: Iterable[str]) -> Sequence[int]:
 
     What is on its way stays there. What was begun (has parts sent) goes before what is older; what is held blocks.
     """
-    looked = LOOK.fetch(tx, [(order,) for order in dict.fromkeys(orders)])
+    orders = list(dict.fromkeys(orders))
+    tx.need(orders)
+    looked = LOOK.fetch(tx, [(order,) for order in orders])
     heads = [(order, _head(*found), *found[2:4]) for order, *found in looked]
     demoted = [(order, head) for order, head, _, queued in heads if queued is not None]
     promoted = [head for _, head, waiting, _ in heads if head == waiting]
     DEMOTE.change(tx, demoted)
-    PROMOTE.change(tx, [(head,) for head in promoted])
+    for (account,) in PROMOTE.fetch(tx, [(head,) for head in promoted]):
+        tx.tell(Topic.DELIVERIES, account)
     return promoted
 
 

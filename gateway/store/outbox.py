@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, select
 
-from gateway.books import NewDelivery, Settlement, Superseded
+from gateway.books import NewDelivery, Settlement, Superseded, Topic
 from gateway.model.delivery import TRANSITIONS, Delivery, InConversation, Part, State
 from gateway.model.ids import AccountId, DeliveryId, WorkspaceId
 from gateway.store.codec import DELIVERY, delivery, encode, micros, micros_or_none, scrub
+from gateway.store.hot import upsert
 from gateway.store.orders import fetched, go_on
 from gateway.store.outbox_sql import CLAIM, INSERT, KEEP, LOOK, SETTLE, WAITERS
 from gateway.store.room import Room
@@ -20,6 +21,8 @@ from gateway.store.transaction import Transaction
 from gateway.store.writer import Kind, Regroup
 
 BY_KEY = select(*DELIVERY).where(deliveries.c.workspace == bindparam("workspace"), deliveries.c.key == bindparam("key"))
+
+USE = upsert(media_uses).on_conflict_do_nothing()
 
 
 class Adding(NamedTuple):
@@ -33,6 +36,7 @@ class Claiming(NamedTuple):
 
     id: DeliveryId
     account: AccountId
+    order_key: str
     attempts: int
     parts: bytes
     now: int
@@ -40,6 +44,7 @@ class Claiming(NamedTuple):
 
 class Settling(NamedTuple):
     id: DeliveryId
+    order_key: str
     attempts: int
     settlement: Settlement
     receipt: str | None
@@ -56,7 +61,7 @@ class Admission:
         looked = LOOK.fetch(tx, [(new.draft.key, new.order_key) for new in asked])
         self._there = {key: self._by_key(key) for known, key in looked if known}
         self._busy = {order for known, order in looked if not known}
-        self._seq = tx.take("deliveries", len(asked))
+        self._seqs = iter(tx.take("deliveries", len(asked)))
 
     def _by_key(self, key: str) -> Delivery:
         names = {"workspace": self._tx.workspace, "key": key}
@@ -71,7 +76,7 @@ class Admission:
         if state is not State.REFUSED:
             self._busy.add(new.order_key)
         admitted = Delivery(
-            self._seq,
+            next(self._seqs),
             new.id,
             self._tx.workspace,
             new.account,
@@ -84,8 +89,8 @@ class Admission:
             reason=new.reason,
             expires_at=new.expires_at,
         )
-        self._seq += 1
         self._there[new.draft.key] = admitted
+        self._tx.tell(Topic.DELIVERIES, new.account)
         self.rows.append(_row(admitted, draft))
         self.pictures += [_use(admitted, media.sha256) for media in new.draft.document.media]
         return admitted
@@ -93,7 +98,7 @@ class Admission:
     def write(self) -> None:
         INSERT.change(self._tx, self.rows)
         if self.pictures:
-            self._tx.connection.execute(insert(media_uses).prefix_with("OR IGNORE"), self.pictures)
+            self._tx.connection.execute(USE, self.pictures)
 
 
 def _row(new: Delivery, draft: bytes) -> tuple[Any, ...]:
@@ -146,9 +151,10 @@ def add_all(tx: Transaction, requests: Sequence[Adding]) -> list[tuple[Delivery,
 
 
 def _claim_all(tx: Transaction, requests: Sequence[Claiming]) -> list[bool]:
-    claimed = CLAIM.change(tx, requests)
-    if claimed == len(requests):
-        return [True] * claimed
+    lost = tx.lost(request.account for request in requests)
+    mine = [request for request in requests if request.account not in lost] if lost else requests
+    if CLAIM.change(tx, mine) == len(mine):
+        return [request.account not in lost for request in requests]
     if len(requests) > 1:
         raise Regroup
     return [False]
@@ -186,9 +192,18 @@ def _arrived(request: Settling) -> tuple[Any, ...]:
     return request.id, settlement.part_kind, settlement.part_conversation, receipt.ref, receipt.url, at
 
 
-ADD = Kind(add_all)
-CLAIM_THEM = Kind(_claim_all)
-SETTLE_THEM = Kind(_settle_all)
+def entered(_: Transaction, requests: Sequence[Adding]) -> list[str]:
+    """The orders that these enter."""
+    return [each.order_key for request in requests for each in request.new]
+
+
+def _theirs(_: Transaction, requests: Sequence[Claiming] | Sequence[Settling]) -> list[str]:
+    return [request.order_key for request in requests]
+
+
+ADD = Kind(add_all, entered)
+CLAIM_THEM = Kind(_claim_all, _theirs)
+SETTLE_THEM = Kind(_settle_all, _theirs)
 
 
 class Outbox(Room):
@@ -198,12 +213,14 @@ class Outbox(Room):
         return await self._write(ADD, adding(self._workspace, new, now))
 
     async def begin(self, delivery: Delivery, parts: Sequence[Part], now: datetime) -> bool:
-        claiming = Claiming(delivery.id, delivery.account, delivery.attempts, encode(parts), micros(now))
+        at = micros(now)
+        claiming = Claiming(delivery.id, delivery.account, delivery.order_key, delivery.attempts, encode(parts), at)
         return await self._write(CLAIM_THEM, claiming)
 
     async def settle(self, delivery: Delivery, settlement: Settlement, now: datetime) -> Delivery | None:
         if settlement.state not in TRANSITIONS[State.SENDING]:
             raise ValueError(f"no attempt ends {settlement.state}")
         receipt = None if settlement.receipt is None else encode(settlement.receipt).decode()
-        settling = Settling(delivery.id, delivery.attempts, settlement, receipt, micros(now))
+        at = micros(now)
+        settling = Settling(delivery.id, delivery.order_key, delivery.attempts, settlement, receipt, at)
         return await self._write(SETTLE_THEM, settling)

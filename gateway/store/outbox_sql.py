@@ -59,7 +59,7 @@ def _insert(n: int) -> Insert:
 
 
 def _claim(n: int) -> Update:
-    rows = given("id account attempts parts now", n)
+    rows = given("id account order_key attempts parts now", n)
     claimable = "(deliveries.state = 'queued' OR (deliveries.state = 'uncertain' AND deliveries.due_at IS NOT NULL))"
     return (
         update(deliveries)
@@ -67,6 +67,7 @@ def _claim(n: int) -> Update:
             _d.workspace == _workspace,
             _d.id == rows.c.id,
             _d.account == rows.c.account,
+            _d.order_key == rows.c.order_key,
             _d.attempts == rows.c.attempts,
             text(claimable),
         )
@@ -127,7 +128,7 @@ LOOK = Batched(_look)
 """(key, order key) -> (1, key) for each known key and (0, order key) for each order that has somebody to wait for."""
 INSERT = Batched(_insert)
 CLAIM = Batched(_claim)
-"""(id, account, attempts, parts, now): SENDING, with the plan frozen where there was none."""
+"""(id, account, order key, attempts, parts, now): SENDING, with the plan frozen where there was none."""
 SETTLE = Batched(_settle)
 """(id, attempts, state, due_at, now, reason, receipt): the next state where the state table allows it."""
 KEEP = Batched(_keep)

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select, update
 
-from gateway.books import Reach
+from gateway.books import Reach, Topic
 from gateway.model.identity import Identity, Link, Person
 from gateway.model.ids import AccountId, ConversationId, MessageRef, PersonId, WorkspaceId
 from gateway.store.codec import micros, moment, scrub
 from gateway.store.room import Room
 from gateway.store.schema import conversations, identities, links
-from gateway.store.transaction import Transaction
+from gateway.store.transaction import PEOPLE, Transaction
 from gateway.store.writer import single
 
 _i = identities.c
@@ -34,7 +34,7 @@ BY_HANDLE = (
 )
 MEMBERS = select(*FACE).where(_mine, _i.person == bindparam("who")).order_by(_i.seq)
 CHANGE = update(identities).where(_mine, _i.seq == bindparam("number"))
-MAKE = insert(identities)
+MAKE = insert(identities).returning(_i.seq)
 
 _l = links.c
 _ours = _l.workspace == bindparam("of")
@@ -100,6 +100,12 @@ def _folded(handle: str) -> str:
     return scrub(handle).strip().removeprefix("@").casefold()
 
 
+def is_known(tx: Transaction, identity: Identity) -> bool:
+    """Whether :func:`known_person` answers without looking."""
+    known = tx.known(identity.platform, identity.id)
+    return known is not None and known[:2] == (identity.handle, identity.name)
+
+
 def known_person(tx: Transaction, identity: Identity, now: datetime) -> PersonId:
     """The person of an event's author; the identity is made or brought up to date where it isn't known like this."""
     known = tx.known(identity.platform, identity.id)
@@ -111,6 +117,7 @@ def known_person(tx: Transaction, identity: Identity, now: datetime) -> PersonId
 
 
 def _seen(tx: Transaction, identity: Identity, now: datetime) -> PersonId:
+    tx.need([PEOPLE])
     face = _by_id(tx.connection, tx.workspace, identity.platform, scrub(identity.id)) or _awaited(tx, identity)
     if face is None:
         return _make(tx, identity, scrub(identity.id), now).person
@@ -121,6 +128,7 @@ def _seen(tx: Transaction, identity: Identity, now: datetime) -> PersonId:
     if face.id == changes["id"]:
         return face.person
     tx.forget()
+    tx.tell(Topic.PEOPLE, "")
     return _join(tx, _members(tx.connection, tx.workspace, face.person)).id
 
 
@@ -148,7 +156,7 @@ def _make(tx: Transaction, identity: Identity, name: str, now: datetime) -> Face
         "person": person,
         "changed_at": micros(now),
     }
-    seq = tx.connection.execute(MAKE, made).lastrowid
+    seq = tx.connection.execute(MAKE, made).scalar_one()
     return Face(seq, identity.platform, name, handle, shown, person)
 
 
@@ -188,6 +196,7 @@ def _join(tx: Transaction, faces: Iterable[Face]) -> Person:
 
 def _link(tx: Transaction, link: Link) -> Person:
     tx.forget()
+    tx.tell(Topic.PEOPLE, "")
     first, second = (_found_or_made(tx, identity, link.at) for identity in (link.first, link.second))
     if first.seq == second.seq:
         raise ValueError(f"{link.first} and {link.second} are the same identity")
@@ -207,6 +216,7 @@ def _unlink(tx: Transaction, request: tuple[Identity, Identity]) -> bool:
         return False
     members = {face.seq: face for face in _members(tx.connection, tx.workspace, first.person)}
     ties = tx.connection.execute(TIES, {"of": tx.workspace, "seqs": list(members)}).all()
+    tx.tell(Topic.PEOPLE, "")
     for group in _connected(members, [(a, b) for a, b in ties]):
         _join(tx, [members[seq] for seq in group])
     return True
@@ -220,8 +230,8 @@ def _connected(seqs: Iterable[int], ties: Sequence[tuple[int, int]]) -> list[set
     return list({id(group): group for group in groups.values()}.values())
 
 
-LINK = single(_link)
-UNLINK = single(_unlink)
+LINK = single(_link, lambda _tx, _request: [PEOPLE])
+UNLINK = single(_unlink, lambda _tx, _request: [PEOPLE])
 
 
 def _person(connection: Connection, workspace: WorkspaceId, identity: Identity) -> Person | None:

@@ -26,8 +26,8 @@ from gateway.ports import Clock
 from gateway.store.faults import told
 from gateway.store.readers import Readers
 from gateway.store.schema import HEAD, metadata, version
+from gateway.store.sqlite_transaction import SqliteTransaction
 from gateway.store.store import SqlStore
-from gateway.store.transaction import Transaction
 from gateway.store.writer import Writer
 
 MAGIC = b"SQLite format 3\0"
@@ -142,7 +142,7 @@ def _open(path: Path, found: str | None, workspace: WorkspaceId, clock: Clock, l
     connection = _engine(lambda: _connect_writer(path)).connect()
     try:
         _bring_up_to_date(connection, found)
-        transaction = Transaction(workspace, connection)
+        transaction = SqliteTransaction(workspace, connection)
     except BaseException:
         connection.close()
         raise

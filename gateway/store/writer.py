@@ -11,7 +11,8 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from queue import SimpleQueue
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -31,17 +32,31 @@ class Regroup(Exception):  # noqa: N818 - a signal to the writer, not an error
 
 
 class Kind(Generic[P, R]):
-    """A named operation: what it does to a batch of requests within one transaction."""
+    """A named operation: what it does to a batch of requests within one transaction.
 
-    __slots__ = ("run",)
+    ``touches`` names what nobody else may work on meanwhile (see :meth:`Transaction.lock`). All that a transaction
+    needs is locked at its start, in one go and in one order, so that two of them never wait for each other.
+    """
 
-    def __init__(self, run: Callable[[Transaction, Sequence[P]], Sequence[R]]) -> None:
+    __slots__ = ("run", "touches")
+
+    def __init__(
+        self,
+        run: Callable[[Transaction, Sequence[P]], Sequence[R]],
+        touches: Callable[[Transaction, Sequence[P]], Iterable[str]] = lambda _tx, _requests: (),
+    ) -> None:
         self.run = run
+        self.touches = touches
 
 
-def single(one: Callable[[Transaction, P], R]) -> Kind[P, R]:
+def single(
+    one: Callable[[Transaction, P], R], touches: Callable[[Transaction, P], Iterable[str]] = lambda _tx, _request: ()
+) -> Kind[P, R]:
     """An operation that gains nothing from being batched."""
-    return Kind(lambda tx, requests: [one(tx, request) for request in requests])
+    return Kind(
+        lambda tx, requests: [one(tx, request) for request in requests],
+        lambda tx, requests: chain.from_iterable(touches(tx, request) for request in requests),
+    )
 
 
 class Op(NamedTuple):
@@ -122,16 +137,31 @@ class Writer:
             return told(error)
 
     def _commit(self, batch: Sequence[Op], *, grouped: bool = True) -> list[Any]:
+        for tries_left in reversed(range(self._tx.tries)):
+            try:
+                return self._try(batch, grouped)
+            except Exception as error:
+                if not tries_left or not self._tx.may_try_again(error):
+                    raise
+        raise AssertionError("nobody tries less than once")
+
+    def _try(self, batch: Sequence[Op], grouped: bool) -> list[Any]:
+        groups: dict[Kind[Any, Any], list[int]] = {}
+        for at, op in enumerate(batch):
+            groups.setdefault(op.kind, []).append(at)
         with self._tx:
+            if not self._tx.alone:
+                _lock(self._tx, batch, groups)
             if grouped:
-                return _run_grouped(self._tx, batch)
+                return _run_grouped(self._tx, batch, groups)
             return [op.kind.run(self._tx, (op.request,))[0] for op in batch]
 
 
-def _run_grouped(tx: Transaction, batch: Sequence[Op]) -> list[Any]:
-    groups: dict[Kind[Any, Any], list[int]] = {}
-    for at, op in enumerate(batch):
-        groups.setdefault(op.kind, []).append(at)
+def _lock(tx: Transaction, batch: Sequence[Op], groups: dict[Kind[Any, Any], list[int]]) -> None:
+    tx.lock([name for kind, at in groups.items() for name in kind.touches(tx, [batch[n].request for n in at])])
+
+
+def _run_grouped(tx: Transaction, batch: Sequence[Op], groups: dict[Kind[Any, Any], list[int]]) -> list[Any]:
     outcomes: list[Any] = [None] * len(batch)
     for kind, places in groups.items():
         results = kind.run(tx, [batch[at].request for at in places])
