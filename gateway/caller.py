@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gateway.api import ENDPOINT
 
 if TYPE_CHECKING:
-    from gateway.config import Config
+    from gateway.config import Config, Place
 
 TIMEOUT_S = 10.0
 CHECK_TIMEOUT_S = 60.0
@@ -38,13 +38,14 @@ class _Address(NamedTuple):
     pid: int | None
 
 
-def call(database: str, load: Callable[[], Config], operation: str, **arguments: Any) -> tuple[Any, bool]:
+def call(files: str, load: Callable[[], Config], operation: str, **arguments: Any) -> tuple[Any, bool]:
     """The operation's answer, and whether a running gateway gave it. Raises CallError.
 
-    ``load`` gives the configuration when none runs: then the database is opened here, and locked meanwhile.
+    ``files`` is what the names of that gateway's files begin with. ``load`` gives the configuration when none runs:
+    then the database is opened here, and an SQLite one locked meanwhile.
     """
     try:
-        address = _address(Path(database.removeprefix("sqlite:///") + ENDPOINT))
+        address = _address(Path(files + ENDPOINT))
         if address is not None:
             return _over_http(address, operation, arguments), True
         stranger = ""
@@ -56,22 +57,22 @@ def call(database: str, load: Callable[[], Config], operation: str, **arguments:
         raise CallError(f"{error} ({stranger})" if stranger else str(error)) from error
 
 
-def migrate(database: str) -> dict[str, Any]:
+def migrate(place: Place) -> dict[str, Any]:
     """Bring the database up to date, unless a running gateway has. Raises CallError."""
     from gateway.books import StoreError
     from gateway.store.schema import HEAD
     from gateway.store.sqlite import database_path, open_store
 
     try:
-        address = _address(Path(database.removeprefix("sqlite:///") + ENDPOINT))
+        address = _address(Path(place.files + ENDPOINT))
         if address is not None:
             _over_http(address, "links", {})
             return {"running": True, "made": False, "schema": HEAD}
     except _StrangerError:
         pass  # nobody is there: the database's lock has the last word
     try:
-        made = not database_path(database).exists()
-        asyncio.run(open_store(database).aclose())
+        made = not database_path(place.database).exists()
+        asyncio.run(open_store(place.database).aclose())
     except StoreError as error:
         raise CallError(str(error)) from error
     return {"running": False, "made": made, "schema": HEAD}

@@ -257,10 +257,10 @@ def migrate(config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
     """Bring the database to this program's version. The gateway does it at start as well."""
     from gateway.caller import CallError
     from gateway.caller import migrate as bring_up_to_date
-    from gateway.config import ConfigError, database_of
+    from gateway.config import ConfigError, place_of
 
     try:
-        answer = bring_up_to_date(database_of(config))
+        answer = bring_up_to_date(place_of(config))
     except CallError as error:
         fail(str(error))
     except ConfigError as error:
@@ -322,11 +322,11 @@ def _refuse(error: ConfigError) -> NoReturn:
 
 def _call(config: Path, operation: str, **arguments: Any) -> tuple[Any, bool]:
     from gateway.caller import CallError, call
-    from gateway.config import ConfigError, database_of
+    from gateway.config import ConfigError, place_of
 
     environ = os.environ if operation == "check" else None
     try:
-        return call(database_of(config), lambda: _load(config, environ), operation, **arguments)
+        return call(place_of(config).files, lambda: _load(config, environ), operation, **arguments)
     except CallError as error:
         fail(str(error))
     except ConfigError as error:

@@ -14,12 +14,13 @@ from typing import Annotated, Any, Literal, Protocol, TypeVar, get_args
 import msgspec
 from msgspec import Meta, Struct, structs
 
+from gateway import database_url, secret_source
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, WorkspaceId, platform_of
 from gateway.model.route import Route
 from gateway.model.secret import Secret
 from gateway.model.standing import GONE, MEANING, Standing
 
-SECRET_FILE_MAX_BYTES = 64 * 1024
+VAULT_KEY_MIN = 32
 _YEAR_S = 366 * 86400.0
 _ACCOUNT = re.compile(r"[a-z0-9_]+/[a-z0-9_.-]+")
 _HANDLER = re.compile(r"\w+(\.\w+)*:\w+(\.\w+)*")
@@ -63,6 +64,7 @@ class GatewaySection(Struct, frozen=True):
     ramp_s: Annotated[float, Meta(ge=0, le=3600)] = 2.0
     keep_days: Annotated[float, Meta(gt=0, le=36_500)] = 30.0
     api_port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    vault_key: Secret | None = None
 
 
 class AccountConfig(Struct, frozen=True):
@@ -99,6 +101,11 @@ class Config(Struct, frozen=True):
     announce: AnnounceSection
     folder: Path
 
+    @property
+    def files(self) -> str:
+        """What the names of the gateway's own files begin with."""
+        return database_url.files_prefix(self.gateway.database, self.folder)
+
 
 class RouteTable(Struct, frozen=True):
     """``[[routes]]`` as it is written."""
@@ -134,12 +141,19 @@ def load(path: Path, platforms: Mapping[str, Configurable], environ: Mapping[str
     return _Reader(path, platforms, environ).config(_parsed(path))
 
 
-def database_of(path: Path) -> str:
-    """Only the database's address: whoever asks a running gateway needs no secrets. Raises ConfigError."""
-    section = (reader := _Reader(path, {}, {})).gateway(_parsed(path).get("gateway", {}))
+class Place(Struct, frozen=True):
+    """Where a gateway is: its database, and what the names of its own files begin with."""
+
+    database: str
+    files: str
+
+
+def place_of(path: Path) -> Place:
+    """Only where it is: whoever asks a running gateway needs no secrets. Raises ConfigError."""
+    section = (reader := _Reader(path, {}, None)).gateway(_parsed(path).get("gateway", {}))
     if section is None or reader.problems:
         raise ConfigError(reader.problems)
-    return section.database
+    return Place(section.database, database_url.files_prefix(section.database, path.resolve().parent))
 
 
 def _parsed(path: Path) -> dict[str, Any]:
@@ -197,15 +211,20 @@ class _Reader:
             self._problem("[gateway] probe_longest_s", "is shorter than probe_first_s; make it at least as long")
         if not re.fullmatch(r"[\w.-]{1,64}", section.workspace):
             self._problem("[gateway] workspace", "is a name of letters, digits, '_', '.', '-', 64 at most")
-        return structs.replace(section, database=self._database(section.database))
+        self._vault_key(section)
+        try:
+            return structs.replace(section, database=database_url.checked(section.database, self._beside))
+        except ValueError as error:
+            self._problem("[gateway] database", str(error))
+            return None
 
-    def _database(self, url: str) -> str:
-        scheme, _, path = url.partition(":///")
-        if scheme != "sqlite" or path in ("", ":memory:") or "?" in path:
-            # Not echoed: the address of another database may hold a password.
-            self._problem("[gateway] database", 'only an SQLite file works: write "sqlite:///multihome.db"')
-            return url
-        return f"sqlite:///{self._beside(path)}"
+    def _vault_key(self, section: GatewaySection) -> None:
+        where, key = "[gateway] vault_key", section.vault_key
+        if key is None:
+            if database_url.is_shared(section.database):
+                self._problem(where, "is missing: gateways that share a database share sealed tokens; add one")
+        elif self._environ is not None and len(key.reveal()) < VAULT_KEY_MIN:
+            self._problem(where, f"has less than {VAULT_KEY_MIN} characters; make one with `openssl rand -base64 32`")
 
     def _accounts(self, raw: dict[str, Any]) -> tuple[AccountConfig, ...]:
         tables = self._tables(raw, "accounts")
@@ -329,9 +348,9 @@ class _Reader:
             return Secret("")
         match value:
             case {"env": str(name), **rest} if not rest:
-                return _filled((self._environ or {}).get(name), f"environment variable {name}")
+                return secret_source.from_environment(name, self._environ or {})
             case {"file": str(name), **rest} if not rest:
-                return _secret_file(self._beside(name))
+                return secret_source.from_file(self._beside(name))
         written_out = "never stands in this file, which gets copied, shared and committed"
         why = written_out if isinstance(value, str) else "is kept elsewhere"
         raise ValueError(f'a secret {why}; write {{ env = "NAME" }} or {{ file = "path" }}')
@@ -342,31 +361,6 @@ class _Reader:
             return self._folder / Path(name).expanduser()
         except RuntimeError:  # no such user
             return self._folder / name
-
-
-def _secret_file(path: Path) -> Secret:
-    try:
-        with path.open("rb") as file:
-            content = file.read(SECRET_FILE_MAX_BYTES + 1)
-        if len(content) > SECRET_FILE_MAX_BYTES:
-            raise ValueError(f"{path} is larger than {SECRET_FILE_MAX_BYTES} bytes: not a secret; name the right file")
-        return _filled(content.decode().rstrip("\r\n"), str(path))
-    except FileNotFoundError:
-        raise ValueError(f"{path} does not exist; write the secret into it") from None
-    except OSError as error:
-        raise ValueError(f"{path} can't be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8 text; name the right file") from None
-
-
-def _filled(value: str | None, source: str) -> Secret:
-    if value is None:
-        raise ValueError(f"{source} is not set; set it before the gateway starts")
-    if not value.strip():
-        raise ValueError(f"{source} is empty; put the secret there")
-    if not value.isprintable():
-        raise ValueError(f"{source} holds line breaks or control characters; put the secret there alone, on one line")
-    return Secret(value)
 
 
 def _duration(value: object) -> timedelta:

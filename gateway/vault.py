@@ -48,9 +48,7 @@ class FileVault:
                 raise
 
     def _path(self, name: str) -> Path:
-        if not _NAME.fullmatch(name):
-            raise ValueError(f"a secret's name is lower-case letters, digits, '_', '.', '-', not {name!r}")
-        return self._folder / name
+        return self._folder / checked_name(name)
 
     def _read(self, path: Path) -> Secret | None:
         try:
@@ -85,6 +83,13 @@ class FileVault:
                 folder.mkdir(mode=0o700, exist_ok=True)
                 _sync_folder(folder.parent)
         _refuse_shared(self._folder, self._folder.stat(), "700")
+
+
+def checked_name(name: str) -> str:
+    """The name of a secret; ValueError for what is none."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"a secret's name is lower-case letters, digits, '_', '.', '-', not {name!r}")
+    return name
 
 
 def _write_through(path: Path, content: bytes) -> None:

@@ -33,10 +33,11 @@ from gateway.outbox.outbox import Outbox
 from gateway.outbox.roads import Roads
 from gateway.outbox.settle import Rules
 from gateway.pipeline import Limits, Pipeline
-from gateway.ports import Adapter, Clock, Context, Platform, Policies
+from gateway.ports import Adapter, Clock, Context, Platform, Policies, Vault
 from gateway.rerouter import Rerouter
 from gateway.runtime import Runtime
 from gateway.scheduler import Scheduler
+from gateway.sealed_vault import SealedVault
 from gateway.seat import Member, Rooms
 from gateway.services import Services
 from gateway.store.sqlite import open_store
@@ -149,14 +150,9 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
         desk,
         Runtime(members, rooms, leases, rerouter, scheduler),
         scheduler,
-        LocalEndpoint(desk, _beside(config.gateway.database, ENDPOINT)),
+        LocalEndpoint(desk, Path(config.files + ENDPOINT)),
         adapters,
     )
-
-
-def _beside(database: str, suffix: str) -> Path:
-    """A file next to the database."""
-    return Path(database.removeprefix("sqlite:///") + suffix)
 
 
 def _member(
@@ -166,12 +162,20 @@ def _member(
     context = Context(
         account.id,
         services.clock,
-        logs.QuietVault(FileVault(_beside(config.gateway.database, ".vault"), account.id)),
+        logs.QuietVault(_vault(account.id, config, services)),
         services.store.media,
         lambda signal: monitor.observe(account.id, signal),
     )
     profile = at_rate(platform.profile, account.rate_factor)
     return Member(account.id, platform, account.settings, Rules(profile, account.on_uncertain), context)
+
+
+def _vault(account: AccountId, config: Config, services: Services) -> Vault:
+    """Where gateways share the database they share the secrets too, sealed; else they are files."""
+    key = config.gateway.vault_key
+    if services.store.alone or key is None:
+        return FileVault(Path(config.files + ".vault"), account)
+    return SealedVault(services.store, services.clock, services.workspace, account, key)
 
 
 def at_rate(profile: Profile, factor: float) -> Profile:

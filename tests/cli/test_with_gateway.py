@@ -101,7 +101,7 @@ def test_a_gateway_that_hangs_is_told_with_its_process(
     process.popen.send_signal(signal.SIGSTOP)
     try:
         with pytest.raises(caller.CallError, match=rf"process {process.popen.pid}\) didn't answer within .* end it"):
-            caller.call(f"sqlite:///{house.database}", lambda: pytest.fail("it holds the database"), "status")
+            caller.call(str(house.database), lambda: pytest.fail("it holds the database"), "status")
     finally:
         process.popen.send_signal(signal.SIGCONT)
     assert house.ask("status")

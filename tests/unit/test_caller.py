@@ -46,7 +46,7 @@ def answering(folder: Path, answer: bytes, heard: list[bytes] | None = None) -> 
     thread = threading.Thread(target=serve)
     thread.start()
     try:
-        yield f"sqlite:///{folder}/m.db"
+        yield f"{folder}/m.db"
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
@@ -59,8 +59,8 @@ def http(status: str, body: bytes) -> bytes:
 
 def test_an_answer_comes_from_the_running_gateway(tmp_path: Path) -> None:
     heard: list[bytes] = []
-    with answering(tmp_path, http("200 OK", b'{"a": 1}'), heard) as database:
-        assert call(database, load, "status", limit=5) == ({"a": 1}, True)
+    with answering(tmp_path, http("200 OK", b'{"a": 1}'), heard) as files:
+        assert call(files, load, "status", limit=5) == ({"a": 1}, True)
     assert b"POST /local/status HTTP/1.1" in heard[0]
     assert b"Authorization: Bearer t0ken" in heard[0]
     assert heard[0].endswith(b'{"limit": 5}')
@@ -68,10 +68,10 @@ def test_an_answer_comes_from_the_running_gateway(tmp_path: Path) -> None:
 
 def test_its_refusal_is_passed_on(tmp_path: Path) -> None:
     with (
-        answering(tmp_path, http("400 Bad Request", b'{"error": "no such account"}')) as database,
+        answering(tmp_path, http("400 Bad Request", b'{"error": "no such account"}')) as files,
         pytest.raises(CallError, match=r"^no such account$"),
     ):
-        call(database, load, "status")
+        call(files, load, "status")
 
 
 @pytest.mark.parametrize(
@@ -87,15 +87,15 @@ def test_its_refusal_is_passed_on(tmp_path: Path) -> None:
     ],
 )
 def test_a_stranger_at_the_address_is_passed_by(tmp_path: Path, answer: bytes) -> None:
-    with answering(tmp_path, answer) as database, pytest.raises(OpenedError):
-        call(database, load, "status")
+    with answering(tmp_path, answer) as files, pytest.raises(OpenedError):
+        call(files, load, "status")
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"])
 def test_a_gateway_that_dies_over_a_question_is_told(tmp_path: Path, answer: bytes) -> None:
     """It may have done what it was asked: nobody does it again."""
-    with answering(tmp_path, answer) as database, pytest.raises(CallError, match="went away before it answered"):
-        call(database, load, "announce", text="Hello")
+    with answering(tmp_path, answer) as files, pytest.raises(CallError, match="went away before it answered"):
+        call(files, load, "announce", text="Hello")
 
 
 def test_one_that_says_nothing_is_waited_for_so_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_one_that_says_nothing_is_waited_for_so_long(tmp_path: Path, monkeypatch
         address = {"url": f"http://127.0.0.1:{silent.getsockname()[1]}", "token": "t0ken", "pid": 4321}
         (tmp_path / "m.db.endpoint").write_text(json.dumps(address))
         with pytest.raises(CallError, match=r"process 4321\) didn't answer within"):
-            call(f"sqlite:///{tmp_path}/m.db", load, "status")
+            call(f"{tmp_path}/m.db", load, "status")
 
 
 @pytest.mark.parametrize(
@@ -123,12 +123,12 @@ def test_one_that_says_nothing_is_waited_for_so_long(tmp_path: Path, monkeypatch
 def test_a_damaged_file_leads_nowhere(tmp_path: Path, left: str) -> None:
     (tmp_path / "m.db.endpoint").write_text(left)
     with pytest.raises(OpenedError):
-        call(f"sqlite:///{tmp_path}/m.db", load, "status")
+        call(f"{tmp_path}/m.db", load, "status")
 
 
 def test_without_a_file_the_database_is_opened(tmp_path: Path) -> None:
     with pytest.raises(OpenedError):
-        call(f"sqlite:///{tmp_path}/m.db", load, "status")
+        call(f"{tmp_path}/m.db", load, "status")
 
 
 def test_what_the_database_says_comes_with_why_the_gateway_was_passed_by(tmp_path: Path) -> None:
@@ -137,4 +137,4 @@ def test_what_the_database_says_comes_with_why_the_gateway_was_passed_by(tmp_pat
 
     (tmp_path / "m.db.endpoint").write_text("{")
     with pytest.raises(CallError, match=r"^another gateway uses it \(.*m.db.endpoint is damaged.*\)$"):
-        call(f"sqlite:///{tmp_path}/m.db", refuse, "status")
+        call(f"{tmp_path}/m.db", refuse, "status")

@@ -353,17 +353,37 @@ def test_what_is_not_toml_is_one_line(problem, content, said):
 
 
 @pytest.mark.parametrize(
-    "url",
-    [
-        "postgresql://ana:hunter2@db/multihome",
-        "sqlite://",
-        "sqlite:///:memory:",
-        "sqlite:///a.db?mode=ro",
-        "multihome.db",
-    ],
+    "url", ["sqlite://", "sqlite:///:memory:", "sqlite:///a.db?mode=ro", "multihome.db", "mysql://a/b"]
 )
-def test_only_a_sqlite_file_works_and_a_password_in_the_address_is_not_repeated(problem, url):
-    assert "only an SQLite file works" in problem(f"[gateway]\ndatabase = '{url}'\n" + MINIMAL)
+def test_other_databases_are_refused_with_examples(problem, url):
+    told = problem(f"[gateway]\ndatabase = '{url}'\n" + MINIMAL)
+    assert told == (
+        '[gateway] database: write "sqlite:///multihome.db" for a file, '
+        'or "postgresql://user@host/multihome" for several gateways'
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://ana:hunter2@db/multihome", "postgresql://db/m?password=hunter2", "postgresql://ana:hunter2@:x/m"],
+)
+def test_a_password_in_the_address_is_refused_and_not_repeated(problem, tmp_path, url):
+    (tmp_path / "key").write_text("k" * 32)
+    told = problem(f"[gateway]\ndatabase = '{url}'\nvault_key = {{ file = 'key' }}\n" + MINIMAL)
+    assert "PGPASSFILE" in told or "is no address" in told
+    assert "hunter2" not in told
+
+
+def test_a_shared_database_needs_a_key_for_the_secrets_in_it(problem, read, tmp_path):
+    shared = "[gateway]\ndatabase = 'postgresql://ana@db:5433/multihome?sslmode=require'\n"
+    key = "vault_key = { file = 'key' }\n"
+    assert "[gateway] vault_key: is missing" in problem(shared + MINIMAL)
+    (tmp_path / "key").write_text("k" * 31)
+    assert "has less than 32 characters" in problem(shared + key + MINIMAL)
+    (tmp_path / "key").write_text("k" * 32)
+    config = read(shared + key + MINIMAL)
+    assert config.gateway.database == "postgresql://ana@db:5433/multihome?sslmode=require"
+    assert config.files == str(config.folder / "multihome")
 
 
 # The example.
@@ -389,7 +409,7 @@ def test_the_example_loads_as_it_is_and_with_every_commented_key(tmp_path):
             (tmp_path / name).write_text("secret")
         path = tmp_path / "multihome.toml"
         path.write_text(version)
-        config = load(path, platforms, dict.fromkeys(names, "secret"))
+        config = load(path, platforms, dict.fromkeys(names, "a secret of more than 32 characters"))
         assert {account.platform for account in config.accounts} == platforms.keys()
 
 

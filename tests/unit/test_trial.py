@@ -54,7 +54,7 @@ def test_the_next_sandbox_begins_with_an_empty_database(tmp_path: Path) -> None:
     databases = set()
     for _ in range(2):
         trial.write(tmp_path / "trial.toml", NETWORKS)
-        databases.add(config.database_of(tmp_path / "trial.toml"))
+        databases.add(config.place_of(tmp_path / "trial.toml").database)
     assert len(databases) == 2
 
 

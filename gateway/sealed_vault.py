@@ -1,0 +1,87 @@
+"""Secrets that change while the gateways run, kept in the database they share: sealed with a key that isn't in it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from gateway.books import Store, StoreError
+from gateway.model.ids import AccountId, WorkspaceId
+from gateway.model.secret import Secret
+from gateway.ports import Clock
+from gateway.vault import SIZE_MAX_BYTES, VaultError, checked_name
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+NONCE_BYTES = 12
+INSIST_S = 30.0
+"""How long a database that fails is asked again to keep a secret: a rotated token exists nowhere else."""
+PAUSE_S = 1.0
+
+
+class SealedVault:
+    """One account's secrets. Implements :class:`gateway.ports.Vault`; AES-256-GCM under a key made of ``key``."""
+
+    def __init__(self, store: Store, clock: Clock, workspace: WorkspaceId, account: AccountId, key: Secret) -> None:
+        self._store = store
+        self._clock = clock
+        self._workspace = workspace
+        self._account = account
+        self._key = key
+        self._one_at_a_time = asyncio.Lock()
+
+    async def get(self, name: str) -> Secret | None:
+        """The secret, or ``None`` when it was never put. Raises VaultError, StoreError."""
+        sealed = await self._store.sealed(self._account, checked_name(name))
+        return None if sealed is None else Secret(self._opened(name, sealed))
+
+    async def put(self, name: str, secret: Secret) -> None:
+        """Keep a secret. Raises VaultError, StoreError; a cancelled call finishes its write before it gives way."""
+        content = secret.reveal().encode()
+        if len(content) > SIZE_MAX_BYTES:
+            raise VaultError(f"{self._account}: larger than {SIZE_MAX_BYTES} bytes is no secret")
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        sealed = nonce + self._cipher.encrypt(nonce, content, self._label(checked_name(name)))
+        async with self._one_at_a_time:
+            writing = asyncio.create_task(self._insist(name, sealed))
+            try:
+                await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                await asyncio.wait([writing])
+                raise
+
+    async def _insist(self, name: str, sealed: bytes) -> None:
+        until = self._clock.monotonic() + INSIST_S
+        while True:
+            try:
+                return await self._store.seal(self._account, name, sealed)
+            except StoreError:
+                if self._clock.monotonic() >= until:
+                    raise
+                await self._clock.sleep(PAUSE_S)
+
+    def _opened(self, name: str, sealed: bytes) -> str:
+        from cryptography.exceptions import InvalidTag
+
+        try:
+            return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], self._label(name)).decode()
+        except (InvalidTag, ValueError):
+            raise VaultError(
+                f"{self._account}: what the database keeps of it was sealed with another vault_key: use that one"
+            ) from None
+
+    def _label(self, name: str) -> bytes:
+        """Binds a secret to its place: one copied to another account's row doesn't open."""
+        return f"{self._workspace}\0{self._account}\0{name}".encode()
+
+    @cached_property
+    def _cipher(self) -> AESGCM:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+        made = HKDF(SHA256(), 32, salt=None, info=b"multihome vault 1").derive(self._key.reveal().encode())
+        return AESGCM(made)
