@@ -67,18 +67,17 @@ class House:
 
     @staticmethod
     async def open(path: Path, *, start: bool = True) -> House:
-        gateway = await wiring.build(load(path, wiring.platforms(), ENVIRONMENT))
-        house = House(gateway)
-        if start:
-            await gateway.start()
-            await house.until_healthy()
-            gc.freeze()  # as `multihome run` does
-        else:
-            await gateway.monitor.load()
+        house = House(await wiring.build(load(path, wiring.platforms(), ENVIRONMENT)))
+        await (house.begin() if start else house.gateway.monitor.load())
         return house
 
-    async def until_healthy(self) -> None:
-        async with asyncio.timeout(READY_S):
+    async def begin(self, patience_s: float = READY_S) -> None:
+        await self.gateway.start()
+        await self.until_healthy(patience_s)
+        gc.freeze()  # as `multihome run` does
+
+    async def until_healthy(self, patience_s: float = READY_S) -> None:
+        async with asyncio.timeout(patience_s):
             monitor = self.gateway.monitor
             while any(one.standing is not Standing.HEALTHY for one in monitor.records()):  # noqa: ASYNC110  # no event tells
                 await asyncio.sleep(0.005)

@@ -14,6 +14,8 @@ from typing import Any, Self
 from cores import choose, pin
 
 HERE = Path(__file__).parent
+RIVALS = HERE.parent / ".venv-bench" / "bin" / "python"
+"""Where the queues that are measured beside ours are installed."""
 PATIENCE_S = 90.0
 
 
@@ -25,9 +27,9 @@ class Process:
         self._name = name
 
     @staticmethod
-    async def start(script: str, *arguments: str) -> Process:
+    async def start(script: str, *arguments: str, python: str = sys.executable) -> Process:
         pipe = asyncio.subprocess.PIPE
-        command = (sys.executable, str(HERE / script), *arguments)
+        command = (python, str(HERE / script), *arguments)
         child = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=1 << 24)
         return Process(child, " ".join((script, *arguments)))
 
@@ -60,12 +62,12 @@ class Stage:
     """The server, for as long as the measurement lasts."""
 
     def __init__(self) -> None:
-        self.client_cpu, self._server_cpu = choose()
+        self.client_cpu, self.server_cpu = choose()
         self._server: Process | None = None
         self.url = ""
 
     async def __aenter__(self) -> Self:
-        self._server = await Process.start("server.py", *_on(self._server_cpu))
+        self._server = await Process.start("server.py", *_on(self.server_cpu))
         self.url = (await self._server.line())["url"]
         return self
 
@@ -76,7 +78,17 @@ class Stage:
             await self._server.end()
 
     async def worker(self, role: str, platform: str) -> Process:
-        process = await Process.start("worker.py", role, platform, self.url, *_on(self.client_cpu))
+        return await self._ready("worker.py", role, platform, self.url)
+
+    async def load(self, role: str, database: str = "") -> Process:
+        """A process of ``loads.py``."""
+        return await self._ready("worker.py", role, "", database)
+
+    async def rival(self, name: str, database: str) -> Process:
+        return await self._ready("rivals.py", name, database, python=str(RIVALS))
+
+    async def _ready(self, script: str, *arguments: str, python: str = sys.executable) -> Process:
+        process = await Process.start(script, *arguments, *_on(self.client_cpu), python=python)
         await process.line()
         return process
 

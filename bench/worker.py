@@ -2,6 +2,8 @@
 
     python bench/worker.py ROLE PLATFORM URL [--cpu N]
 
+The URL is the server's, or in a role without a network the database's.
+
 It says ``{"ready": true}``, then answers each line ``{"seconds": ...}`` or ``{"count": ...}`` with figures, and ends
 with its standard input.
 """
@@ -11,35 +13,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from cores import pin
-
-CALLERS = 64
-Round = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
-
-
-async def measure(work: Callable[[int], Awaitable[Any]], seconds: float, callers: int = CALLERS) -> dict[str, Any]:
-    """``callers`` that work one after the other for so long; per second, and CPU of the whole process."""
-    end = time.perf_counter() + seconds
-    done = 0
-
-    async def caller(number: int) -> None:
-        nonlocal done
-        while time.perf_counter() < end:
-            await work(number)
-            done += 1
-
-    start, cpu = time.perf_counter(), time.process_time()
-    await asyncio.gather(*(caller(number) for number in range(callers)))
-    took, cpu = time.perf_counter() - start, time.process_time() - cpu
-    return {"per_s": done / took, "cpu_ms": cpu / done * 1e3, "cpu_share": cpu / took}
+from rounds import CALLERS, Round, answer_rounds, measure
 
 
 @asynccontextmanager
@@ -87,20 +69,6 @@ async def agent(platform: str, url: str, folder: Path) -> AsyncIterator[Round]:
 
 
 @asynccontextmanager
-async def intake(platform: str, url: str, folder: Path) -> AsyncIterator[Round]:
-    """A gateway whose account does not send."""
-    from house import House, write_config
-
-    house = await House.open(write_config(folder, url, (platform,)), start=False)
-
-    async def accept(caller: int) -> None:
-        await house.accept(platform, caller)
-
-    yield lambda told: measure(accept, told["seconds"])
-    await house.gateway.stop()
-
-
-@asynccontextmanager
 async def failover(_platform: str, url: str, folder: Path) -> AsyncIterator[Round]:
     """Two accounts and a route; the server suspends the first one in between."""
     from house import House, write_config
@@ -122,21 +90,28 @@ async def _spent(_told: dict[str, Any]) -> dict[str, Any]:
     return {"cpu_ms": time.process_time() * 1e3}
 
 
-ROLES = {role.__name__: role for role in (bare, native, gateway, agent, intake, failover)}
+ROLES = {role.__name__: role for role in (bare, native, gateway, agent, failover)}
+
+
+def _role(name: str) -> Callable[[str, str, Path], AbstractAsyncContextManager[Round]]:
+    """A bare library's process has nothing of ours in it."""
+    if name in ROLES:
+        return ROLES[name]
+    import loads
+
+    return loads.ROLES[name]
 
 
 async def work(role: str, platform: str, url: str) -> None:
-    loop = asyncio.get_running_loop()
     with tempfile.TemporaryDirectory() as folder:
-        async with ROLES[role](platform, url, Path(folder)) as do_round:
+        async with _role(role)(platform, url, Path(folder)) as do_round:
             print(json.dumps({"ready": True}), flush=True)
-            while line := await loop.run_in_executor(None, sys.stdin.readline):
-                print(json.dumps(await do_round(json.loads(line))), flush=True)
+            await answer_rounds(do_round)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("role", choices=ROLES)
+    parser.add_argument("role")
     parser.add_argument("platform")
     parser.add_argument("url")
     parser.add_argument("--cpu", type=int, default=None)
