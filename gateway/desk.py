@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from msgspec import structs
 
 from gateway.announcer import Announcer
+from gateway.books import Topic
 from gateway.directory import Directory, DirectoryError, parse_identity
 from gateway.model.content import Media
 from gateway.model.delivery import Delivery, Draft, Fault, FaultError, FaultKind, State, Timeline
@@ -93,6 +94,7 @@ class Desk:
         """The operator says that an account works again: what it holds goes home."""
         known = self._account(account)
         self._monitor.resume(known)
+        await self._services.store.tell(Topic.RESUME, known)
         record = self._monitor.record(known)
         return {"account": known, "standing": record.standing if record else ""}
 

@@ -17,6 +17,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from msgspec import Struct
 
+from gateway.books import StoreError
 from gateway.desk import Desk, DeskError
 
 log = logging.getLogger("multihome.api")
@@ -102,6 +103,8 @@ class LocalEndpoint:
             return _answer({"error": "the arguments are no JSON object"}, 400)
         except web.HTTPException:
             raise
+        except StoreError as error:
+            return _answer({"error": str(error)}, 503)
         except Exception as error:
             log.exception("the operation %s failed", name)
             return _answer({"error": f"{name} failed with {type(error).__name__}; the log says more"}, 500)

@@ -1,0 +1,47 @@
+"""The local endpoint while the database fails: nothing is accepted, and the caller hears so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+from core_rig import World
+
+from gateway.api.local import LocalEndpoint
+from gateway.books import StoreError
+from gateway.desk import Desk
+from gateway.directory import Directory
+
+
+async def test_a_database_that_is_gone_is_a_clear_503_and_nothing_is_accepted(
+    world: Callable[..., World], tmp_path: Path
+) -> None:
+    w = world()
+    async with w.house() as house:
+        desk = Desk(house.services, house.monitor, house.announcer, Directory(house.services), house.adapters)
+        endpoint = LocalEndpoint(desk, tmp_path / "endpoint")
+        await endpoint.start()
+        told = json.loads((tmp_path / "endpoint").read_text())
+        headers = {"Authorization": f"Bearer {told['token']}"}
+
+        def gone(name: str) -> None:
+            if name in ("add", "counts"):
+                raise StoreError("the database can't be reached: start it, and ask again")
+
+        try:
+            async with aiohttp.ClientSession(told["url"], headers=headers) as session:
+                house.store.before = gone
+                for operation, arguments in (("announce", {"text": "Hello"}), ("status", {})):
+                    async with session.post(f"/local/{operation}", json=arguments) as answer:
+                        assert answer.status == 503
+                        assert (await answer.json())["error"].startswith("the database can't be reached")
+                house.store.before = lambda _: None
+                assert await house.real_store.deliveries() == ()
+                async with session.post("/local/announce", json={"text": "Hello"}) as answer:
+                    assert answer.status == 200
+        finally:
+            await endpoint.stop()
+        await house.quiet()
+    assert w.texts(house.members[0].account) == ["Hello"]
