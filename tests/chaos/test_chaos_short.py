@@ -1,0 +1,71 @@
+"""A short run of the real thing, so that it can't rot; and a Ctrl-C in the middle of one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RUN = Path(__file__).with_name("chaos_run.py")
+TROUBLES = ("kill -9", "disk full", "bad answers", "cut", "suspend")
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="full disks and ends of processes are Linux's own")
+
+
+def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    only = [word for name in TROUBLES for word in ("--only", name)]
+    return subprocess.Popen(
+        [sys.executable, RUN, *only, *arguments],
+        env={**os.environ, "TMPDIR": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def processes(folder: Path) -> list[Path]:
+    """What still runs of a chaos whose files are there: each of its processes has the folder in its environment."""
+    found = []
+    for one in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            environment = one.read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if f"TMPDIR={folder}" in environment:
+            found.append(one)
+    return found
+
+
+@pytest.mark.timeout(180)
+def test_a_few_rounds_do_no_harm(tmp_path: Path) -> None:
+    with begin(tmp_path, "--rounds", "6", "--seed", "4", "--json") as chaos:
+        out, told = chaos.communicate()
+    result = json.loads(out)
+    assert (chaos.returncode, result["wrong"]) == (0, []), told
+    assert result["rounds"] == 6
+    assert result["troubles"].keys() == set(TROUBLES)
+    assert 0 < result["accepted"] <= result["found"]
+    assert max(map(len, told.splitlines())) <= 80
+    assert not list(tmp_path.iterdir())
+    assert not processes(tmp_path)
+
+
+@pytest.mark.timeout(180)
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    with begin(tmp_path, "--rounds", "100") as chaos:
+        assert chaos.stderr is not None
+        while "round 1/100" not in chaos.stderr.readline():
+            assert chaos.poll() is None
+        assert processes(tmp_path)
+        chaos.send_signal(signal.SIGINT)
+        out, told = chaos.communicate()
+    assert (chaos.returncode, out) == (130, "")
+    assert told.splitlines()[-1] == "stopped"
+    assert "Traceback" not in told
+    assert not list(tmp_path.iterdir())
+    assert not processes(tmp_path)
