@@ -232,12 +232,12 @@ def _unwritten(world: World, rows: Sequence[Row], books: Sequence[Entry], resent
     written = {(one.network, name) for one in books for name in _names(one.ref)}
     doubted = {row["id"] for row in rows if row["state"] == "uncertain"}
     homes = {_network(row["home"]) for row in rows if row["state"] == "uncertain"}
-    meant = {one.mark: one for one in world.expected}
+    meant = {(one.mark, one.home if _is_copy(one) else ""): one for one in world.expected}
     wrong = []
     for one in world.found:
-        if (one.network, one.message) in written or one.mark in resent or one.mark not in meant:
+        wanted = meant.get((one.mark, one.network)) or meant.get((one.mark, ""))
+        if (one.network, one.message) in written or one.mark in resent or wanted is None:
             continue
-        wanted = meant[one.mark]
         if not (wanted.delivery in doubted if wanted.delivery else wanted.home in homes):
             wrong.append(f"not in the books: {one.mark} on {one.network} ({one.message})")
     return wrong

@@ -150,6 +150,14 @@ def test_books_that_say_less_than_the_network_holds_are_found() -> None:
     assert not counted(doubted, [row("uncertain", home="telegram")], books=[]).wrong
 
 
+def test_a_copy_that_nobody_can_tell_about_is_looked_up_by_its_own_network() -> None:
+    copies = tuple(Expected("a4", home, "program", delivery=f"d-{home}") for home in ("telegram", "x"))
+    of = world(copies, held("a4@telegram=1", "a4@x=2"))
+    shown = [row("uncertain", delivery="d-telegram", home="telegram")]
+    assert not counted(of, shown, books=[Entry("x", "2", "d-x")]).wrong
+    assert counted(of, shown, books=[Entry("telegram", "1", "d-telegram")]).wrong == ["not in the books: a4 on x (2)"]
+
+
 def test_marks_are_read_in_the_order_of_the_messages() -> None:
     messages = [{"id": "1", "text": "One #p1s0. Two #p1s1."}, {"id": "2", "text": "We go on here."}]
     assert found_in("x", messages) == [Found("p1s0", "x", "1"), Found("p1s1", "x", "1")]
