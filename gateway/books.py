@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
@@ -363,6 +364,12 @@ class Store(Protocol):
 
     async def prune(self, before: datetime, limit: int) -> int:
         """Forget up to ``limit`` final deliveries, handled events and unused media from before; returns how many."""
+        ...
+
+    async def backup(self, target: Path) -> int:
+        """Copy everything, as it is at one moment, to a new file while the gateway goes on; returns its size in bytes.
+        Raises StoreError where the engine has tools of its own for that.
+        """
         ...
 
     async def aclose(self) -> None: ...

@@ -6,6 +6,7 @@ from typing import IO
 
 from gateway.model.ids import WorkspaceId
 from gateway.ports import Clock
+from gateway.store.backups import Backups
 from gateway.store.diversions import Diversions
 from gateway.store.doubts import Doubts
 from gateway.store.fellows import Fellows
@@ -19,7 +20,7 @@ from gateway.store.readers import Readers
 from gateway.store.writer import Writer
 
 
-class SqlStore(Inbox, Outbox, Diversions, Doubts, Ledger, People, History, Housekeeping, Fellows):
+class SqlStore(Inbox, Outbox, Diversions, Doubts, Ledger, People, History, Housekeeping, Backups, Fellows):
     """A :class:`gateway.books.Store`. Bound to the event loop of its first call."""
 
     def __init__(self, workspace: WorkspaceId, writer: Writer, readers: Readers, clock: Clock, lock: IO[str]) -> None:

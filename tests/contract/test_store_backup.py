@@ -1,0 +1,56 @@
+"""A copy of a database in use is a whole database, as it was at one moment."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gateway.books import Store, StoreError
+from gateway.model.delivery import State
+from gateway.store import open_store
+from gateway.testing.store_drafts import HOME, NOW, new
+
+
+async def test_a_copy_made_while_others_write_holds_what_was_acknowledged_before(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'my.db'}")
+    writing = asyncio.create_task(_write(store))
+    try:
+        await store.add([new("before")], NOW)
+        size_bytes = await store.backup(tmp_path / "copy.db")
+    finally:
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        await store.aclose()
+    assert size_bytes == (tmp_path / "copy.db").stat().st_size
+    assert (tmp_path / "copy.db").stat().st_mode & 0o777 == 0o600
+    restored = open_store(f"sqlite:///{tmp_path / 'copy.db'}")
+    try:
+        names = {one.id for one in await restored.deliveries(limit=10_000)}
+        assert "before" in names
+        numbers = sorted(int(name[1:]) for name in names - {"before"})
+        assert numbers == list(range(len(numbers)))  # none is missing in between
+        await restored.add([new("after")], NOW)
+        assert (await restored.counts())[HOME][State.QUEUED] >= 1
+    finally:
+        await restored.aclose()
+
+
+async def _write(store: Store) -> None:
+    for n in range(10_000):
+        await store.add([new(f"n{n}", order=f"o{n}")], NOW)
+
+
+async def test_it_never_writes_over_something(tmp_path: Path) -> None:
+    (tmp_path / "there").write_text("precious")
+    store = open_store(f"sqlite:///{tmp_path / 'my.db'}")
+    try:
+        with pytest.raises(StoreError, match="is there already"):
+            await store.backup(tmp_path / "there")
+        with pytest.raises(StoreError, match="no copy was made"):
+            await store.backup(tmp_path / "nowhere" / "copy.db")
+    finally:
+        await store.aclose()
+    assert (tmp_path / "there").read_text() == "precious"
+    assert not list(tmp_path.glob("*.unfinished"))
