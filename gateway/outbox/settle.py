@@ -85,6 +85,11 @@ def _refused(delivery: Delivery, fault: Fault, now: datetime, *, doubtful: bool)
     return Settlement(State.REFUSED, None, _reason(fault))
 
 
+def moved(delivery: Delivery, fault: Fault, now: datetime) -> Settlement:
+    """The conversation has another id now: what is unsent will go there."""
+    return Settlement(State.QUEUED, now, marked(delivery.reason, _reason(fault)))
+
+
 def after_asking(
     delivery: Delivery, part: Part, answer: Receipt | Unsure, rules: Rules, now: datetime, *, asked: int
 ) -> Settlement:
@@ -96,7 +101,8 @@ def after_asking(
             return Settlement(State.REFUSED, None, delivery.reason)
         return Settlement(State.QUEUED, now, marked(delivery.reason, "asked: it was not sent"))
     if asked >= ASK_TRIES:
-        return Settlement(State.UNCERTAIN, None, f"the platform can't say whether it was sent: {delivery.reason}")
+        why = f"the platform can't say whether it was sent: {_unmarked(delivery.reason)}"
+        return Settlement(State.UNCERTAIN, None, marked(delivery.reason, why))
     rest_s = min(RETRY_LONGEST_S, rules.profile.settle_after_s * 2**asked)
     return Settlement(State.UNCERTAIN, now + timedelta(seconds=rest_s), delivery.reason)
 

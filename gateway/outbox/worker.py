@@ -317,7 +317,7 @@ class Worker:
 
     async def _follow(self, delivery: Delivery, fault: Fault, now: datetime) -> None:
         """The conversation has a new id: what is unsent goes there."""
-        await self._stored(delivery, Settlement(State.QUEUED, now, f"{fault.kind}: {fault.evidence}"))
+        await self._stored(delivery, settle.moved(delivery, fault, now))
         draft = delivery.draft
         there = InConversation(fault.moved_to or ConversationId(""), getattr(draft.target, "private", False))
         new_id = DraftId(self._house.new_id())

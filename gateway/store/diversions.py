@@ -6,10 +6,24 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, Update, bindparam, false, func, literal_column, null, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    case,
+    false,
+    func,
+    literal_column,
+    null,
+    select,
+    text,
+    update,
+)
 
 from gateway.books import Move, Topic
-from gateway.model.delivery import Delivery, InConversation, State
+from gateway.model.delivery import RESENT, Delivery, InConversation, State
 from gateway.model.ids import AccountId
 from gateway.store.codec import encode, micros, micros_or_none, scrub
 from gateway.store.hot import Batched, given, literal
@@ -53,11 +67,20 @@ def _stay(n: int) -> Update:
         .values(
             state=rows.c.state,
             due_at=rows.c.due_at,
-            reason=rows.c.reason,
+            reason=_marked(rows.c.reason),
             changed_at=rows.c.now,
             expires_at=func.coalesce(rows.c.expires_at, _d.expires_at),
         )
     )
+
+
+def _marked(reason: ColumnElement[str]) -> ColumnElement[str]:
+    """:func:`gateway.model.delivery.marked` in SQL: wherever it goes, what may be there twice says so."""
+    start = (literal_column("1"), literal_column(str(len(RESENT))))
+    says_so = func.substr(_d.reason, *start) == literal(RESENT)
+    anew = func.substr(reason, *start) != literal(RESENT)
+    told = literal(RESENT).concat(case((reason == literal(""), literal("")), else_=literal(": ").concat(reason)))
+    return case((and_(says_so, anew), told), else_=reason)
 
 
 def _go(n: int) -> Update:
