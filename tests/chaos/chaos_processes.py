@@ -76,7 +76,7 @@ class Gateway:
     ) -> None:
         self.name = name
         self.config = config
-        self.log = config.with_suffix(".log")
+        self.log = config.with_name("gateway.log")
         self.starts = 0
         self.failures: list[str] = []
         """How it ended when nobody asked it to."""

@@ -31,6 +31,7 @@ class Rounds:
         self._options = options
         self._folder = folder
         self._tell = tell
+        self._where = {"gateways": options.gateways, "database": options.database}
         self._totals: Counter[str] = Counter()
         self._times: Counter[str] = Counter()
         self._failures: list[str] = []
@@ -48,11 +49,14 @@ class Rounds:
         number = self._round // ERA
         folder = self._folder / f"from-round-{self._round}"
         resend = frozenset({"telegram"} if number % 2 else ())
-        async with Town(folder, self._chance("traffic"), self._tell, beat_s=BEAT_S, resend=resend) as town:
+        async with Town(
+            folder, self._chance("traffic"), self._tell, beat_s=BEAT_S, resend=resend, **self._where
+        ) as town:
             await town.open()
-            self._how, self._story, self._counted = town.disk.how, Story(), Count()
+            self._story, self._counted = Story(), Count()
             choice = "sent again" if resend else "held"
-            self._tell(f"a new world; a full disk is {self._how}; what nobody can tell about is {choice}")
+            self._how = town.database.told
+            self._tell(f"a new world on {self._how}; what nobody can tell about is {choice}")
             town.traffic.start()
             troubles = Troubles(town, frozenset(self._options.only))
             try:
@@ -102,7 +106,8 @@ class Rounds:
     def result(self) -> dict[str, Any]:
         return {
             "rounds": self._round,
-            "full_disk": self._how,
+            "gateways": self._options.gateways,
+            "database": self._how,
             **self._totals,
             "troubles": dict(self._times),
             "ended_by_itself": self._failures,

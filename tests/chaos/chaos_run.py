@@ -58,12 +58,19 @@ def _options(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=500, help="how many (500)")
     parser.add_argument("--seed", type=int, default=None, help="who says what, and which trouble comes in which round")
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite", help="(sqlite)")
+    parser.add_argument("--gateways", type=int, default=None, help="on one database (1; on PostgreSQL 3)")
     parser.add_argument("--soak", type=float, metavar="MINUTES", default=None, help="instead of rounds")
     parser.add_argument("--only", action="append", default=[], choices=[one.name for one in KINDS], metavar="TROUBLE",
                         help=f"only this one, may be repeated: {', '.join(one.name for one in KINDS)}")  # fmt: skip
     parser.add_argument("--keep", action="store_true", help="keep the folder with all logs in any case")
     parser.add_argument("--json", action="store_true", help="the result as one line of JSON")
     options = parser.parse_args(arguments)
+    options.gateways = options.gateways or (1 if options.database == "sqlite" else 3)
+    if options.database == "sqlite" and options.gateways > 1:
+        parser.error("an SQLite file belongs to one gateway: several need --database postgresql")
+    if options.soak is not None and options.database != "sqlite":
+        parser.error("a soak looks at one gateway and its file: leave --database out")
     options.seed = random.SystemRandom().randrange(1_000_000) if options.seed is None else options.seed
     return options
 

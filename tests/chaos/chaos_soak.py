@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos_count import Count
+from chaos_database import File
 from chaos_gauge import Sample, Trend, take, trend
 from chaos_story import Story
 from chaos_town import Town
@@ -87,7 +88,8 @@ class Soak:
 
     async def _watch(self, town: Town) -> None:
         began = time.monotonic()
-        files = [town.database.with_name(town.database.name + end) for end in ("", "-wal")]
+        assert isinstance(town.database, File)
+        files = [town.database.path.with_name(town.database.path.name + end) for end in ("", "-wal")]
         while (pid := town.gateways[0].pid) is not None:
             self._samples.append(take(time.monotonic() - began, pid, files))
             await asyncio.sleep(SAMPLE_EVERY_S)

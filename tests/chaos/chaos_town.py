@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
-from chaos_books import read
 from chaos_count import Count, Loss, World, broken, count, is_calm
-from chaos_disk import Disk, open_disk
+from chaos_database import Database, File, Server
 from chaos_ledger import Ledger
 from chaos_processes import ChaosError, Gateway, Sandbox
 from chaos_traffic import KINDS, LINKED, PEOPLE, Traffic, now_unix_s, pairs
 
+from gateway.api import ENDPOINT
+from gateway.config import place_of
 from gateway.trial import toml
 
 CALM_TIMEOUT_S = 120.0
@@ -39,6 +40,8 @@ class Town:
         tell: Callable[[str], None],
         *,
         beat_s: float,
+        gateways: int = 1,
+        database: str = "sqlite",
         resend: frozenset[str] = frozenset(),
         keys: dict[str, Any] | None = None,
     ) -> None:
@@ -55,7 +58,8 @@ class Town:
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
         self.sandbox = Sandbox(folder, self._session)
         self.traffic = Traffic(self.sandbox, self.gateways, chance, beat_s=beat_s)
-        self.disk: Disk = open_disk(folder / "disk", self._pids)
+        self.database: Database = Server() if database == "postgresql" else File(folder, self._pids)
+        self._number = gateways
         self._ledger = Ledger(())
 
     async def __aenter__(self) -> Self:
@@ -63,17 +67,18 @@ class Town:
 
     async def __aexit__(self, *_: object) -> None:
         await self.traffic.stop()
-        self.disk.free()
         await asyncio.gather(*(gateway.close() for gateway in self.gateways), return_exceptions=True)
         await self.sandbox.stop()
         await self._session.close()
-        self.disk.close(self.folder / "database")
+        await self.database.close(self.folder / "database")
 
     async def open(self) -> None:
         """Start everything, and let everybody meet: who was never heard of can't be found again after a crash."""
         await self.sandbox.start()
+        await self.database.open()
         self._ledger = Ledger(self.sandbox.networks)
-        self._add_gateway("gateway", self.database, self.database.with_name(self.database.name + ".endpoint"))
+        for number in range(self._number):
+            self._add_gateway(f"gateway-{number}")
         for gateway in self.gateways:
             gateway.on_start = self._started
             gateway.open()
@@ -85,10 +90,6 @@ class Town:
         await self._until_calm()
         for first, second in pairs(self.traffic.identities, LINKED):
             await self.gateways[0].ask("link", first=first, second=second)
-
-    @property
-    def database(self) -> Path:
-        return self.disk.folder / "multihome.db"
 
     def shake(self) -> None:
         """From now on a gateway may have forgotten what it knew a moment ago."""
@@ -112,7 +113,7 @@ class Town:
         await self._until_well()
         await self._until_calm()
         world = await self._world()
-        self._ledger.wrote(await asyncio.to_thread(read, f"sqlite:///file:{self.database}?mode=ro&uri=true"))
+        self._ledger.wrote(await self.database.books())
         return count(world, await self._rows() or [], self._ledger.books, self._ledger.held)
 
     async def forget(self, older_than_s: float) -> None:
@@ -135,12 +136,14 @@ class Town:
 
     # How it is built.
 
-    def _add_gateway(self, name: str, database: Path, endpoint: Path) -> None:
-        config = self.folder / f"{name}.toml"
+    def _add_gateway(self, name: str) -> None:
+        """Each in a folder of its own, as on a machine of its own."""
+        (self.folder / name).mkdir()
+        config = self.folder / name / "multihome.toml"
         names = [f"{network}/main" for network in self.sandbox.networks]
         route = {"when": ["suspended", "locked", "signed_out"], "conversations": "person", "announce": True}
         tables: list[tuple[str, dict[str, Any]]] = [
-            ("[gateway]", {"database": f"sqlite:///{database}", **PAUSES, **self._keys}),
+            ("[gateway]", {**self.database.keys, **PAUSES, **self._keys}),
             *(("[[accounts]]", self._account(network, one)) for network, one in self.sandbox.networks.items()),
             *(
                 ("[[routes]]", {"from": one, "divert_to": [other for other in names if other != one], **route})
@@ -149,7 +152,9 @@ class Town:
             ("[agent]", {"handler": "gateway.demo.hello:reply"}),
         ]
         config.write_text(toml(tables))
-        self.gateways.append(Gateway(name, config, endpoint, self.sandbox.environment, self._session))
+        endpoint = Path(place_of(config).files + ENDPOINT)
+        environment = {**self.sandbox.environment, **self.database.environment}
+        self.gateways.append(Gateway(name, config, endpoint, environment, self._session))
 
     def _account(self, network: str, one: dict[str, Any]) -> dict[str, Any]:
         choice = {"on_uncertain": "resend"} if network in self._resend else {}
@@ -160,8 +165,8 @@ class Town:
 
     def _started(self, gateway: Gateway) -> None:
         self.shake()
-        if gateway.pid is not None:
-            self.disk.started(gateway.pid)
+        if gateway.pid is not None and self.database.disk is not None:
+            self.database.disk.started(gateway.pid)
 
     # Waiting.
 

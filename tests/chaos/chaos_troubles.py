@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from chaos_count import Loss
+from chaos_database import Server
 from chaos_processes import ChaosError
 from chaos_town import Town
 from chaos_traffic import now_unix_s
@@ -68,12 +70,26 @@ async def _freeze(town: Town, target: str, chance: random.Random) -> None:
 
 
 async def _full(town: Town, _: str, chance: random.Random) -> None:
+    disk = town.database.disk
+    assert disk is not None
     town.shake()
-    town.disk.fill(chance.choice((0, 4, 16, 64, 256)))
+    disk.fill(chance.choice((0, 4, 16, 64, 256)))
     try:
         await asyncio.sleep(chance.uniform(0.5, 3.0))
     finally:
-        town.disk.free()
+        disk.free()
+        town.shake()
+
+
+async def _gone(town: Town, _: str, chance: random.Random) -> None:
+    """As in a restart, or as in a crash; it is back at once, soon, or too late for the leases."""
+    assert isinstance(town.database, Server)
+    town.shake()
+    await town.database.stop(chance.choice((signal.SIGINT, signal.SIGQUIT)))
+    try:
+        await asyncio.sleep(chance.choice((0.0, 1.0, 3.0, LEASE_S + 2.0)))
+    finally:
+        await town.database.start()
         town.shake()
 
 
@@ -146,7 +162,8 @@ KINDS = (
     Kind("kill -9", 6, _gateways, _kill, rough=True),
     Kind("restart", 2, _gateways, _restart, rough=True),
     Kind("freeze", 2, _gateways, _freeze, rough=True),
-    Kind("disk full", 4, lambda _: ["disk"], _full, rough=True),
+    Kind("disk full", 4, lambda town: ["disk"] if town.database.disk is not None else [], _full, rough=True),
+    Kind("database gone", 3, lambda town: ["server"] if isinstance(town.database, Server) else [], _gone, rough=True),
     Kind("down", 3, _networks("house"), _down),
     Kind("cut", 2, _networks("streams"), _cut),
     Kind("bad answers", 6, _networks("answers"), _answers),
@@ -164,7 +181,7 @@ class Troubles:
 
     def __init__(self, town: Town, only: frozenset[str] = frozenset()) -> None:
         self._town = town
-        self._kinds = [kind for kind in KINDS if not only or kind.name in only]
+        self._kinds = [kind for kind in KINDS if (not only or kind.name in only) and kind.targets(town)]
         self._busy: dict[str, asyncio.Task[None]] = {}
         self.times: dict[str, int] = {}
 
