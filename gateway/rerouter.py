@@ -58,6 +58,7 @@ class Rerouter:
         self._lost_since: dict[AccountId, datetime] = {}
         self._back_at: dict[AccountId, datetime] = {}
         self._wake = asyncio.Event()
+        self._somebody_is_back = False
         services.bus.listen(self._heard)
 
     def look_at(self, account: AccountId, *, held: bool = False) -> None:
@@ -74,6 +75,9 @@ class Rerouter:
             await self._wake.wait()
             self._wake.clear()
             while self._todo:
+                if self._somebody_is_back:
+                    self._somebody_is_back = False
+                    self._look_at_lost(held=True)
                 todo, self._todo = self._todo, {}
                 await self._attend(todo)
                 await self._announce_losses()
@@ -95,7 +99,7 @@ class Rerouter:
             return
         if record.can_send:
             self._back_at.setdefault(event.account, event.at)
-            self._look_at_lost(held=True)
+            self._somebody_is_back = True  # many may come back at once: the lost are looked at once for all of them
         if record.standing in GONE:
             back_at = self._back_at.pop(event.account, None)
             if back_at is not None and event.at - back_at > RELAPSE:

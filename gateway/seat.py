@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import sys
 from contextlib import aclosing
 from typing import Any
 
@@ -98,7 +99,7 @@ class Seat:
         """Only open the account; else why that can't be done, which the monitor is told as well."""
         try:
             async with self._importing:
-                factory = await asyncio.to_thread(_factory, self._member.platform.factory)
+                factory = await _factory(self._member.platform.factory)
             async with asyncio.timeout(OPEN_TIMEOUT_S):
                 adapter = await factory(self._member.settings, self._member.context)
         except FaultError as error:
@@ -218,8 +219,9 @@ async def _close(account: AccountId, adapter: Adapter) -> None:
         log.exception("%s: closing failed", account)
 
 
-def _factory(spelled: str) -> Factory:
-    """Import an adapter by name. In a thread: the client libraries take their time."""
+async def _factory(spelled: str) -> Factory:
+    """An adapter's factory by name. Imported in a thread: the client libraries take their time."""
     module, _, name = spelled.partition(":")
-    factory: Factory = getattr(importlib.import_module(module), name)
+    loaded = sys.modules.get(module) or await asyncio.to_thread(importlib.import_module, module)
+    factory: Factory = getattr(loaded, name)
     return factory
