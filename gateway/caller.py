@@ -60,8 +60,10 @@ def call(files: str, load: Callable[[], Config], operation: str, **arguments: An
 def migrate(place: Place) -> dict[str, Any]:
     """Bring the database up to date, unless a running gateway has. Raises CallError."""
     from gateway.books import StoreError
+    from gateway.database_url import is_shared
+    from gateway.store import open_store
     from gateway.store.schema import HEAD
-    from gateway.store.sqlite import database_path, open_store
+    from gateway.store.sqlite import database_path
 
     try:
         address = _address(Path(place.files + ENDPOINT))
@@ -71,7 +73,7 @@ def migrate(place: Place) -> dict[str, Any]:
     except _StrangerError:
         pass  # nobody is there: the database's lock has the last word
     try:
-        made = not database_path(place.database).exists()
+        made = not is_shared(place.database) and not database_path(place.database).exists()
         asyncio.run(open_store(place.database).aclose())
     except StoreError as error:
         raise CallError(str(error)) from error

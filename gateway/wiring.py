@@ -40,7 +40,7 @@ from gateway.scheduler import Scheduler
 from gateway.sealed_vault import SealedVault
 from gateway.seat import Member, Rooms
 from gateway.services import Services
-from gateway.store.sqlite import open_store
+from gateway.store import open_store
 from gateway.vault import FileVault
 
 

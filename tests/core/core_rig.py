@@ -46,7 +46,7 @@ from gateway.runtime import Runtime
 from gateway.scheduler import Scheduler
 from gateway.seat import Member, Rooms
 from gateway.services import Services
-from gateway.store.sqlite import open_store
+from gateway.store import open_store
 from gateway.testing.kit import ManualClock, MemoryVault
 from gateway.testing.scripted import ScriptedAdapter, ScriptedAgent, ScriptedPlatform, scripted_profile
 from gateway.text.plain import from_text
@@ -160,6 +160,7 @@ class House:
         limits: Limits | None = None,
         pauses: Pauses | None = None,
         kind: type[ScriptedAdapter] = ScriptedAdapter,
+        name: str = "me",
     ) -> None:
         self.world = world
         self.clock = world.clock
@@ -194,7 +195,7 @@ class House:
         )
         self.members = [self._member(account, adapter, on_uncertain) for account, adapter in self.scripted.items()]
         rooms = Rooms(services, self.monitor, self.outbox, self.pipeline, self.adapters, asyncio.Lock())
-        self.leases = Leases(self.store, self.clock, "me", [*world.platforms, HOUSE])
+        self.leases = Leases(self.store, self.clock, name, [*world.platforms, HOUSE])
         self.scheduler = Scheduler(services, timedelta(days=30), self.outbox.wake_all)
         self.runtime = Runtime(self.members, rooms, self.leases, self.rerouter, ByHand())
 
