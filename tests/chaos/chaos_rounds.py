@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from chaos_count import Count
+from chaos_database import Server
 from chaos_story import Story
+from chaos_succession import succeed
 from chaos_town import Town
 from chaos_troubles import Troubles
 
@@ -37,6 +39,7 @@ class Rounds:
         self._failures: list[str] = []
         self._round = 0
         self._how = ""
+        self._slowest_s = 0.0
         self._counted = Count()
         self._story = Story()
         self.wrong: list[str] = []
@@ -77,7 +80,15 @@ class Rounds:
             f"{self._counted.elsewhere} by another road, {self._counted.uncertain} uncertain, "
             f"{self._counted.doubled} twice by choice, {len(self._counted.wrong)} wrong"
         )
+        if isinstance(town.database, Server) and not self.wrong:
+            await self._succession(town)
         town.traffic.go_on()
+
+    async def _succession(self, town: Town) -> None:
+        took_s, wrong = await succeed(town, self._chance("succession"))
+        self._slowest_s = max(self._slowest_s, round(took_s, 1))
+        self.wrong += self._story.blame(wrong, town.traffic.expected)
+        self._tell(f"a gateway died for good: {took_s:.1f} s until the others had answered everybody")
 
     async def _one(self, town: Town, troubles: Troubles) -> None:
         chance = self._chance("troubles")
@@ -108,6 +119,7 @@ class Rounds:
             "rounds": self._round,
             "gateways": self._options.gateways,
             "database": self._how,
+            "slowest_succession_s": self._slowest_s,
             **self._totals,
             "troubles": dict(self._times),
             "ended_by_itself": self._failures,

@@ -66,7 +66,7 @@ class Traffic:
             if task.done():
                 task.result()
 
-    async def _again_and_again(self, scene: Callable[[], Awaitable[None]], beat_s: float) -> None:
+    async def _again_and_again(self, scene: Callable[[], Awaitable[object]], beat_s: float) -> None:
         while True:
             await self._flowing.wait()
             self._busy += 1
@@ -81,14 +81,15 @@ class Traffic:
 
     # Scenes.
 
-    async def ask(self, name: str = "", person: str = "", kind: str = "") -> None:
-        """Somebody speaks to the agent, in one of the ways the network has."""
+    async def ask(self, name: str = "", person: str = "", kind: str = "") -> str:
+        """Somebody speaks to the agent, in one of the ways the network has. Returns the mark of the answer."""
         name = name or self._chance.choice(list(self._sandbox.networks))
         person, kind = person or self._chance.choice(PEOPLE), kind or self._chance.choice(KINDS)
         number = next(self._numbers)
         message = await self._sandbox.ask("POST", f"{name}/say", person=person, kind=kind, text=f"hello #q{number}")
         self.identities[(name, person)] = f"{name}:id={message['author']}"
         self.expected.append(Expected(f"r{number}", name, "agent", message["conversation"]))
+        return f"r{number}"
 
     async def _publish(self) -> None:
         """Announcements, posts for one network, and long texts of both kinds."""
