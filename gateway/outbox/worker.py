@@ -48,13 +48,13 @@ class Worker:
         self._store = house.store
         self._clock = house.clock
         self._lineup = Lineup()
-        self._claims = Claims(account, house.store)
         self._failed_in_a_row: dict[DeliveryId, tuple[FaultKind, int]] = {}
         self._asked: dict[DeliveryId, int] = {}
         self._more_at: datetime | None = None
         self._reading = False
         self._stopping = False
         self._active: set[asyncio.Task[None]] = set()
+        self._claims = Claims(account, house.store, self._active)
         self._given_up: set[asyncio.Task[None]] = set()
         self._timer: asyncio.Task[None] | None = None
         self._timer_at: datetime | None = None
