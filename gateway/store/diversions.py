@@ -76,7 +76,7 @@ def _stay(n: int) -> Update:
 
 def _marked(reason: ColumnElement[str]) -> ColumnElement[str]:
     """:func:`gateway.model.delivery.marked` in SQL: wherever it goes, what may be there twice says so."""
-    start = (literal_column("1"), literal_column(str(len(RESENT))))
+    start: Sequence[ColumnElement[int]] = (literal_column("1"), literal_column(str(len(RESENT))))
     says_so = func.substr(_d.reason, *start) == literal(RESENT)
     anew = func.substr(reason, *start) != literal(RESENT)
     told = literal(RESENT).concat(case((reason == literal(""), literal("")), else_=literal(": ").concat(reason)))

@@ -1,4 +1,4 @@
-"""What SQLite says when it can't, in one line with the cure."""
+"""What the database says when it can't, in one line with the cure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sqlite3
 from sqlalchemy.exc import DBAPIError
 
 from gateway.books import StoreError
+from gateway.store import sqlstates
 
 CURES = {
     sqlite3.SQLITE_FULL: "the disk is full: nothing of this was written; free some space and it goes on",
@@ -22,22 +23,35 @@ PRIMARY = 0xFF
 """SQLite's extended codes carry the plain one in their low byte."""
 
 
+def cause(error: BaseException) -> BaseException:
+    """The driver's own error."""
+    return error.orig if isinstance(error, DBAPIError) and error.orig else error
+
+
 def _code(error: BaseException) -> int | None:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(cause, "sqlite_errorcode", None)
+    code = getattr(cause(error), "sqlite_errorcode", None)
     return None if code is None else code & PRIMARY
+
+
+def _cure(error: BaseException) -> str | None:
+    own = cause(error)
+    return sqlstates.cure(own) if sqlstates.is_postgres(own) else CURES.get(_code(error) or 0)
 
 
 def concerns_all(error: BaseException) -> bool:
     """Whether trying the neighbours one by one would only wait for the same answer again and again."""
+    if isinstance(error, StoreError):
+        return True
+    if sqlstates.is_postgres(cause(error)):
+        return _cure(error) is not None
     return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def told(error: Exception) -> Exception:
     """The error as callers see it: trouble of the whole database as a StoreError, an operation's own as it is."""
-    code = _code(error)
-    if code not in CURES:
+    cure = _cure(error)
+    if cure is None:
         return error
-    clear = StoreError(f"{CURES[code]} ({error.orig if isinstance(error, DBAPIError) else error})")
+    clear = StoreError(f"{cure} ({' '.join(str(cause(error)).split())})")
     clear.__cause__ = error
     return clear

@@ -26,7 +26,7 @@ SAVE = _saved.on_conflict_do_update(
     index_elements=["workspace", "account"],
     set_={"standing": _saved.excluded.standing, "record": _saved.excluded.record},
 )
-ONCE = upsert(onces).on_conflict_do_nothing()
+ONCE = upsert(onces).on_conflict_do_nothing().returning(onces.c.key)
 _put = upsert(media)
 PUT = _put.on_conflict_do_update(index_elements=["workspace", "sha256"], set_={"put_at": _put.excluded.put_at})
 MEDIA = select(media.c.data).where(media.c.workspace == bindparam("of"), media.c.sha256 == bindparam("sha256"))
@@ -84,7 +84,7 @@ def _save(tx: Transaction, record: Record) -> None:
 
 def _once(tx: Transaction, request: tuple[str, datetime]) -> bool:
     key, now = request
-    return tx.connection.execute(ONCE, {"workspace": tx.workspace, "key": key, "at": micros(now)}).rowcount == 1
+    return tx.connection.execute(ONCE, {"workspace": tx.workspace, "key": key, "at": micros(now)}).first() is not None
 
 
 def _put_media(tx: Transaction, row: dict[str, Any]) -> None:

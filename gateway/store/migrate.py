@@ -18,12 +18,17 @@ def config(connection: Connection | None = None) -> Config:
     return made
 
 
+def run(connection: Connection) -> None:
+    """To the newest schema, within the transaction that is open."""
+    command.upgrade(config(connection), "head")
+
+
 def upgrade(connection: Connection) -> None:
-    """To the newest schema, or not at all. Foreign keys rest meanwhile: a rebuilt table is dropped in between."""
+    """As :func:`run`, on SQLite. Foreign keys rest meanwhile: a rebuilt table is dropped in between."""
     connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     try:
-        command.upgrade(config(connection), "head")
+        run(connection)
         connection.exec_driver_sql("COMMIT")
     except BaseException:
         connection.exec_driver_sql("ROLLBACK")

@@ -10,6 +10,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from gateway.books import StoreError
 from gateway.store.faults import told
@@ -61,11 +62,24 @@ class Readers:
         read, args, future = job
         outcome: Any
         try:
-            outcome = read(connection, *args)
+            outcome = _read(connection, read, args)
         except Exception as error:  # noqa: BLE001 - it goes to the caller
             outcome = told(error)
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             future.get_loop().call_soon_threadsafe(_settle, future, outcome)
+
+
+def _read(connection: Connection, read: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """Once more where the connection turns out to be broken: then there is another one."""
+    for last in (False, True):
+        if connection.invalidated:
+            connection.rollback()
+        try:
+            return read(connection, *args)
+        except DBAPIError as error:
+            if last or not error.connection_invalidated:
+                raise
+    raise AssertionError("the last try returns or raises")
 
 
 def _settle(future: asyncio.Future[Any], outcome: Any) -> None:

@@ -64,7 +64,7 @@ def database_path(url: str) -> Path:
     except ArgumentError:
         raise StoreError(f"database = {url!r} is not a database URL: write sqlite:///multihome.db") from None
     if parsed.get_backend_name() != "sqlite":
-        raise StoreError(f"a {parsed.get_backend_name()} database can't be used yet: write sqlite:///multihome.db")
+        raise StoreError(f"a {parsed.get_backend_name()} database can't be used: write sqlite:/// or postgresql://")
     if not parsed.database or parsed.database == ":memory:":
         raise StoreError("the database needs a file, or a restart forgets everything: write sqlite:///multihome.db")
     return Path(parsed.database).absolute()

@@ -23,7 +23,9 @@ from gateway.store.writer import Writer
 class SqlStore(Inbox, Outbox, Diversions, Doubts, Ledger, People, History, Housekeeping, Backups, Fellows):
     """A :class:`gateway.books.Store`. Bound to the event loop of its first call."""
 
-    def __init__(self, workspace: WorkspaceId, writer: Writer, readers: Readers, clock: Clock, lock: IO[str]) -> None:
+    def __init__(
+        self, workspace: WorkspaceId, writer: Writer, readers: Readers, clock: Clock, lock: IO[str] | None = None
+    ) -> None:
         super().__init__(workspace, writer, readers, clock)
         self._writer = writer
         self._readers = readers
@@ -37,4 +39,5 @@ class SqlStore(Inbox, Outbox, Diversions, Doubts, Ledger, People, History, House
         """Write what is queued, then let go of the database. Safe to call twice."""
         await self._readers.aclose()
         await self._writer.aclose()
-        self._lock.close()
+        if self._lock:
+            self._lock.close()

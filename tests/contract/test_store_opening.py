@@ -138,7 +138,7 @@ async def test_a_file_that_cant_be_written(tmp_path: Path) -> None:
         ("multihome.db", "is not a database URL: write sqlite:///multihome.db"),
         ("sqlite://", "a restart forgets everything"),
         ("sqlite:///:memory:", "a restart forgets everything"),
-        ("postgresql://localhost/multihome", "a postgresql database can't be used yet"),
+        ("mysql://localhost/multihome", "a mysql database can't be used: write sqlite:/// or postgresql://"),
     ],
 )
 def test_other_urls(database: str, line: str) -> None:
