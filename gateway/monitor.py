@@ -245,15 +245,19 @@ class Monitor:
             self._saving = asyncio.create_task(self._save_all())
 
     async def _save_all(self) -> None:
+        """All that wait at once: at a start, that is every account."""
         while self._unsaved:
-            account, record = next(iter(self._unsaved.items()))
-            try:
-                await self._store.save_record(record)
-            except Exception as error:
+            records = [*self._unsaved.values()]
+            outcomes = await asyncio.gather(*map(self._store.save_record, records), return_exceptions=True)
+            failed = []
+            for record, error in zip(records, outcomes, strict=True):
+                if error is not None:
+                    failed.append((record.account, error))
+                elif self._unsaved.get(record.account) is record:
+                    del self._unsaved[record.account]
+            if failed:
+                account, error = failed[0]
                 unknown = None if isinstance(error, StoreError) else error
                 told = "%s: storing its standing failed, trying again: %s"
-                log.error(told, account, error, exc_info=unknown)  # noqa: TRY400 - a traceback only for surprises
+                log.error(told, account, error, exc_info=unknown)
                 await self._clock.sleep(STORE_PAUSE_S)
-                continue
-            if self._unsaved.get(account) is record:
-                del self._unsaved[account]

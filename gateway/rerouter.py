@@ -109,9 +109,7 @@ class Rerouter:
 
     async def _attend(self, todo: dict[AccountId, bool]) -> None:
         try:
-            for account in todo:
-                if self._is_back(account):
-                    await self._bring_home(account)
+            await asyncio.gather(*(self._bring_home(account) for account in todo if self._is_back(account)))
             lost = {account: todo.get(account, False) for account in self._lost(todo)}
             if lost.keys() & todo.keys():
                 await self._sweep(lost)
