@@ -1,0 +1,336 @@
+"""What must hold, whatever happens: each invariant is one function that returns nothing, or raises what broke.
+
+The promises are those of the README ("What is guaranteed") and of docs/failover.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sim_books import Change, Row
+from sim_network import Post
+
+from gateway.model.delivery import RESENT, TRANSITIONS, FaultKind, State
+from gateway.model.standing import EXPLICIT, SUSPICIOUS, WEATHER, Standing
+from gateway.store.codec import micros, moment
+
+if TYPE_CHECKING:
+    from sim_world import World
+
+STARVES_S = 3 * 3600.0
+"""Longer than any rate window, any pause a network asks for, and a backlog of a whole story on the slowest lane."""
+COMES_HOME_S = 60.0
+"""How long what is held may stay so once its account can send and the database can be written."""
+KEYS_MARGIN_S = 50.0
+"""A clock set back by more makes a key look younger than it is: the networks keep theirs a minute longer."""
+
+
+class Broken(Exception):  # noqa: N818 - what happened
+    """An invariant doesn't hold."""
+
+    def __init__(self, invariant: str, what: str) -> None:
+        super().__init__(f"{invariant}: {what}")
+        self.invariant = invariant
+
+
+# After every commit.
+
+
+def nothing_accepted_is_lost(world: World, changes: Sequence[Change]) -> None:
+    """Every draft is delivered, on its way, held, expired by rule, or refused with a reason: never just gone."""
+    name = "nothing accepted is lost"
+    for before, after in changes:
+        if after is None:
+            if before is None or not before.ended or world.clock.now() < moment(before.changed_at) + world.keeps:
+                raise Broken(name, f"{before} was forgotten")
+            continue
+        if after.state in (State.REFUSED, State.EXPIRED, State.HELD) and not after.reason:
+            raise Broken(name, f"{after} has no reason")
+        if before is None or before.state is after.state:
+            continue
+        if before.ended:
+            raise Broken(name, f"{before} had ended, and is {after} now")
+        if after.state is State.EXPIRED:
+            _expires_by_rule(world, before, after)
+
+
+def _expires_by_rule(world: World, before: Row, after: Row) -> None:
+    if before.state not in (State.WAITING, State.QUEUED, State.HELD):
+        raise Broken("nothing accepted is lost", f"{before} expired, which may have been sent")
+    if after.expires_at is None or after.expires_at > micros(world.clock.now()):
+        raise Broken("nothing accepted is lost", f"{after} expired before its time")
+
+
+def states_follow_the_table(world: World, changes: Sequence[Change]) -> None:
+    """A delivery goes from state to state as the table says; several of its steps may share a commit."""
+    for before, after in changes:
+        if before is None or after is None or before.state is after.state:
+            continue
+        one = TRANSITIONS[before.state]
+        if after.state not in one | {end for step in one for end in TRANSITIONS[step]}:
+            raise Broken("states follow the table", f"{before} became {after}")
+
+
+def a_plan_is_frozen(world: World, changes: Sequence[Change]) -> None:
+    """Once planned, a delivery keeps its parts and their keys for as long as it stays on its road."""
+    for before, after in changes:
+        if before is None or after is None or before.raw_parts in (None, after.raw_parts):
+            continue
+        if before.draft.id == after.draft.id and before.account == after.account:
+            raise Broken("the books agree with the networks", f"{after} was planned twice on one road")
+
+
+def what_arrived_is_stored(world: World) -> None:
+    """A place to go on from is never stored without everything that came before it."""
+    for account, cursor in world.books.cursors.items():
+        there = world.networks.accounts[account]
+        first = world.checked_until.get(account, there.expected_from)
+        if first is None:
+            continue
+        for event in there.log[first:cursor]:
+            if (account, event.id) not in world.books.events:
+                raise Broken("nothing accepted is lost", f"{account} has read until {cursor}, but not stored {event}")
+        world.checked_until[account] = max(cursor, first)
+
+
+def nothing_is_answered_twice(world: World, changes: Sequence[Change]) -> None:
+    """One message, one answer, however often it was told of."""
+    for before, after in changes:
+        if before is not None or after is None or after.draft.in_reply_to is None:
+            continue
+        asked = (after.home, after.draft.in_reply_to)
+        known = world.answers.setdefault(asked, after.key)
+        if known != after.key:
+            raise Broken("nothing has two effects", f"{asked[1]} of {after.home} is answered by {known} and {after.key}")
+
+
+def one_at_a_time(world: World, changes: Sequence[Change]) -> None:
+    """Of each order at most one is on its way; who waits has somebody to wait for."""
+    for order in {row.order_key: None for change in changes for row in change if row is not None}:
+        rows = list(world.books.in_order(order))
+        going = [row for row in rows if row.on_its_way]
+        if len(going) > 1:
+            raise Broken("order is kept", f"{going[0]} and {going[1]} are on their way at once")
+        waiting = [row for row in rows if row.state is State.WAITING]
+        held = [row for row in rows if row.state is State.HELD]
+        if waiting and not going and not (held and held[0].seq < waiting[0].seq):
+            raise Broken("no lane starves", f"{waiting[0]} waits for nobody")
+
+
+def a_held_post_has_a_way_home(world: World, changes: Sequence[Change]) -> None:
+    """Held means: at home, until an hour that its route knows. Elsewhere means: knowing the way back."""
+    name = "every held post has a way home"
+    for _, after in changes:
+        if after is None or after.ended:
+            continue
+        if after.state is State.HELD and (after.account != after.home or after.draft.detour is not None):
+            raise Broken(name, f"{after} is held away from home")
+        if after.state is State.HELD and after.expires_at is None:
+            raise Broken(name, f"{after} is held for ever")
+        if after.account != after.home and after.draft.detour is None:
+            raise Broken(name, f"{after} forgot where it was meant for")
+
+
+def a_repeat_stays_marked(world: World, changes: Sequence[Change]) -> None:
+    """That something may be there twice is told to its end; only what the operator let be repeated may say it."""
+    for before, after in changes:
+        if after is None:
+            continue
+        lost = before is not None and before.reason.startswith(RESENT) and not after.reason.startswith(RESENT)
+        if lost or (len(world.doubled.get(after.key, ())) and not after.reason.startswith(RESENT)):
+            raise Broken("nothing has two effects", f"{after} may be there twice, and doesn't say so any more")
+
+
+def delivered_means_there(world: World, changes: Sequence[Change]) -> None:
+    """What the books call sent is what the network holds: the same post, said by the right account."""
+    name = "the books agree with the networks"
+    for before, after in changes:
+        if after is None or (before is not None and before.raw_sent == after.raw_sent and before.state is after.state):
+            continue
+        for index, receipt in enumerate(after.sent):
+            post = world.networks.by_ref.get(receipt.ref)
+            if post is None or post.account != after.account:
+                raise Broken(name, f"{after} has {receipt.ref}, which {after.account} never posted")
+            if after.parts is not None and post.words != tuple(after.parts[index].body["words"]):
+                raise Broken(name, f"{after} takes {receipt.ref} for its part {index}; it says {post.words}")
+            claimed = world.books.refs.get(receipt.ref)
+            if claimed is not None and claimed[0] != after.id:
+                raise Broken(name, f"{receipt.ref} is taken for a part of {claimed[0]} and of {after.id}")
+        if after.state is State.DELIVERED:
+            _all_of_it(world, after)
+
+
+def _all_of_it(world: World, row: Row) -> None:
+    theirs = {line for receipt in row.sent for line in world.networks.by_ref[receipt.ref].words}
+    for line in world.books.accepted[row.key].lines:
+        if not world.networks.by_unit.get((row.key, line)) and line not in theirs:
+            raise Broken("the books agree with the networks", f"{row} is not there: no network has {line[:40]!r}")
+
+
+# When a request leaves, and when a network takes a post.
+
+
+def nothing_leaves_a_lost_account(world: World, account: str, words: str) -> None:
+    """The gateway sends nothing from an account that it knows can't send."""
+    assert world.process is not None
+    assert world.process.gateway is not None
+    monitor = world.process.gateway.monitor
+    if not monitor.can_send(account):  # type: ignore[arg-type]
+        record = monitor.record(account)  # type: ignore[arg-type]
+        raise Broken("nothing is sent from an account that can't send", f"{words} left {account}, which is {record}")
+
+
+def nothing_has_two_effects(world: World, post: Post) -> None:
+    """Each paragraph is said once, unless the operator chose to have unknown sends repeated; then it is marked."""
+    for unit in post.units:
+        there = world.networks.by_unit[unit]
+        if len(there) < 2:
+            continue
+        row = world.books.by_key.get(post.draft)
+        if row is None:
+            raise Broken("nothing has two effects", f"{unit} was posted twice, and nobody knows of it")
+        if _same_words_wanted(world, post, unit[1]) or world.set_back_s(row.key) > KEYS_MARGIN_S:
+            continue
+        world.doubled.setdefault(post.draft, set()).add(unit[1])
+        if not row.reason.startswith(RESENT) or not world.may_resend(post.account):
+            raise Broken("nothing has two effects", f"{unit[1][:40]!r} of {row} stands at {[one.ref for one in there]}")
+
+
+def _same_words_wanted(world: World, post: Post, line: str) -> bool:
+    """Where only words tell posts apart, those of two drafts may be taken for each other: their number counts."""
+    if not world.by_words(post.account):
+        return False
+    there = sum(post.words == one.words for one in world.networks.by_words[post.account, post.place, post.words])
+    return there <= sum(line in one.lines for one in world.books.accepted.values())
+
+
+def order_is_kept(world: World, post: Post) -> None:
+    """In one place, paragraphs of one order appear as they were accepted."""
+    accepted = world.books.accepted[post.draft]
+    track = world.tracks[post.account, post.place, accepted.order]
+    for line in post.words:
+        if (post.draft, line) not in {unit for unit in post.units if len(world.networks.by_unit[unit]) == 1}:
+            continue
+        at = (accepted.seq, accepted.lines.index(line))
+        late = [other for other in track if other > at and other[0] not in accepted.overtaken_by]
+        if late:
+            raise Broken("order is kept", f"{line[:40]!r} of {post.draft} came to {post.account} after {late[0]}")
+        track.append(at)
+
+
+def private_stays_private(world: World, post: Post) -> None:
+    """What was said among members or between two is never seen in public, nor by anybody else."""
+    accepted = world.books.accepted[post.draft]
+    if not accepted.closed or post.account == accepted.home:
+        return
+    row = world.books.by_key[post.draft]
+    person = row.draft.with_person
+    who = person.handle if person is not None else "nobody"
+    right = who in post.place or post.place.startswith("moved")
+    if not post.private or not right:
+        raise Broken("what was private stays private", f"{post.words[-1][:40]!r} for {who} went to {post.place}")
+
+
+# When a standing changes.
+
+
+def a_change_has_evidence(world: World, account: str, standing: str, evidence: str) -> None:
+    """The network said so: of this account, in these words, and they mean that."""
+    name = "every standing change has evidence"
+    there = world.networks.accounts[account]
+    source, _, words = evidence.partition(": ")
+    words = words.removeprefix("can't be opened: ")
+    now = Standing(standing)
+    if evidence == "the gateway started" and now is Standing.CONNECTING:
+        return
+    if source == "operator" and now is Standing.HEALTHY and world.resumed.get(account):
+        return
+    unsaid = (words == "the probe timed out" and there.hung_probes) or (
+        words == "the probe failed with ScriptedBug" and there.broken_probes
+    )
+    if unsaid and now in (Standing.DEGRADED, Standing.OFFLINE):
+        return
+    if words not in there.said:
+        raise Broken(name, f"{account} became {now} by {evidence!r}, which nobody said")
+    if not _means(there.said[words], now):
+        raise Broken(name, f"{account} became {now} by {evidence!r}, which means {there.said[words]}")
+
+
+def _means(kind: FaultKind | None, standing: Standing) -> bool:
+    match standing:
+        case Standing.HEALTHY:
+            return kind is None
+        case Standing.DEGRADED:
+            return kind in SUSPICIOUS
+        case Standing.OFFLINE:
+            return kind in WEATHER
+        case _:
+            return kind is not None and EXPLICIT.get(kind) is standing
+
+
+# At checkpoints.
+
+
+def no_lane_starves(world: World) -> None:
+    """What is due and could go does go."""
+    now, wall = world.universe.now, micros(world.clock.now())
+    for row in world.books.open.values():
+        if row.state is not State.QUEUED:
+            continue
+        overdue_s = min(now - max(world.able_since[row.account], row.at_s), (wall - (row.due_at or 0)) / 1e6)
+        if overdue_s > STARVES_S:
+            raise Broken("no lane starves", f"{row} could go for {overdue_s / 3600:.1f} h")
+
+
+def held_ones_come_home(world: World) -> None:
+    """Nothing stays held once its account is back."""
+    now = world.universe.now
+    for row in world.books.open.values():
+        if row.state is State.HELD and now - max(world.able_since[row.account], row.at_s) > COMES_HOME_S:
+            raise Broken("every held post has a way home", f"{row} is held, and {row.account} can send")
+
+
+def the_mirror_is_true(world: World, disk: dict[int, tuple[object, ...]]) -> None:
+    """What was committed is what is on the disk."""
+    mirror = {seq: row.values for seq, row in world.books.rows.items()}
+    if disk != mirror:
+        wrong = [seq for seq in sorted({*disk, *mirror}) if disk.get(seq) != mirror.get(seq)]
+        raise Broken("nothing accepted is lost", f"the disk and what was committed differ in {wrong[:5]}")
+
+
+# At the end, when all troubles are lifted.
+
+
+def everything_came_to_rest(world: World) -> None:
+    """Nothing is on its way for ever; what is left is for the operator, and says so."""
+    left = [str(row) for row in world.books.open.values() if not row.is_open_question]
+    if left:
+        raise Broken("everything comes to rest", f"{len(left)} are still under way: {'; '.join(left[:3])}")
+    pending = [name for name, event in world.books.events.items() if event.state == "pending"]
+    if pending:
+        raise Broken("everything comes to rest", f"{pending[:3]} were never handled")
+
+
+def every_post_is_in_the_books(world: World) -> None:
+    """Each post that a network holds is known, or its delivery says that it may be there."""
+    for post in world.networks.posts:
+        row = world.books.by_key.get(post.draft)
+        if row is None:
+            raise Broken("the books agree with the networks", f"{post.ref} is of no delivery")
+        known = post.ref in world.books.refs or row.seq not in world.books.rows
+        doubtful = row.is_open_question or row.reason.startswith(RESENT) or world.by_words(post.account)
+        if not known and not doubtful and world.set_back_s(row.key) <= KEYS_MARGIN_S:
+            raise Broken("the books agree with the networks", f"{post.ref} is there, but {row} doesn't know it")
+
+
+def every_message_is_answered(world: World) -> None:
+    """What people wrote while the gateway was responsible was handed to the agent, and its answer accepted."""
+    for account, there in world.networks.accounts.items():
+        for event in there.log[there.expected_from :] if there.expected_from is not None else ():
+            known = world.books.events.get((account, event.id))
+            if known is None:
+                raise Broken("nothing accepted is lost", f"{account} never stored {event.id}")
+            said = world.people.by_id.get((account, event.id))
+            if said is not None:
+                world.people.judge(said, known, world.books.accepted.get(f"reply:{account}:{known.seq}"))
