@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from postgres_rig import Postgres
 
 from gateway.books import Store, StoreError
 from gateway.model.delivery import State
@@ -54,3 +55,30 @@ async def test_it_never_writes_over_something(tmp_path: Path) -> None:
         await store.aclose()
     assert (tmp_path / "there").read_text() == "precious"
     assert not list(tmp_path.glob("*.unfinished"))
+
+
+async def test_postgresql_is_copied_and_restored_with_its_own_tools(
+    postgres: Postgres, postgres_url: str, tmp_path: Path
+) -> None:
+    """The commands are those of docs/operations.md."""
+    store = open_store(postgres_url)
+    try:
+        await store.tend("me", [HOME], 60.0)
+        await store.add([new("before", order="o"), new("behind", order="o")], NOW)
+        copy = postgres.folder / "copy.dump"
+        postgres.run("pg_dump", "--format=custom", f"--file={copy}", f"--dbname={postgres_url}")
+        await store.add([new("after")], NOW)
+        with pytest.raises(StoreError, match="use pg_dump"):
+            await store.backup(tmp_path / "copy.db")
+    finally:
+        await store.aclose()
+    postgres.run("pg_restore", "--clean", "--if-exists", f"--dbname={postgres_url}", str(copy))
+    restored = open_store(postgres_url)
+    try:
+        names = [one.id for one in await restored.deliveries()]
+        assert names == ["behind", "before"]
+        added = await restored.add([new("later", order="o")], NOW)
+        assert [one.state for one in added] == [State.WAITING]
+        assert len({one.seq for one in await restored.deliveries()}) == 3
+    finally:
+        await restored.aclose()

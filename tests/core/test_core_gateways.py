@@ -1,0 +1,254 @@
+"""Several gateways on one database: each account is one's at a time; who dies is replaced, without loss or double."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any, Self
+
+import psycopg
+import pytest
+from core_rig import BLUE, GREEN, RED, SUSPENDED, House, World, road, words
+
+from gateway.books import LeaseLost, StoreError, Topic
+from gateway.leases import HOUSE, RENEW_EVERY_S
+from gateway.model.delivery import Part, Receipt, State
+from gateway.model.ids import AccountId
+from gateway.model.standing import Standing
+from gateway.testing.scripted import ScriptedAdapter, ScriptedAgent, message
+
+ACCOUNTS = (RED, BLUE, GREEN, AccountId("gold/main"), AccountId("grey/main"))
+PATIENCE_S = 60.0
+
+
+class Mortal(ScriptedAdapter):
+    """Its process can end."""
+
+    dead = False
+
+    async def send(self, part: Part) -> Receipt:
+        if self.dead:
+            raise asyncio.CancelledError
+        return await super().send(part)
+
+
+class Town:
+    """Gateways on one PostgreSQL database, and the world they share."""
+
+    def __init__(self, world: World, url: str) -> None:
+        self.world = world
+        world.url = self.url = url
+        self.houses: dict[str, House] = {}
+
+    async def __aenter__(self) -> Self:
+        self._stack = AsyncExitStack()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for house in self.houses.values():  # the dead are buried in order
+            house.store.before = house.store.after = lambda _: None
+        await self._stack.aclose()
+
+    async def open(self, name: str, **parts: Any) -> House:
+        house = House(self.world, name=name, kind=Mortal, **parts)
+        self.houses[name] = house
+        await house.start()
+        self._stack.push_async_callback(house.stop)
+        return house
+
+    async def until(self, condition: Callable[[], Any] | Callable[[], Awaitable[Any]]) -> None:
+        """Time passes, and what the gateways tell each other arrives."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                met = condition()
+                if met if not asyncio.iscoroutine(met) else await met:
+                    return
+                await asyncio.sleep(0.01)
+                await self.world.clock.advance(0.25)
+
+    def holds(self, name: str) -> set[str]:
+        return {one for one in (*ACCOUNTS, HOUSE) if self.houses[name].leases.holds(one)}
+
+    def is_shared_out(self, *names: str) -> bool:
+        """Everything is somebody's, and nobody has two more than another."""
+        held = [self.holds(name) for name in names]
+        sizes = sorted(len(each) for each in held)
+        return (
+            sum(sizes) == len(ACCOUNTS) + 1
+            and len(set().union(*held)) == len(ACCOUNTS) + 1
+            and sizes[-1] - sizes[0] <= 1
+        )
+
+    async def die(self, name: str) -> None:
+        """The process is gone from one moment to the next: it writes and sends nothing more, and gives nothing up."""
+        house = self.houses[name]
+
+        def gone(_: str) -> None:
+            raise asyncio.CancelledError
+
+        house.store.before = house.store.after = gone
+        for adapter in house.scripted.values():
+            assert isinstance(adapter, Mortal)
+            adapter.dead = True
+        await self.forget_member(name)
+
+    async def forget_member(self, name: str) -> None:
+        """Its time is over, by the database's clock."""
+        async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
+            await connection.execute("UPDATE members SET until = 0 WHERE id = %s", [name])
+
+    async def delivered(self, house: House, *ids: Any) -> bool:
+        found = [await house.real_store.delivery(one) for one in ids]
+        return all(one is not None and one.state is State.DELIVERED for one in found)
+
+
+@pytest.fixture
+def town(world: Callable[..., World], postgres_url: str) -> Town:
+    return Town(world(*ACCOUNTS), postgres_url)
+
+
+async def test_accounts_are_shared_out_and_whoever_leaves_leaves_them_to_the_others(town: Town) -> None:
+    async with town:
+        await town.open("one")
+        assert town.holds("one") == {*ACCOUNTS, HOUSE}
+        await town.open("two")
+        await town.until(lambda: town.is_shared_out("one", "two"))
+        before = town.holds("one")
+        await town.open("three")
+        await town.until(lambda: town.is_shared_out("one", "two", "three"))
+        assert town.holds("one") < before
+        await town.houses["two"].runtime.stop()
+        await town.until(lambda: town.is_shared_out("one", "three"))
+
+
+async def test_what_one_accepts_the_one_that_has_the_account_sends(town: Town) -> None:
+    async with town:
+        one = await town.open("one")
+        two = await town.open("two")
+        await town.until(lambda: town.is_shared_out("one", "two"))
+        said = [await one.say(f"{account} says hello", account) for account in ACCOUNTS]
+        said += [await two.say(f"{account} says more", account) for account in ACCOUNTS]
+        await town.until(lambda: town.delivered(one, *(delivery.id for delivery in said)))
+        for account in ACCOUNTS:
+            assert town.world.texts(account) == [f"{account} says hello", f"{account} says more"]
+
+
+async def test_a_dead_one_s_accounts_go_on_where_it_stopped(town: Town) -> None:
+    async with town:
+        one = await town.open("one")
+        two = await town.open("two")
+        await town.until(lambda: town.is_shared_out("one", "two"))
+        ids = [(await two.say(f"n{n}", account)).id for n in range(6) for account in ACCOUNTS]
+        await town.die("one")
+        ids += [(await two.say(f"n{n}", account)).id for n in range(6, 9) for account in ACCOUNTS]
+        await town.until(lambda: town.holds("two") == {*ACCOUNTS, HOUSE})
+        await town.until(lambda: town.delivered(two, *ids))
+        for account in ACCOUNTS:
+            assert town.world.texts(account) == [f"n{n}" for n in range(9)]
+        assert one.leases.member == "one"
+
+
+async def test_who_slept_past_its_lease_can_neither_claim_nor_record(town: Town) -> None:
+    async with town:
+        one = await town.open("one")
+        one.store.before = _fails("tend")
+        await town.forget_member("one")
+        two = await town.open("two")
+        assert town.holds("two") == {*ACCOUNTS, HOUSE}
+        assert one.leases.holds(RED)  # it believes so still: its clock stood
+        delivery = await two.say("hello", RED)
+        assert await one.real_store.begin(delivery, (), one.clock.now()) is False
+        with pytest.raises(LeaseLost):
+            await one.real_store.record(RED, [message(RED, "m1", words("one"), one.clock.now())], "c9", one.clock.now())
+        assert await one.real_store.rescue([RED], one.clock.now()) == 0
+        await town.until(lambda: town.delivered(two, delivery.id))
+        assert town.world.texts(RED) == ["hello"]
+        one.store.before = lambda _: None
+        await town.until(lambda: town.is_shared_out("one", "two"))
+
+
+async def test_a_loss_is_seen_everywhere_and_its_posts_take_their_road_and_come_home(town: Town) -> None:
+    routes = (road(RED, BLUE),)
+    async with town:
+        one = await town.open("one", routes=routes)
+        two = await town.open("two", routes=routes)
+        await town.until(lambda: town.is_shared_out("one", "two"))
+        holder = one if one.leases.holds(RED) else two
+        other = two if holder is one else one
+        town.world[RED].lost = SUSPENDED
+        first = await other.say("hello", RED)
+        await town.until(lambda: all(h.standing(RED) is Standing.SUSPENDED for h in (one, two)))
+        await town.until(lambda: town.delivered(one, first.id))
+        held = await other.say("for the conversation", RED, place="c1")
+        await town.until(lambda: _is(other, held.id, State.HELD))
+        town.world[RED].lost = None
+        await town.until(lambda: all(h.standing(RED) is Standing.HEALTHY for h in (one, two)))
+        await town.until(lambda: town.delivered(one, held.id))
+        assert town.world.texts(BLUE) == ["hello"]
+        assert town.world.texts(RED) == ["for the conversation"]
+
+
+async def test_every_message_is_answered_once_whoever_dies(town: Town) -> None:
+    async with town:
+        one = await town.open("one", agent=ScriptedAgent())
+        two = await town.open("two", agent=ScriptedAgent())
+        await town.until(lambda: town.is_shared_out("one", "two"))
+        mine = sorted(town.holds("one") - {HOUSE})
+        for n in range(4):
+            for account in mine:
+                arrival = ([message(AccountId(account), f"m{n}", words(f"m{n}"), one.clock.now())], f"c{n}")
+                one.scripted[AccountId(account)].arrivals.put_nowait(arrival)
+        await town.until(lambda: town.world.texts(AccountId(mine[0])))
+        await town.die("one")
+        await town.until(lambda: town.holds("two") == {*ACCOUNTS, HOUSE})
+        await town.until(lambda: _all_handled(two))
+        for account in mine:
+            texts = town.world.texts(AccountId(account))
+            assert texts == [f"you said m{n}" for n in range(len(texts))]
+
+
+async def test_a_resume_reaches_the_gateway_that_has_the_account(town: Town) -> None:
+    async with town:
+        one = await town.open("one")
+        two = await town.open("two")
+        await town.until(lambda: town.is_shared_out("one", "two"))
+        other = two if one.leases.holds(RED) else one
+        holder = one if other is two else two
+        await holder.lose(RED)
+        await town.until(lambda: other.standing(RED) is Standing.SUSPENDED)
+        town.world[RED].lost = None
+        await other.real_store.tell(Topic.RESUME, RED)
+        await town.until(lambda: all(h.standing(RED) is Standing.HEALTHY for h in (one, two)))
+
+
+async def test_a_database_that_is_gone_for_longer_than_a_lease_costs_nothing(town: Town) -> None:
+    async with town:
+        one = await town.open("one")
+        first = await one.say("first", RED)
+        await town.until(lambda: town.delivered(one, first.id))
+        one.store.before = _fails("tend", "begin", "record")
+        await town.until(lambda: not one.leases.holds(RED))
+        second = await one.say("second", RED)
+        await one.pass_time(RENEW_EVERY_S * 4)
+        assert town.world.texts(RED) == ["first"]
+        one.store.before = lambda _: None
+        await town.until(lambda: town.delivered(one, second.id))
+        assert town.world.texts(RED) == ["first", "second"]
+
+
+def _fails(*names: str) -> Callable[[str], None]:
+    def before(name: str) -> None:
+        if name in names:
+            raise StoreError("the database is gone")
+
+    return before
+
+
+async def _is(house: House, delivery: Any, state: State) -> bool:
+    found = await house.real_store.delivery(delivery)
+    return found is not None and found.state is state
+
+
+async def _all_handled(house: House) -> bool:
+    return not await house.real_store.pending_events(house.clock.now()) and not await house.open()
