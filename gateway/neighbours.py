@@ -63,7 +63,7 @@ class Neighbours:
 
     def _look_at(self, account: AccountId) -> None:
         if self._leases.holds(account):
-            self._outbox.wake(account)
+            self._outbox.look(account)
         if self._leases.holds(HOUSE) and not self._outbox.can_send(account):
             self._rerouter.look_at(account)
 

@@ -80,6 +80,12 @@ class Outbox:
             elif worker is not None:
                 worker.offer(delivery)
 
+    def look(self, account: AccountId) -> None:
+        """Somebody else stored something for this account."""
+        worker = self._workers.get(account)
+        if worker is not None:
+            worker.look()
+
     def wake(self, account: AccountId) -> None:
         worker = self._workers.get(account)
         if worker is not None:

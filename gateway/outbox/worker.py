@@ -73,6 +73,11 @@ class Worker:
         self._lineup.renew(delivery, self._clock.now())
         self._pump()
 
+    def look(self) -> None:
+        """The database has something new."""
+        self._lineup.more = True
+        self._pump()
+
     def wake(self) -> None:
         """Something changed (the standing, many rows at once): what is known is looked up again."""
         self._lineup.clear()
