@@ -274,10 +274,9 @@ class Worker:
             late = task in self._given_up
             if task.uncancel() if late else task.cancelling():
                 raise
-            kind = FaultKind.NETWORK if late else FaultKind.CANCELLED
-            return Fault(
-                kind, False, f"no answer within {SEND_TIMEOUT_S:.0f} s" if late else "the request was given up"
-            )
+            if late:
+                return Fault(FaultKind.NETWORK, False, f"no answer within {SEND_TIMEOUT_S:.0f} s")
+            return Fault(FaultKind.CANCELLED, False, "the request was given up")
         except Exception as error:
             log.exception("%s: the adapter failed while sending", self.account)
             return Fault(FaultKind.UNKNOWN, False, f"the adapter failed with {type(error).__name__}")
