@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import StatementError
 
 from gateway.books import StoreError
 from gateway.store import sqlstates
@@ -24,8 +24,8 @@ PRIMARY = 0xFF
 
 
 def cause(error: BaseException) -> BaseException:
-    """The driver's own error."""
-    return error.orig if isinstance(error, DBAPIError) and error.orig else error
+    """The driver's own error, or ours while it connected."""
+    return error.orig if isinstance(error, StatementError) and error.orig else error
 
 
 def _code(error: BaseException) -> int | None:
@@ -40,7 +40,7 @@ def _cure(error: BaseException) -> str | None:
 
 def concerns_all(error: BaseException) -> bool:
     """Whether trying the neighbours one by one would only wait for the same answer again and again."""
-    if isinstance(error, StoreError):
+    if isinstance(cause(error), StoreError):
         return True
     if sqlstates.is_postgres(cause(error)):
         return _cure(error) is not None
@@ -49,9 +49,9 @@ def concerns_all(error: BaseException) -> bool:
 
 def told(error: Exception) -> Exception:
     """The error as callers see it: trouble of the whole database as a StoreError, an operation's own as it is."""
-    cure = _cure(error)
+    own, cure = cause(error), _cure(error)
     if cure is None:
-        return error
-    clear = StoreError(f"{cure} ({' '.join(str(cause(error)).split())})")
+        return own if isinstance(own, StoreError) else error
+    clear = StoreError(f"{cure} ({' '.join(str(own).split())})")
     clear.__cause__ = error
     return clear

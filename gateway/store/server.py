@@ -13,6 +13,7 @@ from sqlalchemy.engine.interfaces import IsolationLevel
 
 from gateway.books import StoreError
 from gateway.ports import Clock
+from gateway.store import sqlstates
 
 OLDEST = 130000
 """What became of a commit can be asked since 13 with the numbers we use."""
@@ -95,7 +96,7 @@ class Server:
             made = psycopg.connect(self._conninfo, autocommit=True, prepare_threshold=3)
             made.execute("; ".join(SETTINGS))
         except psycopg.Error as error:
-            refusal = StoreError(self._why(error))
+            refusal = StoreError(sqlstates.cure(error) if error.sqlstate else self._why(error))
             self._refusal = self.clock.monotonic(), refusal
             raise refusal from error
         made.prepared_max = 1_000

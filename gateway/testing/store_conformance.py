@@ -16,7 +16,7 @@ import sys
 
 import pytest
 
-_PARTS = ("drafts", "outbox", "diversions", "inbox", "people", "fellows")
+_PARTS = ("drafts", "outbox", "diversions", "inbox", "people", "fellows", "gateways")
 _modules = [f"gateway.testing.store_{part}" for part in _PARTS]
 pytest.register_assert_rewrite(*(name for name in _modules if name not in sys.modules))
 

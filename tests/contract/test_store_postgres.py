@@ -1,4 +1,4 @@
-"""The store's suite on PostgreSQL, and what needs several gateways on one database."""
+"""The store's suite on PostgreSQL, one gateway and two."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from gateway.store import SqlStore, open_store
 from gateway.testing.store_conformance import StoreConformance
 from gateway.testing.store_drafts import ACCOUNTS
+from gateway.testing.store_gateways import GatewaysConformance
 
 
 @pytest.fixture
@@ -19,5 +20,12 @@ async def store(postgres_url: str) -> AsyncIterator[SqlStore]:
     await opened.aclose()
 
 
-class TestPostgres(StoreConformance):
+@pytest.fixture
+async def neighbour(store: SqlStore, postgres_url: str) -> AsyncIterator[SqlStore]:
+    opened = open_store(postgres_url)
+    yield opened
+    await opened.aclose()
+
+
+class TestPostgres(StoreConformance, GatewaysConformance):
     """All of it."""
