@@ -132,7 +132,7 @@ FACTS = (
     ),
     ("history_ratio", "queue/s with {history_rows} rows ({history_mib} MiB): {history_per_s}, empty {empty_per_s}"),
     ("backlog_ratio", "a backlog of {backlog_rows}: {backlog_per_s}/s, {backlog_left} left"),
-    ("idle_rss_mib", "{idle_accounts} idle accounts: ready after {idle_ready_s} s"),
+    ("idle_rss_mib", "{idle_accounts} idle accounts: ready after {idle_ready_s} s, at rest after {idle_settled_s}"),
     ("processes_ratio", "PostgreSQL: one process {one_process_per_s}/s, two {two_processes_per_s}/s"),
 )
 
