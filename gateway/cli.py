@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -12,12 +11,23 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from gateway.commands import (
+    DEFAULT_CONFIG,
+    USAGE,
+    ConfigFile,
+    Json,
+    OwnConfigFile,
+    ask,
+    load,
+    print_json,
+    refuse,
+    say_whose,
+)
+from gateway.deliveries import deliveries_app
 from gateway.terminal import complain, fail, picture, printable, table, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from gateway.config import Config, ConfigError
+    from collections.abc import Callable
 
 app = typer.Typer(
     name="multihome",
@@ -28,12 +38,9 @@ app = typer.Typer(
 )
 accounts_app = typer.Typer(help="The accounts and their standing.", invoke_without_command=True)
 app.add_typer(accounts_app, name="accounts")
+app.add_typer(deliveries_app, name="deliveries")
 
-ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON value on standard output, for scripts.")]
-DEFAULT_CONFIG = Path("multihome.toml")
 HIGHEST_PORT = 65_000
-USAGE = 2
 BUG = 70
 INTERRUPTED = 130
 TERMINATED = 143
@@ -78,7 +85,7 @@ def run(
 
     from gateway.running import serve
 
-    loaded = _load(config, os.environ)
+    loaded = load(config, os.environ)
     _guarded(lambda: serve(loaded, log_json=log_json, level=getLevelNamesMapping()[log_level.upper()]))
 
 
@@ -128,9 +135,9 @@ def announce(
     """Say one thing on every account's own public place."""
     shown = picture(image) if image else None
     arguments = {"text": text(file), "accounts": account, "key": key, "image": shown, "alt": alt}
-    answer, running = _call(config, "announce", **arguments)
+    answer, running = ask(config, "announce", **arguments)
     if as_json:
-        _print_json({**answer, "running": running})
+        print_json({**answer, "running": running})
         return
     table("announcement: no account announces", ("account", "state", "reason"), answer["deliveries"])
     if not running:
@@ -140,32 +147,14 @@ def announce(
 @app.command()
 def status(config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
     """How every account stands, and what is under way."""
-    answer, running = _call(config, "status")
+    answer, running = ask(config, "status")
     if as_json:
-        _print_json({**answer, "running": running})
+        print_json({**answer, "running": running})
         return
     typer.echo("The gateway is running." if running else "No gateway runs: this is what the database knows.")
     _accounts(answer["accounts"])
     totals = ", ".join(f"{number} {state}" for state, number in sorted(answer["deliveries"].items()))
     typer.echo(f"Deliveries: {totals or 'none yet'}")
-
-
-@app.command()
-def deliveries(
-    account: Annotated[str | None, typer.Option("--account", "-a", help="Only what goes by this account.")] = None,
-    state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
-    limit: Annotated[int, typer.Option(help="How many.", min=1, max=1000)] = 20,
-    config: ConfigFile = DEFAULT_CONFIG,
-    as_json: Json = False,
-) -> None:
-    """What went out, is on its way, or waits; the newest first."""
-    answer, running = _call(config, "deliveries", account=account, state=state, limit=limit)
-    if as_json:
-        _print_json(answer)
-        return
-    rows = [{**row, "account": _route(row)} for row in answer]
-    table("deliveries", ("id", "account", "state", "reason"), rows)
-    _say_whose(running=running)
 
 
 @accounts_app.callback()
@@ -174,26 +163,26 @@ def accounts(context: typer.Context, config: ConfigFile = DEFAULT_CONFIG, as_jso
     context.obj = (config, as_json)
     if context.invoked_subcommand is not None:
         return
-    answer, running = _call(config, "accounts")
+    answer, running = ask(config, "accounts")
     if as_json:
-        _print_json(answer)
+        print_json(answer)
         return
     _accounts(answer)
-    _say_whose(running=running)
+    say_whose(running=running)
 
 
 @accounts_app.command()
 def resume(
     context: typer.Context,
     account: Annotated[str, typer.Argument(help="platform/name")],
-    config: Annotated[Path | None, typer.Option("--config", "-c", help="The configuration file.")] = None,
+    config: OwnConfigFile = None,
     as_json: Json = False,
 ) -> None:
     """Tell the gateway that a human has unlocked an account."""
     config_before, json_before = context.obj  # `accounts --json resume` means the same as `accounts resume --json`
-    answer, running = _call(config or config_before, "resume", account=account)
+    answer, running = ask(config or config_before, "resume", account=account)
     if as_json or json_before:
-        _print_json({**answer, "running": running})
+        print_json({**answer, "running": running})
     elif running:
         typer.echo(f"{answer['account']} is taken for {answer['standing']}; a look at the platform follows.")
     else:
@@ -211,12 +200,12 @@ def link(
     if (first is None) != (second is None):
         fail(f"{first} is linked with whom? Name two: multihome link PLATFORM:@HANDLE PLATFORM:@HANDLE", USAGE)
     names = {"first": first, "second": second} if first else {}
-    answer, running = _call(config, "link" if first else "links", **names)
+    answer, running = ask(config, "link" if first else "links", **names)
     if as_json:
-        _print_json(answer)
+        print_json(answer)
     elif first is None:
         table("links", ("first", "second", "evidence", "at"), [{**row, "at": row["at"][:16]} for row in answer])
-        _say_whose(running=running)
+        say_whose(running=running)
     else:
         typer.echo(printable(f"One person: {', '.join(answer['identities'])}"))
 
@@ -229,9 +218,9 @@ def unlink(
     as_json: Json = False,
 ) -> None:
     """Undo a link."""
-    answer, _ = _call(config, "unlink", first=first, second=second)
+    answer, _ = ask(config, "unlink", first=first, second=second)
     if as_json:
-        _print_json(answer)
+        print_json(answer)
     else:
         typer.echo(printable(f"{first} and {second} are not linked any more."))
 
@@ -241,11 +230,11 @@ def doctor(config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
     """Check the configuration and every credential, read-only; each problem with its cure."""
     from gateway import doctor as examination
 
-    checks, running = _call(config, "check")
-    gateway = examination.gateway(_load(config, None), running=running)
+    checks, running = ask(config, "check")
+    gateway = examination.gateway(load(config, None), running=running)
     findings = [*examination.machine(), gateway, *examination.examine(checks)]
     if as_json:
-        _print_json(findings)
+        print_json(findings)
     else:
         table("findings", ("what", "ok", "found", "cure"), findings)
     if not all(finding["ok"] for finding in findings):
@@ -264,9 +253,9 @@ def migrate(config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
     except CallError as error:
         fail(str(error))
     except ConfigError as error:
-        _refuse(error)
+        refuse(error)
     if as_json:
-        _print_json(answer)
+        print_json(answer)
     elif answer["running"]:
         typer.echo("The database is up to date: the running gateway has seen to it.")
     else:
@@ -304,35 +293,6 @@ def _terminated(*_: object) -> NoReturn:
     raise SystemExit(TERMINATED)
 
 
-def _load(path: Path, environ: Mapping[str, str] | None) -> Config:
-    from gateway import wiring
-    from gateway.config import ConfigError, load
-
-    try:
-        return load(path, wiring.platforms(), environ)
-    except ConfigError as error:
-        _refuse(error)
-
-
-def _refuse(error: ConfigError) -> NoReturn:
-    for problem in error.problems:
-        typer.echo(problem, err=True)
-    raise typer.Exit(USAGE) from error
-
-
-def _call(config: Path, operation: str, **arguments: Any) -> tuple[Any, bool]:
-    from gateway.caller import CallError, call
-    from gateway.config import ConfigError, place_of
-
-    environ = os.environ if operation == "check" else None
-    try:
-        return call(place_of(config).files, lambda: _load(config, environ), operation, **arguments)
-    except CallError as error:
-        fail(str(error))
-    except ConfigError as error:
-        _refuse(error)
-
-
 def _guarded(work: Callable[[], int]) -> None:
     """Run something long; what it can't do is told in one line."""
     from gateway.running import RunError
@@ -345,19 +305,5 @@ def _guarded(work: Callable[[], int]) -> None:
         raise typer.Exit(code)
 
 
-def _print_json(answer: Any) -> None:
-    typer.echo(json.dumps(answer))
-
-
 def _accounts(rows: list[dict[str, Any]]) -> None:
     table("accounts", ("account", "standing", "evidence", "cure"), rows)
-
-
-def _route(row: dict[str, Any]) -> str:
-    """By which account a delivery goes, and for which, when that is another."""
-    return str(row["account"]) if row["account"] == row["home"] else f"{row['account']} for {row['home']}"
-
-
-def _say_whose(*, running: bool) -> None:
-    if not running:
-        typer.echo("No gateway runs: this is what the database knows.", err=True)

@@ -13,14 +13,17 @@ from typing import Any, ClassVar
 from msgspec import structs
 
 from gateway.announcer import Announcer
-from gateway.books import Topic
+from gateway.books import Doubt, Superseded, Topic
 from gateway.directory import Directory, DirectoryError, parse_identity
-from gateway.model.content import Media
-from gateway.model.delivery import Delivery, Draft, Fault, FaultError, FaultKind, State, Timeline
+from gateway.model.content import Media, plain
+from gateway.model.delivery import Delivery, Draft, Fault, FaultError, FaultKind, Receipt, State, Timeline
+from gateway.model.events import DeliveryChanged
 from gateway.model.identity import Person
-from gateway.model.ids import AccountId, DraftId, platform_of
+from gateway.model.ids import AccountId, DeliveryId, DraftId, MessageRef, platform_of
 from gateway.model.standing import MEANING, Record, Standing
 from gateway.monitor import Monitor
+from gateway.outbox.outbox import Outbox
+from gateway.outbox.settle import Choice, by_operator
 from gateway.ports import Adapter
 from gateway.services import Services
 from gateway.text.plain import from_text
@@ -31,6 +34,7 @@ NO_PLACE = frozenset({FaultKind.TARGET_REFUSED, FaultKind.CONFIG, FaultKind.INVA
 TEXT_MAX = 100_000
 ALT_MAX = 5_000
 KEY_MAX = 200
+REF_MAX = 2_000
 IMAGE_MAX_BYTES = 16 * 1024 * 1024
 LISTED_MAX = 1_000
 IMAGE_TYPES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
@@ -44,7 +48,8 @@ class Desk:
     """Each operation takes and gives JSON values; what is wrong is told in one line (:class:`DeskError`)."""
 
     OPERATIONS: ClassVar[tuple[str, ...]] = (
-        "status", "deliveries", "accounts", "resume", "announce", "link", "unlink", "links", "check",
+        "status", "deliveries", "doubts", "settle", "accounts", "resume", "announce", "link", "unlink", "links",
+        "check",
     )  # fmt: skip
 
     def __init__(
@@ -53,12 +58,14 @@ class Desk:
         monitor: Monitor,
         announcer: Announcer,
         directory: Directory,
+        outbox: Outbox,
         adapters: Mapping[AccountId, Adapter],
     ) -> None:
         self._services = services
         self._monitor = monitor
         self._announcer = announcer
         self._directory = directory
+        self._outbox = outbox
         self._adapters = adapters
 
     async def status(self) -> dict[str, Any]:
@@ -89,6 +96,41 @@ class Desk:
         limit = max(1, min(int(limit), LISTED_MAX))
         found = await self._services.store.deliveries(account=wanted, states=states, limit=limit)
         return [_delivery(delivery) for delivery in found]
+
+    async def doubts(self, account: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
+        """What maybe was sent, and nobody but the operator can say; the oldest first."""
+        wanted = self._account(account) if account else None
+        found = await self._services.store.doubts(LISTED_MAX)
+        mine = [doubt for doubt in found if wanted is None or doubt.delivery.account == wanted]
+        return [_doubt(doubt) for doubt in mine[: max(1, int(limit))]]
+
+    async def settle(self, delivery: str, choice: Choice, ref: str = "") -> dict[str, Any]:
+        """The operator's word on an uncertain delivery; ``ref`` is the message's, or an address, where it was sent."""
+        if len(ref) > REF_MAX:
+            raise DeskError("that is no message: it is too long")
+        found = await self._services.store.delivery(DeliveryId(delivery))
+        if found is None:
+            raise DeskError(f"there is no delivery {delivery[:100]!r}: see `multihome deliveries --uncertain`")
+        if found.state is not State.UNCERTAIN:
+            raise DeskError(f"{found.id} is {found.state}, not uncertain: there is nothing to settle")
+        return _delivery(await self._decided(found, choice, ref))
+
+    async def _decided(self, delivery: Delivery, choice: Choice, ref: str) -> Delivery:
+        now = self._services.clock.now()
+        is_address = ref.startswith(("https://", "http://"))
+        receipt = Receipt(MessageRef("" if is_address else ref), now, ref if is_address else None)
+        settlement = by_operator(delivery, choice, receipt, now)
+        try:
+            changed = await self._services.store.decide(delivery, settlement, now)
+        except Superseded as error:
+            raise DeskError(f"{delivery.id} has gone on by itself meanwhile: look at it again") from error
+        settled = next(one for one in changed if one.id == delivery.id)
+        told = settlement.receipt.ref if settlement.receipt else None
+        self._services.bus.publish(
+            DeliveryChanged(delivery.id, delivery.account, settled.state, now, settled.reason, told)
+        )
+        self._outbox.offer(changed)
+        return settled
 
     async def resume(self, account: str) -> dict[str, Any]:
         """The operator says that an account works again: what it holds goes home."""
@@ -235,9 +277,25 @@ def _delivery(delivery: Delivery) -> dict[str, Any]:
         "created_at": delivery.created_at.isoformat(),
         "due_at": delivery.due_at.isoformat() if delivery.due_at else None,
         "parts": len(delivery.parts or ()),
-        "refs": [receipt.ref for receipt in delivery.sent],
+        "refs": [receipt.ref for receipt in delivery.sent if receipt.ref],
         "urls": [receipt.url for receipt in delivery.sent if receipt.url],
         "announcement": delivery.draft.announcement,
+    }
+
+
+def _doubt(doubt: Doubt) -> dict[str, Any]:
+    """``why`` is the reason without what goes without saying here."""
+    delivery = doubt.delivery
+    why = delivery.reason
+    for prefix in ("the platform can't say whether it was sent: ", "maybe sent: "):
+        why = why.removeprefix(prefix)
+    document = delivery.draft.document
+    return {
+        **_delivery(delivery),
+        "since": doubt.since.isoformat(),
+        "says": plain(document) or "[image]",
+        "why": why,
+        "part": len(delivery.sent) + 1,
     }
 
 

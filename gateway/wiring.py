@@ -135,7 +135,7 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
     pipeline = Pipeline(services, intake, outbox, adapters, profiles, handler(config), _limits(config))
     members = [_member(account, known, config, services, monitor) for account in config.accounts]
     directory = Directory(services)
-    desk = Desk(services, monitor, announcer, directory, adapters)
+    desk = Desk(services, monitor, announcer, directory, outbox, adapters)
     rooms = Rooms(services, monitor, outbox, pipeline, adapters, asyncio.Lock())
     leases = Leases(store, clock, services.new_id(), [*(member.account for member in members), HOUSE])
     scheduler = Scheduler(services, timedelta(days=config.gateway.keep_days), outbox.wake_all)

@@ -10,7 +10,6 @@ from msgspec import Struct, structs
 from gateway.books import Settlement
 from gateway.model.capabilities import Idempotency, Profile
 from gateway.model.delivery import RESENT, Delivery, Fault, FaultKind, Part, Receipt, State, marked
-from gateway.model.ids import MessageRef
 from gateway.ports import Unsure
 
 Choice = Literal["sent", "resend", "drop"]
@@ -135,15 +134,15 @@ def next_part(delivery: Delivery) -> Part:
     return structs.replace(part, first=known[0], previous=known[-1]) if known else part
 
 
-def by_operator(delivery: Delivery, choice: Choice, ref: MessageRef, now: datetime) -> Settlement:
+def by_operator(delivery: Delivery, choice: Choice, found: Receipt, now: datetime) -> Settlement:
     """What the operator makes of an unknown send: it counts as sent (and the parts behind it go on), it goes out again
-    although it may be there, or nothing more of it does.
+    although it may be there, or nothing more of it does. ``found`` is where it is, as far as the operator said.
     """
     match choice:
         case "sent":
             part = (delivery.parts or (Part(0, "", "", {}),))[len(delivery.sent)]
             seen = structs.replace(delivery, reason=marked(delivery.reason, SEEN))
-            return after_receipt(seen, part, Receipt(ref, now), now)
+            return after_receipt(seen, part, found, now)
         case "resend":
             return Settlement(State.QUEUED, now, f"{RESENT}: the operator chose so")
         case "drop":

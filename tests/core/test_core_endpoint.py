@@ -20,7 +20,9 @@ async def test_a_database_that_is_gone_is_a_clear_503_and_nothing_is_accepted(
 ) -> None:
     w = world()
     async with w.house() as house:
-        desk = Desk(house.services, house.monitor, house.announcer, Directory(house.services), house.adapters)
+        desk = Desk(
+            house.services, house.monitor, house.announcer, Directory(house.services), house.outbox, house.adapters
+        )
         endpoint = LocalEndpoint(desk, tmp_path / "endpoint")
         await endpoint.start()
         told = json.loads((tmp_path / "endpoint").read_text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import aiohttp
@@ -155,3 +156,32 @@ async def test_where_nobody_can_say_the_operator_has_chosen(doubt: Any, choice: 
     else:
         assert (ended, said) == ({State.DELIVERED: count}, sorted(numbers * 2))
         assert all(reason.startswith(RESENT) for reason in reasons)
+
+
+async def test_the_operators_word_is_heard_once(doubt: Any) -> None:
+    async with doubt("telegram") as d:
+        d.strike(Trouble.DROP_AFTER, "hello")
+        await d.listening()
+        await d.gateway.desk.announce("hello everybody")
+        await d.until_unheard(1)
+        (row,) = await d.gateway.desk.doubts()
+        words = [d.gateway.desk.settle(row["id"], "resend") for _ in range(3)]
+        answers = await asyncio.gather(*words, return_exceptions=True)
+        assert sorted(type(answer).__name__ for answer in answers) == ["DeskError", "DeskError", "dict"]
+        assert await d.until_clear(1) == {State.DELIVERED: 1}
+        assert d.texts("telegram") == ["hello everybody"] * 2
+
+
+async def test_a_thread_goes_on_behind_the_part_that_the_operator_saw(doubt: Any) -> None:
+    sentences = [SENTENCE.format(number) for number in range(60)]
+    async with doubt("telegram") as d:
+        d.strike(Trouble.DROP_AFTER, sentences[0])
+        await d.listening()
+        await d.gateway.desk.announce(" ".join(sentences))
+        await d.until_unheard(1)
+        (row,) = await d.gateway.desk.doubts()
+        assert (row["part"], row["parts"]) == (1, 2)
+        (there,) = d.messages("telegram")
+        await d.gateway.desk.settle(row["id"], "sent", f"{there.id}")
+        assert await d.until_clear(1) == {State.DELIVERED: 1}
+        assert " ".join(d.texts("telegram")).split() == " ".join(sentences).split()

@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.model.capabilities import Idempotency, Limits, Profile
 from gateway.model.content import Document, Text
 from gateway.model.delivery import (
     FINAL,
+    RESENT,
     TRANSITIONS,
     Delivery,
     Draft,
@@ -156,3 +158,40 @@ def test_a_part_is_repeated_only_under_a_key_that_still_protects(lifetime_s: flo
     one = delivery(State.UNCERTAIN)
     allowed = settle.may_repeat(one, profile(idempotency, lifetime_s), NOW)
     assert allowed == (idempotency is Idempotency.KEYED and lifetime_s > 10)
+
+
+# What the operator says.
+
+FOUND = Receipt(MessageRef("there"), NOW, "https://example.org/there")
+
+
+@pytest.mark.parametrize(
+    ("parts", "sent", "choice", "state", "receipt"),
+    [
+        (1, 0, "sent", State.DELIVERED, FOUND),
+        (3, 0, "sent", State.QUEUED, FOUND),
+        (3, 2, "sent", State.DELIVERED, FOUND),
+        (1, 0, "resend", State.QUEUED, None),
+        (3, 1, "drop", State.REFUSED, None),
+    ],
+)
+def test_the_operator_settles_what_is_uncertain(
+    parts: int, sent: int, choice: settle.Choice, state: State, receipt: Receipt | None
+) -> None:
+    settlement = settle.by_operator(delivery(State.UNCERTAIN, parts=parts, sent=sent), choice, FOUND, NOW)
+    assert (settlement.state, settlement.receipt) == (state, receipt)
+    assert settlement.state in TRANSITIONS[State.UNCERTAIN]
+    assert (settlement.due_at is None) == (state is State.REFUSED)
+    assert settlement.reason
+
+
+@pytest.mark.parametrize("choice", ["sent", "resend", "drop"])
+def test_what_may_be_there_twice_says_so_whatever_the_operator_makes_of_it(choice: settle.Choice) -> None:
+    before = delivery(State.UNCERTAIN, reason=f"{RESENT}: maybe sent: network: no answer")
+    assert settle.by_operator(before, choice, FOUND, NOW).reason.startswith(RESENT)
+
+
+def test_a_part_that_the_operator_could_not_name_is_no_place_to_go_on_from() -> None:
+    one = delivery(State.UNCERTAIN, parts=3, sent=1)
+    nameless = structs.replace(one, sent=(*one.sent, Receipt(MessageRef(""), NOW)))
+    assert settle.next_part(nameless).previous == one.sent[0].ref
