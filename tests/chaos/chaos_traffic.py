@@ -68,7 +68,8 @@ class Traffic:
 
     async def _again_and_again(self, scene: Callable[[], Awaitable[object]], beat_s: float) -> None:
         while True:
-            await self._flowing.wait()
+            while not self._flowing.is_set():  # it may have been cleared again before we were woken
+                await self._flowing.wait()
             self._busy += 1
             self._idle.clear()
             try:
