@@ -16,6 +16,7 @@ from adapters.bluesky.session import Session
 from adapters.bluesky.translate import CHAT, DirectMessage, Message, Post, aware, place_of, record_key
 from gateway.model.capabilities import LaneState, Profile
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt
+from gateway.model.identity import Identity
 from gateway.model.ids import MessageRef
 from gateway.model.standing import WEATHER, Signal, Source
 from gateway.ports import Arrival, Context, Taken, Unsure, nobodys
@@ -61,6 +62,9 @@ class BlueskyAdapter:
     @property
     def profile(self) -> Profile:
         return PROFILE
+
+    def identity(self) -> Identity | None:
+        return self._session.identity
 
     async def aclose(self) -> None:
         await self._session.aclose()

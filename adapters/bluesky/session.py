@@ -10,9 +10,10 @@ from typing import Annotated, Any, Protocol
 
 from msgspec import Meta, Struct, convert, json
 
-from adapters.bluesky.profile import DEFAULT_SERVER, Settings
+from adapters.bluesky.profile import DEFAULT_SERVER, NAME, Settings
 from gateway.model.capabilities import LaneState
 from gateway.model.delivery import Fault, FaultError, FaultKind
+from gateway.model.identity import Identity
 from gateway.model.secret import Secret
 from gateway.ports import Context
 
@@ -104,6 +105,11 @@ class Session:
         if self._renewal is not None:
             self._renewal.cancel()
             await asyncio.gather(self._renewal, return_exceptions=True)
+
+    @property
+    def identity(self) -> Identity | None:
+        """Who is signed in, or was when the tokens were kept."""
+        return Identity(NAME, self._tokens.did, self._tokens.handle) if self._tokens else None
 
     async def did(self) -> str:
         """Who we are, signing in when that isn't known yet."""

@@ -25,6 +25,7 @@ from adapters.discord.wire import UPLOAD_TIMEOUT, Rest
 from gateway.model.capabilities import LaneState, Profile
 from gateway.model.content import Document
 from gateway.model.delivery import Draft, FaultError, FaultKind, Part, Receipt
+from gateway.model.identity import Identity
 from gateway.model.ids import ConversationId, MessageRef
 from gateway.model.standing import Signal, Source
 from gateway.ports import Arrival, Context, Taken, Unsure, nobodys
@@ -46,6 +47,7 @@ class DiscordAccount:
         self._rest = Rest(settings.server)
         self._memory = Memory()
         self._signing_in = asyncio.Lock()
+        self._identity: Identity | None = None
         self._describe = partial(describe, context.clock.now)
         self._routes: Bounded[str, Route] = Bounded(1024)
         self._directs: Bounded[str, str] = Bounded(1024)
@@ -73,7 +75,11 @@ class DiscordAccount:
                 return None
             me = await self._rest.sign_in(self._settings.token.reveal())
             self._memory.me = me["id"]
+            self._identity = Identity(translate.PLATFORM, me["id"], me["username"])
             return me
+
+    def identity(self) -> Identity | None:
+        return self._identity
 
     async def check(self) -> Signal:
         """Who are we? A token that is reset and a bot that was disabled look the same here: 401."""

@@ -18,7 +18,7 @@ from msgspec import structs
 from adapters.border import Rule, Told, crossing
 from adapters.mastodon import plan as writing
 from adapters.mastodon import translate
-from adapters.mastodon.profile import FAULTS, PROBE_FAULTS, PROFILE, Settings
+from adapters.mastodon.profile import FAULTS, NAME, PROBE_FAULTS, PROFILE, Settings
 from adapters.mastodon.receive import Memory, Reader, Stream
 from adapters.mastodon.session import RedirectedError, Session, UnreachedError, window
 from adapters.mastodon.translate import Here, Instance, Status
@@ -26,6 +26,7 @@ from adapters.mastodon.workers import Outcome, Workers
 from gateway.model.capabilities import LaneState, Profile
 from gateway.model.content import Document
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt
+from gateway.model.identity import Identity
 from gateway.model.ids import MessageRef
 from gateway.model.secret import Secret
 from gateway.model.standing import Signal, Source
@@ -248,6 +249,10 @@ class MastodonAdapter:
         except FaultError as error:
             return Signal(Source.PROBE, self._context.clock.now(), error.fault.evidence, error.fault)
         return Signal(Source.PROBE, self._context.clock.now(), f"signed in as @{me.acct}"[:200])
+
+    def identity(self) -> Identity | None:
+        here = self._here
+        return Identity(NAME, here.name, here.name.removesuffix(f"@{here.domain}")) if here else None
 
     async def _know(self) -> Here:
         """Who we are and what the instance allows; asked once."""

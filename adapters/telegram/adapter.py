@@ -20,6 +20,7 @@ from gateway.model.capabilities import Profile
 from gateway.model.content import Document
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt
 from gateway.model.events import PlatformEvent
+from gateway.model.identity import Identity
 from gateway.model.ids import ConversationId, MessageRef
 from gateway.model.standing import Signal, Source
 from gateway.ports import Arrival, Context
@@ -135,6 +136,10 @@ class TelegramAdapter:
         name = str(found.get("username", ""))
         self._me = translate.Me(self._context.account, found["id"], name, self._settings.announce_to)
         return name
+
+    def identity(self) -> Identity | None:
+        me = self._me
+        return Identity(translate.PLATFORM, str(me.id), me.username) if me else None
 
     # Sending.
 

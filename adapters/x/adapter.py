@@ -19,6 +19,7 @@ from adapters.x.profile import FAULTS, PROFILE, Settings
 from adapters.x.receive import Page, Poller
 from gateway.model.capabilities import Profile
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt
+from gateway.model.identity import Identity
 from gateway.model.ids import MessageRef
 from gateway.model.standing import Signal, Source
 from gateway.ports import Arrival, Context, Taken, Unsure, nobodys
@@ -211,6 +212,10 @@ class XAdapter:
         except FaultError as error:
             return Signal(Source.PROBE, self._clock.now(), error.fault.evidence, error.fault)
         return Signal(Source.PROBE, self._clock.now(), f"GET /2/users/me: @{me.username}")
+
+    def identity(self) -> Identity | None:
+        me = self._me
+        return Identity(translate.PLATFORM, me.id, me.username, me.name) if me else None
 
     async def aclose(self) -> None:
         await self._tokens.aclose()

@@ -28,7 +28,7 @@ class Broken:
     def __init__(self, adapter: Any, rig: SandboxRig) -> None:
         self._adapter = adapter
         self._rig = rig
-        for name in {"edit", "delete", "react", "show_typing", "reconcile"} - self.left_out:
+        for name in {"edit", "delete", "react", "show_typing", "reconcile", "identity"} - self.left_out:
             if hasattr(adapter, name):  # isinstance() of a protocol looks for real attributes
                 setattr(self, name, getattr(adapter, name))
 
@@ -99,6 +99,13 @@ class SeesNothing(Broken):
         return Signal(Source.PROBE, self._rig.bench.context.clock.now(), "all is well")
 
 
+class StaysUnknown(Broken):
+    left_out = frozenset({"identity"})
+
+    def identity(self) -> None:
+        return None
+
+
 class TellsSecrets(Broken):
     async def send(self, part: Any) -> Any:
         logging.getLogger("multihome.broken").debug("with %s", next(iter(self._rig.secrets)))
@@ -160,6 +167,7 @@ CASES = [
     (NeverMovesOn, "what_was_said_while_we_were_away_arrives", {"kind": "direct"}),
     (ProbesByPosting, "a_probe_of_a_healthy_account_only_reads", {}),
     (SeesNothing, "a_probe_sees_it_without_writing", {"trouble": "suspend"}),
+    (StaysUnknown, "the_account_introduces_itself", {}),
     (TellsSecrets, "secrets_stay_secret", {}),
     (LeavesATask, "nothing_runs_on_after_closing", {}),
     (CannotEdit, "the_adapter_is_what_its_profile_claims", {}),

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -98,13 +99,19 @@ def toml(value: Any) -> str:
 
 
 def write_config(
-    folder: Path, sandbox: Sandbox, *, routes: str = "", handler: str = "town_agent:reply", **account_keys: Any
+    folder: Path,
+    sandbox: Sandbox,
+    *,
+    routes: str = "",
+    handler: str = "town_agent:reply",
+    handles: tuple[str, ...] = ("agent",),
+    **account_keys: Any,
 ) -> dict[str, str]:
-    """A configuration of every network of the sandbox; returns the environment with its secrets."""
+    """A configuration of accounts on every network of the sandbox; returns the environment with their secrets."""
     environment: dict[str, str] = {}
     lines = ["[gateway]", "probe_first_s = 0.1", "probe_longest_s = 0.5", "ramp_s = 0.01"]
-    for face in sandbox.faces.values():
-        account = face.account()
+    for face, handle in product(sandbox.faces.values(), handles):
+        account = face.account(handle)
         environment.update(account["environment"])
         keys = {"rate_factor": 1000.0, **account["settings"], **account_keys.get(face.name, {})}
         lines += ["[[accounts]]", *(f"{key} = {toml(value)}" for key, value in keys.items())]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.model.standing import WEATHER, Source
+from gateway.ports import Introduces
 from gateway.testing.conformance.rig import (
     Rig,
     approach,
@@ -29,6 +30,21 @@ class Standing:
         assert signal.fault is None
         assert rig.attempts() == before
         assert rig.held() == []
+
+    async def test_the_account_introduces_itself(self, rig: Rig) -> None:
+        """After a probe at the latest: so that two accounts of one gateway don't answer each other for ever."""
+        first, second = await rig.open(), await rig.open("second")
+        assert isinstance(first, Introduces)
+        assert isinstance(second, Introduces)
+        await first.check()
+        await second.check()
+        attempts = rig.attempts()
+        mine, theirs = first.identity(), second.identity()
+        assert mine is not None
+        assert theirs is not None
+        assert mine.platform == theirs.platform == rig.platform.name
+        assert mine.id != theirs.id
+        assert rig.attempts() == attempts
 
     @pytest.mark.parametrize("trouble", _LOSSES)
     async def test_a_send_says_what_was_lost(self, rig: Rig, trouble: str) -> None:
