@@ -140,7 +140,9 @@ class Campaign:
             f"  {self.done} of {len(self.seeds)} seeds, {len(self.broken)} broken, {rate:.1f} seeds/s, "
             f"{left_s / 60:.0f} min left"
         )
-        print(f"\r{line:<{WIDTH - 1}}" if on_screen else line, end="" if on_screen else "\n", file=sys.stderr, flush=True)
+        print(
+            f"\r{line:<{WIDTH - 1}}" if on_screen else line, end="" if on_screen else "\n", file=sys.stderr, flush=True
+        )
 
     def _clear(self) -> None:
         if sys.stderr.isatty():
@@ -187,7 +189,8 @@ def one_story(seed: int, mutation: str) -> int:
 
 def options(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        "script/simulate", description="Live through seeded stories of trouble, and look whether the gateway's promises hold."
+        "script/simulate",
+        description="Live through seeded stories of trouble, and look whether the gateway's promises hold.",
     )
     parser.add_argument("--seeds", type=int, default=300, metavar="N", help="how many seeds (300)")
     parser.add_argument("--from", type=int, default=1, metavar="N", dest="first", help="the first seed (1)")
@@ -204,9 +207,7 @@ def main(words: Sequence[str]) -> int:
     if asked.seed is not None:
         return one_story(asked.seed, asked.mutation)
     seeds = range(asked.first, asked.first + max(1, asked.seeds))
-    campaign = Campaign(
-        seeds, max(1, asked.jobs), asked.mutation, stop_early=asked.stop_early, quiet=asked.json
-    )
+    campaign = Campaign(seeds, max(1, asked.jobs), asked.mutation, stop_early=asked.stop_early, quiet=asked.json)
     try:
         campaign.run()
     except KeyboardInterrupt:

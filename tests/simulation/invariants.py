@@ -16,6 +16,7 @@ from gateway.model.standing import EXPLICIT, SUSPICIOUS, WEATHER, Standing
 from gateway.store.codec import micros, moment
 
 if TYPE_CHECKING:
+    from sim_people import Said
     from sim_world import World
 
 STARVES_S = 3 * 3600.0
@@ -85,13 +86,13 @@ def what_arrived_is_stored(world: World) -> None:
     """A place to go on from is never stored without everything that came before it."""
     for account, cursor in world.books.cursors.items():
         there = world.networks.accounts[account]
-        first = world.checked_until.get(account, there.expected_from)
+        first = world.watch.checked_until.get(account, there.expected_from)
         if first is None:
             continue
         for event in there.log[first:cursor]:
             if (account, event.id) not in world.books.events:
                 raise Broken("nothing accepted is lost", f"{account} has read until {cursor}, but not stored {event}")
-        world.checked_until[account] = max(cursor, first)
+        world.watch.checked_until[account] = max(cursor, first)
 
 
 def nothing_is_answered_twice(world: World, changes: Sequence[Change]) -> None:
@@ -100,9 +101,22 @@ def nothing_is_answered_twice(world: World, changes: Sequence[Change]) -> None:
         if before is not None or after is None or after.draft.in_reply_to is None:
             continue
         asked = (after.home, after.draft.in_reply_to)
-        known = world.answers.setdefault(asked, after.key)
+        known = world.watch.answers.setdefault(asked, after.key)
         if known != after.key:
-            raise Broken("nothing has two effects", f"{asked[1]} of {after.home} is answered by {known} and {after.key}")
+            raise Broken(
+                "nothing has two effects", f"{asked[1]} of {after.home} is answered by {known} and {after.key}"
+            )
+
+
+def questions_keep_their_order(world: World, said: Said) -> None:
+    """The agent is first handed a conversation's messages in the order in which they were stored."""
+    if said.asked > 1:
+        return
+    place = (str(said.event.account), str(said.event.conversation))
+    seq = world.books.events[place[0], said.event.id].seq
+    if seq < world.watch.asked.get(place, 0):
+        raise Broken("order is kept", f"the agent was handed e{said.number} of {place[1]} too late")
+    world.watch.asked[place] = seq
 
 
 def one_at_a_time(world: World, changes: Sequence[Change]) -> None:
@@ -138,7 +152,7 @@ def a_repeat_stays_marked(world: World, changes: Sequence[Change]) -> None:
         if after is None:
             continue
         lost = before is not None and before.reason.startswith(RESENT) and not after.reason.startswith(RESENT)
-        if lost or (len(world.doubled.get(after.key, ())) and not after.reason.startswith(RESENT)):
+        if lost or (len(world.watch.doubled.get(after.key, ())) and not after.reason.startswith(RESENT)):
             raise Broken("nothing has two effects", f"{after} may be there twice, and doesn't say so any more")
 
 
@@ -192,7 +206,7 @@ def nothing_has_two_effects(world: World, post: Post) -> None:
             raise Broken("nothing has two effects", f"{unit} was posted twice, and nobody knows of it")
         if _same_words_wanted(world, post, unit[1]) or world.set_back_s(row.key) > KEYS_MARGIN_S:
             continue
-        world.doubled.setdefault(post.draft, set()).add(unit[1])
+        world.watch.doubled.setdefault(post.draft, set()).add(unit[1])
         if not row.reason.startswith(RESENT) or not world.may_resend(post.account):
             raise Broken("nothing has two effects", f"{unit[1][:40]!r} of {row} stands at {[one.ref for one in there]}")
 
@@ -208,7 +222,7 @@ def _same_words_wanted(world: World, post: Post, line: str) -> bool:
 def order_is_kept(world: World, post: Post) -> None:
     """In one place, paragraphs of one order appear as they were accepted."""
     accepted = world.books.accepted[post.draft]
-    track = world.tracks[post.account, post.place, accepted.order]
+    track = world.watch.tracks[post.account, post.place, accepted.order]
     for line in post.words:
         if (post.draft, line) not in {unit for unit in post.units if len(world.networks.by_unit[unit]) == 1}:
             continue
@@ -244,7 +258,7 @@ def a_change_has_evidence(world: World, account: str, standing: str, evidence: s
     now = Standing(standing)
     if evidence == "the gateway started" and now is Standing.CONNECTING:
         return
-    if source == "operator" and now is Standing.HEALTHY and world.resumed.get(account):
+    if source == "operator" and now is Standing.HEALTHY and account in world.watch.resumed:
         return
     unsaid = (words == "the probe timed out" and there.hung_probes) or (
         words == "the probe failed with ScriptedBug" and there.broken_probes
@@ -278,7 +292,7 @@ def no_lane_starves(world: World) -> None:
     for row in world.books.open.values():
         if row.state is not State.QUEUED:
             continue
-        overdue_s = min(now - max(world.able_since[row.account], row.at_s), (wall - (row.due_at or 0)) / 1e6)
+        overdue_s = min(now - max(world.watch.able_since[row.account], row.at_s), (wall - (row.due_at or 0)) / 1e6)
         if overdue_s > STARVES_S:
             raise Broken("no lane starves", f"{row} could go for {overdue_s / 3600:.1f} h")
 
@@ -287,7 +301,7 @@ def held_ones_come_home(world: World) -> None:
     """Nothing stays held once its account is back."""
     now = world.universe.now
     for row in world.books.open.values():
-        if row.state is State.HELD and now - max(world.able_since[row.account], row.at_s) > COMES_HOME_S:
+        if row.state is State.HELD and now - max(world.watch.able_since[row.account], row.at_s) > COMES_HOME_S:
             raise Broken("every held post has a way home", f"{row} is held, and {row.account} can send")
 
 

@@ -57,7 +57,7 @@ class Operator:
             break
         for delivery in made:
             if delivery.draft.key not in self.world.books.accepted:
-                self.world.breaks(Broken("nothing accepted is lost", f"{delivery.draft.key} was accepted, not stored"))
+                self.world.watch.breaks(Broken("nothing accepted is lost", f"{delivery.draft.key} was accepted, not stored"))
 
     def links(self) -> None:
         """Somebody's identities on two platforms are one person, or after all not."""
@@ -86,7 +86,7 @@ class Operator:
             self.world.universe.after(30, lambda: self.resumes(account))
             return
         assert process.gateway is not None
-        self.world.resumed[account] = True
+        self.world.watch.resumed.add(account)
         self.world.story.tell(f"the operator resumes {account}")
         self.world.story.happened["resumed"] += 1
         process.gateway.monitor.resume(AccountId(account))

@@ -60,8 +60,6 @@ class People:
         self.by_id: dict[tuple[str, str], Said] = {}
         self.met: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         """Who wrote in which place of which account."""
-        self.order_asked: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-        """By account and conversation: the events in the order of the agent's first look."""
         self.on_asked: Callable[[Said], None] = lambda _: None
 
     def identity(self, who: str, platform: str) -> Identity:
@@ -132,9 +130,6 @@ class People:
         said = self.by_id[message.account, message.id.partition("~")[0]]
         said.asked += 1
         self.on_asked(said)
-        key = (str(message.account), str(message.conversation))
-        if message.id not in self.order_asked[key]:
-            self.order_asked[key].append(message.id)
         if self.rng.random() < 0.1:
             await conversation.history(5)
         await asyncio.sleep(self.rng.choice((0, 0, 0.1, 2)))

@@ -31,7 +31,12 @@ PRUNE_EVERY_S = 20_000.0
 
 
 def configuration(
-    path: Path, accounts: list[str], routes: tuple[Route, ...], on_uncertain: dict[str, Any], keeps: timedelta, rng: Random
+    path: Path,
+    accounts: list[str],
+    routes: tuple[Route, ...],
+    on_uncertain: dict[str, Any],
+    keeps: timedelta,
+    rng: Random,
 ) -> Config:
     gateway = GatewaySection(
         f"sqlite:///{path}", health_check_s=rng.choice((1800.0, 3600.0)), probe_longest_s=1800.0,
@@ -64,7 +69,6 @@ class Process:
         self.gateway: wiring.Gateway | None = None
         self.up = False
         """Started, and neither stopping nor dead."""
-        self.up_at = 0.0
         self._stop: asyncio.Future[None] | None = None
         self._errands: set[asyncio.Task[Any]] = set()
         self.on_event: Callable[[GatewayEvent], None] = lambda _: None
@@ -96,8 +100,7 @@ class Process:
         self.on_assembled(self)
         await self.gateway.monitor.load()
         await self.gateway.runtime.start()
-        self.up, self.up_at = True, self.universe.now
-        self.errand(self._jobs())
+        self.up = True
         await self._stop
         self.up = False
         for task in tuple(self._errands):
@@ -115,8 +118,14 @@ class Process:
             gateway = wiring.assemble(self.config, self.store, self.clock, PLATFORMS)
         finally:
             wiring.policies, wiring.id_source = found
-        gateway.services.bus.listen(lambda event: self.on_event(event))
+        gateway.services.bus.listen(self._heard)
+        # The scheduler's library goes by the machine's clock.
+        gateway.scheduler.start = lambda: self.errand(self._jobs())  # type: ignore[method-assign]
+        gateway.scheduler.stop = lambda: None  # type: ignore[method-assign]
         return gateway
+
+    def _heard(self, event: GatewayEvent) -> None:
+        self.on_event(event)
 
     async def _jobs(self) -> None:
         """The scheduler's own jobs, by this world's clock."""

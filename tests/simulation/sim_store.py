@@ -176,8 +176,8 @@ class Obstruction:
         store._writer.raw.execute(f"PRAGMA max_page_count={pages}")  # type: ignore[attr-defined]
 
     @property
-    def is_locked(self) -> bool:
-        return self._other is not None
+    def in_the_way(self) -> bool:
+        return self.full or self._other is not None
 
     def lock(self) -> None:
         if self._other is None:

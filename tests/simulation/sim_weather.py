@@ -104,9 +104,7 @@ class Weather:
             return
         there = self._somebody()
         there.storm = True
-        self._strikes(
-            "429 storm", there, self._for_a_while(MINUTE, 2 * HOUR, lambda: setattr(there, "storm", False))
-        )
+        self._strikes("429 storm", there, self._for_a_while(MINUTE, 2 * HOUR, lambda: setattr(there, "storm", False)))
 
     def _loss(self) -> None:
         self._lose(MINUTE, 8 * HOUR)
@@ -168,7 +166,9 @@ class Weather:
         if to_s != now_s:
             back = to_s < now_s
             self.world.set_clock(timedelta(seconds=to_s))
-            self.world.story.strikes(f"clock set {'back' if back else 'forward'}", f"the clock is {to_s:+.0f} s wrong now")
+            self.world.story.strikes(
+                f"clock set {'back' if back else 'forward'}", f"the clock is {to_s:+.0f} s wrong now"
+            )
 
     def _disk_full(self) -> None:
         if self.over:

@@ -4,47 +4,42 @@ from __future__ import annotations
 
 import logging
 import shutil
-import sqlite3
 import tempfile
-from collections import defaultdict
 from collections.abc import Callable
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import invariants
 import sim_agent
 import sim_store
 from invariants import Broken
 from msgspec import Struct
-from sim_books import Books, Change, on_disk
-from sim_dealer import Dealer, ScriptedBug
-from sim_network import Networks, Post
+from sim_books import Books, Change
+from sim_dealer import Dealer
+from sim_network import Networks
 from sim_operator import Operator
 from sim_people import People
 from sim_platforms import BY_WORDS, KEY_LIVES_S, PROFILES
 from sim_process import Listening, Process, configuration
 from sim_story import Story
 from sim_time import Crash, SimClock, SimTask, Universe
+from sim_watch import CHECK_EVERY_S, Watch
 from sim_weather import HOUR, Weather
 
-from gateway.books import StoreError
 from gateway.model.capabilities import Idempotency
 from gateway.model.delivery import Part
-from gateway.model.events import DeliveryChanged, GatewayEvent, StandingChanged
 from gateway.model.ids import AccountId, platform_of
 from gateway.model.route import Route
 from gateway.model.standing import GONE, Standing
 
 ACCOUNTS = ("red/main", "blue/main", "green/main", "gold/main", "grey/main", "red/second", "grey/second")
 SPANS_S = (0.2 * HOUR,) * 4 + (HOUR,) * 4 + (4 * HOUR,) * 3 + (12 * HOUR,) * 2 + (40 * HOUR,)
-CHECK_EVERY_S = 600.0
 REST_EVERY_S = 120.0
 RESTS_WITHIN_S = 30 * HOUR
 """From the end of all troubles: the slowest lane has sent its backlog by then, and the longest pause is over."""
 STARTS_MAX = 60
+MEMORY = Path("/dev/shm")  # noqa: S108 - a disk that needs no flushing, where there is one
 
 
 class Outcome(Struct, frozen=True):
@@ -61,15 +56,15 @@ class Outcome(Struct, frozen=True):
 
 def play(seed: int, echo: Callable[[str], None] | None = None) -> Outcome:
     """One story, from its first hour until all is at rest."""
-    folder = Path(tempfile.mkdtemp(prefix="multihome-simulation-"))
+    folder = Path(tempfile.mkdtemp(prefix="multihome-simulation-", dir=MEMORY if MEMORY.is_dir() else None))
     world = World(seed, folder, echo)
     try:
         world.live()
     except Broken as broken:
-        world.broken = world.broken or broken
+        world.watch.broken = world.watch.broken or broken
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    story, broken = world.story, world.broken
+    story, broken = world.story, world.watch.broken
     told = "" if broken is None else str(broken)
     name = "" if broken is None else broken.invariant
     return Outcome(seed, story.digest, told, name, dict(story.happened), story.lines, world.universe.now)
@@ -91,7 +86,6 @@ class World:
         self.span_s = rng.choice(SPANS_S)
         names = sorted(rng.sample(ACCOUNTS, rng.randint(2, 5)))
         self.networks = Networks(self.universe, names)
-        self.networks.on_post = self._posted
         self.dice = {name: self.chance(name) for name in names}
         self.people = People(self.networks, self.chance("people"), self.story.happened, self.story.tell)
         self.operator = Operator(self, self.chance("operator"))
@@ -102,23 +96,18 @@ class World:
         self.books = Books(lambda: self.universe.now)
         self.disk_latency_s = 0.002
         self.disk = sim_store.Disk(lambda: self.disk_latency_s, self.books)
-        self.disk.before_commit = lambda: self._doom_comes("before commit")
-        self.disk.after_commit = self._committed
         self.obstruction = sim_store.Obstruction(self.path)
         self.process: Process | None = None
         self.doom: tuple[str, int] | None = None
         """Where the next crash comes, and after how many such occasions."""
-        self.broken: Broken | None = None
         self.finished = False
         self.calm_since: float | None = None
         self.set_backs: list[tuple[float, float]] = []
-        # What the invariants remember.
-        self.checked_until: dict[str, int] = {}
-        self.answers: dict[tuple[str, str], str] = {}
-        self.doubled: dict[str, set[str]] = {}
-        self.tracks: defaultdict[tuple[str, str, str], list[tuple[int, int]]] = defaultdict(list)
-        self.resumed: dict[str, bool] = {}
-        self.able_since = dict.fromkeys(names, 0.0)
+        self.watch = Watch(self)
+        self.networks.on_post = self.watch.posted
+        self.people.on_asked = self.watch.agent_asked
+        self.disk.before_commit = lambda: self._doom_comes("before commit")
+        self.disk.after_commit = self._committed
 
     def chance(self, concern: str) -> Random:
         """Each concern rolls its own dice, so that one more roll here doesn't change everything there."""
@@ -142,7 +131,7 @@ class World:
 
     def live(self) -> None:
         """Processes come and go until the world is at rest."""
-        listening = Listening(self._logged)
+        listening = Listening(self.watch.logged)
         log = logging.getLogger("multihome")
         before, sim_agent.PLAYED = (log.level, log.propagate), [self.people]
         log.addHandler(listening)
@@ -177,22 +166,24 @@ class World:
             universe.at(hour(), self.operator.links)
         self.weather.plan()
         universe.at(self.span_s, self._calm)
-        universe.after(CHECK_EVERY_S, self._checkpoint)
+        universe.after(CHECK_EVERY_S, self.watch.checkpoint)
 
     def _one_process(self) -> None:
-        self.process = process = Process(self.universe, self.config, self.clock, self.disk, self.chance(f"{self.universe.now}"))
-        process.on_event = self._heard
+        self.process = process = Process(
+            self.universe, self.config, self.clock, self.disk, self.chance(f"{self.universe.now}")
+        )
+        self.watch.process_begins(process)
         process.on_assembled = self._assembled
-        self._nobody_is_able()
+        self.watch.nobody_is_able()
         self._open_doors()
         self.story.tell("a gateway starts")
         ended = process.run()
-        self._nobody_is_able()
-        self._raise_broken()
+        self.watch.nobody_is_able()
+        self.watch.raise_broken()
         self.story.tell(f"the gateway {ended}")
         if ended.startswith("stuck"):
             raise Broken("no lane starves", ended)
-        self._compare_with_the_disk()
+        self.watch.compare_with_the_disk()
         if not self.finished:
             wait_s = self.rng.choice((0.6, 1.0, 3.0, 20.0))
             if ended.startswith("could not start"):
@@ -200,7 +191,7 @@ class World:
             try:
                 self.universe.pass_until(self.universe.now + wait_s)
             except Crash:
-                self._raise_broken()
+                self.watch.raise_broken()
 
     def _open_doors(self) -> None:
         """Each account's network, for this process."""
@@ -220,7 +211,6 @@ class World:
             self.obstruction.fill(process.store)
         process.loop.crash = lambda: self._crash("any await")
         process.loop.crash_dice = self.rng
-        process.loop.set_exception_handler(lambda _, context: self._unhandled(context))
 
     def _calm(self) -> None:
         self.story.tell("-- all troubles are lifted")
@@ -232,15 +222,15 @@ class World:
         if self.finished or self.calm_since is None:
             return
         if self._is_at_rest():
-            self.judge(self._judge_the_end)
+            self.watch.judge(self._judge_the_end)
             self.story.tell("-- all is at rest")
             self.finished = True
             self.stop_process()
             return
         if self.universe.now - self.calm_since > RESTS_WITHIN_S:
-            self.judge(invariants.everything_came_to_rest, self)
-            self.judge(self._all_are_well)
-            self.breaks(Broken("everything comes to rest", "not everything that was written was read"))
+            self.watch.judge(invariants.everything_came_to_rest, self)
+            self.watch.judge(self._all_are_well)
+            self.watch.breaks(Broken("everything comes to rest", "not everything that was written was read"))
         self._cure()
         self.universe.after(REST_EVERY_S, self._look_for_rest)
 
@@ -302,25 +292,25 @@ class World:
         return sum(back_s for at, back_s in self.set_backs if at >= accepted.at_s)
 
     def fill_disk(self) -> None:
-        self._nobody_is_able()
+        self.watch.nobody_is_able()
         self.obstruction.full = True
         if self.running() is not None and self.process is not None and self.process.store is not None:
             self.obstruction.fill(self.process.store)
 
     def free_disk(self) -> None:
-        self._nobody_is_able()
+        self.watch.nobody_is_able()
         store = self.process.store if self.running() is not None and self.process is not None else None
         self.obstruction.full = False
         if store is not None:
             self.obstruction.empty(store)
 
     def lock_database(self) -> None:
-        self._nobody_is_able()
+        self.watch.nobody_is_able()
         if self.path.exists():
             self.obstruction.lock()
 
     def unlock_database(self) -> None:
-        self._nobody_is_able()
+        self.watch.nobody_is_able()
         self.obstruction.unlock()
 
     def may_resend(self, account: str) -> bool:
@@ -330,128 +320,33 @@ class World:
     def by_words(account: str) -> bool:
         return platform_of(AccountId(account)) in BY_WORDS
 
-    # What is seen, and judged.
+    # How a process dies.
 
-    def breaks(self, broken: Broken) -> None:
-        """The story ends here."""
-        if self.broken is None:
-            self.broken = broken
-            self.story.tell(f"BROKEN  {broken}")
-        raise Crash
-
-    def judge(self, invariant: Callable[..., None], *args: Any) -> None:
-        try:
-            invariant(*args)
-        except Broken as broken:
-            self.breaks(broken)
-
-    def _raise_broken(self) -> None:
-        if self.broken is not None:
-            raise self.broken
+    @property
+    def is_dead(self) -> bool:
+        """Whether the process that is or was is no more."""
+        return self.process is None or self.process.loop.dead
 
     def _committed(self, changes: list[Change]) -> None:
-        for change in changes:
-            self.story.note(str(change.row))
-        for invariant in (
-            invariants.nothing_accepted_is_lost, invariants.states_follow_the_table, invariants.a_plan_is_frozen,
-            invariants.one_at_a_time, invariants.a_held_post_has_a_way_home, invariants.a_repeat_stays_marked,
-            invariants.delivered_means_there, invariants.nothing_is_answered_twice,
-        ):  # fmt: skip
-            self.judge(invariant, self, changes)
-        self.judge(invariants.what_arrived_is_stored, self)
-        while self.books.standings:
-            account, standing, evidence = self.books.standings.pop(0)
-            self.judge(invariants.a_change_has_evidence, self, account, standing, evidence)
+        self.watch.committed(changes)
         self._doom_comes("after commit")
 
     def _leaves(self, account: str, part: Part) -> None:
         self._doom_comes("sending")
-        words = f"{part.body['words'][0][:40]!r} of {part.body['draft']}"
-        self.judge(invariants.nothing_leaves_a_lost_account, self, account, words)
-        mine = self.books.accepted[part.body["draft"]]
-        for row in self.books.open.values():
-            theirs = self.books.accepted[row.key]
-            if theirs.order == mine.order and (row.is_open_question or row.account != account):
-                theirs.overtaken_by.add(mine.seq)
-
-    def _posted(self, post: Post) -> None:
-        self.story.tell(f"{post.account} holds {post.words[-1][:40]!r} in {post.place} ({post.draft})")
-        for invariant in (
-            invariants.nothing_has_two_effects, invariants.order_is_kept, invariants.private_stays_private
-        ):  # fmt: skip
-            self.judge(invariant, self, post)
-
-    def _heard(self, event: GatewayEvent) -> None:
-        """The gateway's own bus."""
-        if self.process is None or self.process.loop.dead:
-            return
-        match event:
-            case StandingChanged():
-                self.story.tell(f"{event.account}: {event.before} -> {event.after} ({event.evidence})")
-                self.story.happened[f"standing: {event.after}"] += 1
-                self.able_since[event.account] = self.universe.now
-                self.judge(invariants.a_change_has_evidence, self, event.account, event.after, event.evidence)
-            case DeliveryChanged(state=state) if state != "delivered":
-                self.story.tell(f"{event.account}: {event.delivery} is {state}: {event.reason}")
-                self.story.happened[f"delivery: {state}"] += 1
-
-    def _checkpoint(self) -> None:
-        if self.finished:
-            return
-        process = self.running()
-        if process is None or process.gateway is None or self.obstruction.full or self.obstruction.is_locked:
-            self._nobody_is_able()
-        else:
-            for name in self.able_since:
-                if not process.gateway.monitor.can_send(AccountId(name)):
-                    self.able_since[name] = self.universe.now
-        self.judge(invariants.no_lane_starves, self)
-        self.judge(invariants.held_ones_come_home, self)
-        self.universe.after(CHECK_EVERY_S, self._checkpoint)
-
-    def _nobody_is_able(self) -> None:
-        for name in self.able_since:
-            self.able_since[name] = self.universe.now
-
-    def _compare_with_the_disk(self) -> None:
-        if self.path.exists():
-            with closing(sqlite3.connect(self.path)) as raw:
-                invariants.the_mirror_is_true(self, on_disk(raw))
-
-    def _logged(self, record: logging.LogRecord) -> None:
-        """Nothing fails that nobody planned to fail."""
-        error = record.exc_info[1] if record.exc_info else None
-        if self.process is None or self.process.loop.dead or error is None:
-            return
-        if isinstance(error, (ScriptedBug, StoreError, TimeoutError)):
-            return
-        self.breaks(Broken("nothing fails unplanned", f"{record.getMessage()}: {type(error).__name__}: {error}"))
-
-    def _unhandled(self, context: dict[str, Any]) -> None:
-        """What asyncio has to say of an exception that nobody took."""
-        error = context.get("exception")
-        if self.process is None or self.process.loop.dead or isinstance(error, (ScriptedBug, StoreError, Crash)):
-            return
-        self.breaks(Broken("nothing fails unplanned", f"{context['message']}: {type(error).__name__}: {error}"))
-
-    # How a process dies.
+        self.watch.leaves(account, part)
 
     def _doom_comes(self, where: str) -> None:
-        if self.doom is None or self.process is None or self.process.loop.dead:
+        """An occasion to crash."""
+        if self.doom is None or self.process is None or self.is_dead:
             return
         if self.doom[0] == "turns":
             self.process.loop.turns_left, self.doom = self.doom[1], None
-            return
-        if self.doom[0] != where:
-            return
-        if self.doom[1] > 0:
+        elif self.doom == (where, 0):
+            self._crash(where)
+        elif self.doom[0] == where:
             self.doom = (where, self.doom[1] - 1)
-            return
-        self._crash(where)
 
     def _crash(self, where: str) -> None:
         self.doom = None
         self.story.strikes(f"crash: {where}")
         raise Crash
-
-

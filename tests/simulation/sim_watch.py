@@ -1,0 +1,173 @@
+"""Watches a world: every commit, request, post, standing and log line is held against the invariants."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import invariants
+from invariants import Broken
+from sim_books import Change, on_disk
+from sim_dealer import ScriptedBug
+from sim_network import Post
+from sim_people import Said
+from sim_time import Crash
+
+from gateway.books import StoreError
+from gateway.model.delivery import Part
+from gateway.model.events import DeliveryChanged, GatewayEvent, StandingChanged
+from gateway.model.ids import AccountId
+
+if TYPE_CHECKING:
+    from sim_process import Process
+    from sim_world import World
+
+CHECK_EVERY_S = 600.0
+AFTER_EACH_COMMIT = (
+    invariants.nothing_accepted_is_lost,
+    invariants.states_follow_the_table,
+    invariants.a_plan_is_frozen,
+    invariants.one_at_a_time,
+    invariants.a_held_post_has_a_way_home,
+    invariants.a_repeat_stays_marked,
+    invariants.delivered_means_there,
+    invariants.nothing_is_answered_twice,
+)
+FOR_EACH_POST = (invariants.nothing_has_two_effects, invariants.order_is_kept, invariants.private_stays_private)
+PLANNED = (ScriptedBug, StoreError, TimeoutError)
+"""What may fail: the rest of what the log tells with a traceback is a bug."""
+
+
+class Watch:
+    """Ends the story when something broke, and keeps what the invariants remember."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._story = world.story
+        self.broken: Broken | None = None
+        self.checked_until: dict[str, int] = {}
+        """By account: how far what was read is known to be stored."""
+        self.answers: dict[tuple[str, str], str] = {}
+        """Which delivery answers which message of which account."""
+        self.doubled: dict[str, set[str]] = {}
+        """By draft: the lines that are there twice."""
+        self.tracks: defaultdict[tuple[str, str, str], list[tuple[int, int]]] = defaultdict(list)
+        """By account, place and order: what came there, as (seq, paragraph)."""
+        self.asked: dict[tuple[str, str], int] = {}
+        """By account and conversation: the last event that the agent was handed for the first time."""
+        self.resumed: set[str] = set()
+        self.able_since = dict.fromkeys(world.networks.accounts, 0.0)
+        """By account: since when nothing is known to keep it from sending."""
+
+    # How a story ends.
+
+    def breaks(self, broken: Broken) -> None:
+        if self.broken is None:
+            self.broken = broken
+            self._story.tell(f"BROKEN  {broken}")
+        raise Crash
+
+    def judge(self, invariant: Callable[..., None], *args: Any) -> None:
+        try:
+            invariant(*args)
+        except Broken as broken:
+            self.breaks(broken)
+
+    def raise_broken(self) -> None:
+        if self.broken is not None:
+            raise self.broken
+
+    # What is seen.
+
+    def process_begins(self, process: Process) -> None:
+        """Everything that this process says is heard."""
+        process.on_event = self.heard
+        process.loop.set_exception_handler(lambda _, said: self._unhandled(said))
+
+    def committed(self, changes: list[Change]) -> None:
+        world = self._world
+        for change in changes:
+            self._story.note(str(change.row))
+        for invariant in AFTER_EACH_COMMIT:
+            self.judge(invariant, world, changes)
+        self.judge(invariants.what_arrived_is_stored, world)
+        new, world.books.standings = world.books.standings, []
+        for account, standing, evidence in new:
+            self.judge(invariants.a_change_has_evidence, world, account, standing, evidence)
+
+    def leaves(self, account: str, part: Part) -> None:
+        """A request is made."""
+        words = f"{part.body['words'][0][:40]!r} of {part.body['draft']}"
+        self.judge(invariants.nothing_leaves_a_lost_account, self._world, account, words)
+        books = self._world.books
+        mine = books.accepted[part.body["draft"]]
+        for row in books.open.values():
+            theirs = books.accepted[row.key]
+            if theirs.order == mine.order and (row.is_open_question or row.account != account):
+                theirs.overtaken_by.add(mine.seq)
+
+    def posted(self, post: Post) -> None:
+        """A network has taken something."""
+        self._story.tell(f"{post.account} holds {post.words[-1][:40]!r} in {post.place} ({post.draft})")
+        for invariant in FOR_EACH_POST:
+            self.judge(invariant, self._world, post)
+
+    def agent_asked(self, said: Said) -> None:
+        self.judge(invariants.questions_keep_their_order, self._world, said)
+
+    def heard(self, event: GatewayEvent) -> None:
+        """The gateway's own bus."""
+        match event:
+            case StandingChanged():
+                self._story.tell(f"{event.account}: {event.before} -> {event.after} ({event.evidence})")
+                self._story.happened[f"standing: {event.after}"] += 1
+                self.able_since[event.account] = self._world.universe.now
+                self.judge(invariants.a_change_has_evidence, self._world, event.account, event.after, event.evidence)
+            case DeliveryChanged(state=state):
+                self._story.happened[f"delivery: {state}"] += 1
+                if state != "delivered":
+                    self._story.tell(f"{event.account}: {event.delivery} is {state}: {event.reason}")
+
+    def checkpoint(self) -> None:
+        world = self._world
+        if world.finished:
+            return
+        process = world.running()
+        if process is None or process.gateway is None or world.obstruction.in_the_way:
+            self.nobody_is_able()
+        else:
+            for name in self.able_since:
+                if not process.gateway.monitor.can_send(AccountId(name)):
+                    self.able_since[name] = world.universe.now
+        self.judge(invariants.no_lane_starves, world)
+        self.judge(invariants.held_ones_come_home, world)
+        world.universe.after(CHECK_EVERY_S, self.checkpoint)
+
+    def nobody_is_able(self) -> None:
+        """No process, or no database: what waits waits for that."""
+        for name in self.able_since:
+            self.able_since[name] = self._world.universe.now
+
+    def compare_with_the_disk(self) -> None:
+        """After a process has ended, however it did."""
+        if self._world.path.exists():
+            with closing(sqlite3.connect(self._world.path)) as raw:
+                invariants.the_mirror_is_true(self._world, on_disk(raw))
+
+    def logged(self, record: logging.LogRecord) -> None:
+        """Nothing fails that nobody planned to fail."""
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and not self._world.is_dead and not isinstance(error, PLANNED):
+            told = f"{record.getMessage()}: {type(error).__name__}: {error}"
+            self.breaks(Broken("nothing fails unplanned", told))
+
+    def _unhandled(self, said: dict[str, Any]) -> None:
+        """What asyncio has to say of an exception that nobody took."""
+        error = said.get("exception")
+        if not self._world.is_dead and not isinstance(error, (*PLANNED, Crash)):
+            told = f"{said['message']}: {type(error).__name__}: {error}"
+            self.breaks(Broken("nothing fails unplanned", told))
