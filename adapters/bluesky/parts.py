@@ -15,8 +15,8 @@ from typing import Any
 from msgspec import structs
 
 from adapters.bluesky.profile import DIRECT_BYTES, DIRECT_GRAPHEMES, NAME, PROFILE, TEXT_BYTES, TEXT_GRAPHEMES
-from adapters.bluesky.translate import DirectMessage, Post, place_of, record_key, render, spell
-from gateway.model.content import Document, Media, Mention, Paragraph, Text
+from adapters.bluesky.translate import DirectMessage, Post, place_of, record_key, render
+from gateway.model.content import Document, Media, Mention, Paragraph, Text, opened
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, InConversation, Part, ToPerson
 from gateway.model.identity import Identity
 from gateway.text.measure import graphemes
@@ -85,9 +85,7 @@ def _to_person(draft: Draft, identity: Identity, at: datetime, *, private: bool)
     if private:
         return _messages(draft.document, {"to": identity.id}, "")
     mention = Mention(NAME, identity.id, identity.handle, identity.name)
-    paragraphs = draft.document.paragraphs or ((),)
-    greeted = structs.replace(draft.document, paragraphs=((mention, Text(" "), *paragraphs[0]), *paragraphs[1:]))
-    return _posts(greeted, None, at)
+    return _posts(opened(draft.document, mention, Text(" ")), None, at)
 
 
 def _in_conversation(draft: Draft, conversation: str, at: datetime, *, private: bool) -> tuple[Part, ...]:
@@ -170,7 +168,7 @@ def _in_words(document: Document) -> Document:
 
 def _slices(document: Document, fits: Callable[[str], bool]) -> tuple[Document, ...]:
     try:
-        return split(document, fits, spell)
+        return split(document, lambda piece: fits(render(piece)[0]))
     except ValueError as error:
         raise refused(FaultKind.TOO_LONG, str(error)) from error
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 from msgspec import Meta, Struct, convert
 
 from adapters.bluesky.profile import NAME
-from gateway.model.content import Document, Link, Mention, Paragraph, Span, Text, spelled
+from gateway.model.content import Document, Link, Mention, Paragraph, Span, Text, layout, spans, spelled
 from gateway.model.events import Kind, MessageReceived
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, ConversationId, MessageRef
@@ -83,14 +83,13 @@ def render(document: Document) -> tuple[str, list[dict[str, Any]]]:
     pieces: list[str] = []
     facets: list[dict[str, Any]] = []
     end = 0
-    for number, paragraph in enumerate(document.paragraphs):
-        for span in (*((Text("\n\n"),) if number else ()), *paragraph):
-            words = spell(span)
-            begin, end = end, end + len(words.encode())
-            pieces.append(words)
-            feature = _feature(span)
-            if feature and end > begin:
-                facets.append({"index": {"byteStart": begin, "byteEnd": end}, "features": [feature]})
+    for piece in layout(document):
+        words = spell(piece.span) if piece.span else piece.text
+        begin, end = end, end + len(words.encode())
+        pieces.append(words)
+        feature = _feature(piece.span)
+        if feature and end > begin:
+            facets.append({"index": {"byteStart": begin, "byteEnd": end}, "features": [feature]})
     return "".join(pieces), facets
 
 
@@ -104,7 +103,7 @@ def spell(span: Span) -> str:
     return spelled(span)
 
 
-def _feature(span: Span) -> dict[str, str] | None:
+def _feature(span: Span | None) -> dict[str, str] | None:
     match span:
         case Link(url) if _URI.fullmatch(url):
             return {"$type": "app.bsky.richtext.facet#link", "uri": url}
@@ -233,7 +232,7 @@ def received_direct(message: Message, convo: Convo, account: AccountId, own_did:
 
 
 def _mentions(document: Document, did: str) -> bool:
-    return any(isinstance(span, Mention) and span.id == did for p in document.paragraphs for span in p)
+    return any(isinstance(span, Mention) and span.id == did for span in spans(document))
 
 
 def aware(at: datetime) -> datetime:
@@ -297,9 +296,9 @@ def _span(feature: dict[str, Any], words: str) -> Span | None:
     return None
 
 
-def _paragraphs(spans: list[Span]) -> tuple[Paragraph, ...]:
+def _paragraphs(flat: list[Span]) -> tuple[Paragraph, ...]:
     paragraphs: list[list[Span]] = [[]]
-    for span in spans:
+    for span in flat:
         if not isinstance(span, Text):
             paragraphs[-1].append(span)
             continue

@@ -18,7 +18,20 @@ from adapters.discord.profile import (
     TEXT_MAX,
     Settings,
 )
-from gateway.model.content import Document, Link, Media, Mention, Paragraph, Span, Text, spans, spelled
+from gateway.model.content import (
+    Block,
+    Document,
+    Link,
+    Media,
+    Mention,
+    Paragraph,
+    Span,
+    Text,
+    blocks,
+    spans,
+    spelled,
+    written,
+)
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, InConversation, Part, Timeline, ToPerson
 from gateway.model.events import Kind, MemberJoined, MessageDeleted, MessageEdited, MessageReceived, Reacted
 from gateway.model.identity import Identity
@@ -161,7 +174,7 @@ def identity(user: RawUser) -> Identity:
 def document(message: RawMessage) -> Document:
     """The text with links and mentions; attachments follow as links."""
     people = {user.id: user for user in message.mentions}
-    paragraphs = [_with_mentions(paragraph, people) for paragraph in from_text(message.content).paragraphs]
+    paragraphs = [_with_mentions(each.spans, people) for each in blocks(from_text(message.content))]
     paragraphs += [(Link(item.url, item.description or item.filename or None),) for item in message.attachments[:10]]
     return Document(tuple(paragraphs))
 
@@ -273,7 +286,7 @@ def spell(span: Span) -> str:
 
 
 def render(document: Document) -> str:
-    return "\n\n".join("".join(spell(span) for span in paragraph) for paragraph in document.paragraphs)
+    return written(document, spell)
 
 
 def words(document: Document) -> dict[str, Any]:
@@ -351,10 +364,10 @@ def _called(draft: Draft) -> tuple[Paragraph, ...]:
     return ()
 
 
-def _slices(paragraphs: tuple[Paragraph, ...], document: Document) -> tuple[Document, ...]:
+def _slices(paragraphs: tuple[Paragraph | Block, ...], document: Document) -> tuple[Document, ...]:
     whole = structs.replace(document, paragraphs=paragraphs)
     try:
-        return split(whole, lambda text: len(text) <= TEXT_MAX, spell)
+        return split(whole, lambda piece: len(render(piece)) <= TEXT_MAX)
     except ValueError as error:
         raise refused(FaultKind.TOO_LONG, f"one piece alone is over {TEXT_MAX} characters") from error
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from adapters.mastodon.profile import NAME
 from adapters.mastodon.translate import is_private, narrowest, parse_ref
 from gateway.model.capabilities import Limits
-from gateway.model.content import Document, Link, Media, Mention, Span, Text, spans, spelled
+from gateway.model.content import Document, Link, Media, Mention, Span, Text, spans, spelled, written
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, InConversation, Part, Timeline, ToPerson
 from gateway.model.identity import Identity
 from gateway.text.measure import graphemes
@@ -87,8 +87,11 @@ def reworded(said: Document, visibility: str, people: tuple[str, ...], limits: L
 
 def _worded(place: Place, said: Document, *, follows: bool = False) -> str:
     """The status's text: the mentions it needs, then the words."""
-    text = "\n\n".join("".join(_spell(span, place) for span in paragraph) for paragraph in said.paragraphs)
-    return _calls(place, said, follows=follows) + text
+    return _calls(place, said, follows=follows) + _words(place, said)
+
+
+def _words(place: Place, said: Document) -> str:
+    return written(said, lambda span: _spell(span, place))
 
 
 def _calls(place: Place, said: Document, *, follows: bool) -> str:
@@ -116,7 +119,7 @@ def _slices(said: Document, place: Place, limits: Limits) -> tuple[Document, ...
     most = limits.text_max - measure("".join(f"@{person} " for person in place.people), 0)
     url_length = limits.url_length or 23
     try:
-        return split(said, lambda text: measure(text, url_length) <= most, lambda span: _spell(span, place))
+        return split(said, lambda piece: measure(_words(place, piece), url_length) <= most)
     except ValueError as error:
         raise _refused(FaultKind.TOO_LONG, str(error)) from error
 

@@ -19,7 +19,7 @@ from msgspec import Meta, Struct, field, structs
 from adapters.mastodon.markup import paragraphs
 from adapters.mastodon.profile import NAME
 from gateway.model.capabilities import Limits
-from gateway.model.content import Document, Link, Mention, Paragraph, Text, spans
+from gateway.model.content import Block, Document, Link, Mention, Paragraph, Text, spans
 from gateway.model.delivery import Fault, FaultError, FaultKind
 from gateway.model.events import Kind, MessageDeleted, MessageEdited, MessageReceived, Reacted
 from gateway.model.identity import Identity
@@ -276,7 +276,7 @@ def document(status: Status, here: Here) -> Document:
     """What somebody says to us. The mention of us that it begins with is only the address, so it is left out."""
     said = _said(status, here)
     first = said.paragraphs[0] if said.paragraphs else ()
-    if not first or not isinstance(first[0], Mention) or first[0].id != here.name:
+    if isinstance(first, Block) or not first or not isinstance(first[0], Mention) or first[0].id != here.name:
         return said
     rest = first[1:]
     if rest and isinstance(rest[0], Text):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from adapters.telegram.profile import CAPTION_MAX, PROFILE, TEXT_MAX
-from adapters.telegram.translate import PLATFORM, Words, render, speller
+from adapters.telegram.translate import PLATFORM, Words, render
 from gateway.model.content import Document, Media
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, InConversation, Part, Timeline
 from gateway.model.ids import MessageRef
@@ -125,7 +125,7 @@ def _steps(content: Document) -> Iterator[_Step]:
 
 def _pieces(text: Document) -> tuple[Document, ...]:
     try:
-        return split(text, lambda piece: len(piece) <= TEXT_MAX, speller(text))
+        return split(text, lambda piece: len(render(piece).text) <= TEXT_MAX)
     except ValueError as error:
         raise _no(FaultKind.TOO_LONG, str(error)) from error
 

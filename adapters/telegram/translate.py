@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from adapters.telegram.profile import ENTITIES_MAX
-from gateway.model.content import Document, Link, Mention, Span, Text, spans, spelled
+from gateway.model.content import Document, Link, Mention, Span, Text, layout, spans, spelled
 from gateway.model.events import Kind, MemberJoined, MessageEdited, MessageReceived, PlatformEvent, Reacted
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, ConversationId, MessageRef
@@ -322,18 +322,18 @@ class Words(NamedTuple):
 
 def render(content: Document) -> Words:
     """The paragraphs a blank line apart, with entities for what plain text can't say."""
-    spell = speller(content)
+    spell = _speller(content)
     entities: list[dict[str, Any]] = []
     pieces: list[str] = []
     at = 0
-    for number, paragraph in enumerate(content.paragraphs):
-        for piece, span in (("\n\n", None) if number else ("", None), *((spell(span), span) for span in paragraph)):
-            length = _units(piece)
-            mark = _mark(span, piece)
-            if mark and length:
-                entities.append(mark | {"offset": at, "length": length})
-            pieces.append(piece)
-            at += length
+    for piece in layout(content):
+        words = spell(piece.span) if piece.span else piece.text
+        length = _units(words)
+        mark = _mark(piece.span, words)
+        if mark and length:
+            entities.append(mark | {"offset": at, "length": length})
+        pieces.append(words)
+        at += length
     return Words("".join(pieces), entities)
 
 
@@ -349,7 +349,7 @@ def _mark(span: Span | None, written: str) -> dict[str, Any] | None:
     return None
 
 
-def speller(content: Document) -> Any:
+def _speller(content: Document) -> Any:
     """How spans of this document are written: addresses behind their texts while a message has room for that."""
     hidden = sum(isinstance(span, Link) and _hides(span) for span in spans(content))
     return _visible if hidden <= ENTITIES_MAX else _open

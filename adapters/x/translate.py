@@ -7,8 +7,7 @@ A message's ref is a post's id, or ``dm/`` and an event's id. A conversation is 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -17,7 +16,7 @@ from msgspec import Meta, Raw, Struct, structs
 
 from adapters.x.length import fits_direct, fits_post
 from adapters.x.profile import PROFILE
-from gateway.model.content import Document, Link, Media, Mention, Paragraph, Span, Text, spelled
+from gateway.model.content import Document, Link, Media, Mention, Span, Text, block, opened, spelled, unopened, written
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, InConversation, Part, Timeline
 from gateway.model.events import Kind, MessageEdited, MessageReceived
 from gateway.model.identity import Identity
@@ -34,7 +33,6 @@ _CONVERSATION = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")
 _WEB = re.compile(r"https?://\S+", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n)+")
 _CALL = re.compile(r"(?<!\w)[@\uff20]")
-_LEADING_CALLS = re.compile(r"^(?:@\w{1,15}\s+)+")
 _REFUSED_CHARACTERS = {0xFFFE: None, 0xFEFF: None, 0xFFFF: None}
 
 Id = Annotated[str, Meta(pattern=r"^[0-9]{1,19}$")]
@@ -66,6 +64,10 @@ class Long(Struct):
     entities: Entities = msgspec.field(default_factory=Entities)
 
 
+class Attached(Struct):
+    media_keys: list[str] = []
+
+
 class Reference(Struct):
     type: str
     id: str
@@ -80,6 +82,7 @@ class Post(Struct):
     in_reply_to_user_id: str | None = None
     referenced_tweets: list[Reference] = []
     entities: Entities = msgspec.field(default_factory=Entities)
+    attachments: Attached = msgspec.field(default_factory=Attached)
     edit_history_tweet_ids: list[Id] = []
     note_tweet: Long | None = None
 
@@ -95,6 +98,7 @@ class DirectEvent(Struct):
     created_at: Stamp
     text: str = ""
     entities: Entities = msgspec.field(default_factory=Entities)
+    attachments: Attached = msgspec.field(default_factory=Attached)
 
 
 class User(Struct):
@@ -223,36 +227,6 @@ def unescape(text: str) -> str:
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
-def says(found: Post | DirectEvent, sent: str, *, reply: bool) -> bool:
-    """Whether a text that X tells is one that was sent: t.co, escapes, spaces and a reply's leading names aside."""
-    told = found.note_tweet or found if isinstance(found, Post) else found
-    wanted = _plain(sent, reply=reply)
-    return any(
-        _pattern(text, told.entities, reply=reply).fullmatch(wanted) for text in (told.text, unescape(told.text))
-    )
-
-
-def _plain(text: str, *, reply: bool) -> str:
-    flat = " ".join(unicodedata.normalize("NFC", text).split())
-    return _LEADING_CALLS.sub("", flat) if reply else flat
-
-
-def _pattern(text: str, entities: Entities, *, reply: bool) -> re.Pattern[str]:
-    """What the sender may have typed, as a pattern: X adds a scheme or a slash to an address that had none."""
-    typed: dict[str, str] = {}
-    for address in entities.urls[:ENTITIES_MAX]:
-        if address.media_key:
-            text = text.replace(address.url, "")
-        elif address.url:
-            scheme, _, rest = address.expanded_url.rpartition("://")
-            typed[address.url] = f"(?:{re.escape(scheme)}://)?{re.escape(rest.rstrip('/'))}/?"
-    flat = _plain(text, reply=reply)
-    if not typed:
-        return re.compile(re.escape(flat))
-    pieces = re.split(f"({'|'.join(map(re.escape, typed))})", flat)
-    return re.compile("".join(typed[piece] if n % 2 else re.escape(piece) for n, piece in enumerate(pieces)))
-
-
 # To X.
 
 
@@ -272,7 +246,7 @@ def plan(draft: Draft) -> tuple[Part, ...]:
     if document.is_empty:
         _refuse(FaultKind.INVALID, "there is nothing to say")
     try:
-        slices = split(document, fits_direct if private else fits_post, spell)
+        slices = split(document, _fits(fits_direct if private else fits_post))
     except ValueError as error:
         _refuse(FaultKind.TOO_LONG, str(error))
     pictures = _pictures(document.media, 1 if private else PROFILE.limits.images_max)
@@ -283,27 +257,29 @@ def plan(draft: Draft) -> tuple[Part, ...]:
             aim,
             index,
             count,
-            slices[index].paragraphs if index < len(slices) else (),
+            slices[index] if index < len(slices) else Document(language=document.language),
             pictures[index] if index < len(pictures) else (),
         )
         for index in range(count)
     )
 
 
-def _part(
-    draft: Draft, aim: Aim, index: int, count: int, paragraphs: tuple[Paragraph, ...], media: tuple[Media, ...]
-) -> Part:
+def _fits(measure: Callable[[str], bool]) -> Callable[[Document], bool]:
+    return lambda piece: measure(write(piece))
+
+
+def _part(draft: Draft, aim: Aim, index: int, count: int, piece: Document, media: tuple[Media, ...]) -> Part:
     private = aim.kind == "direct"
     body: dict[str, Any] = dict(aim.body) if private or index == 0 else {}
-    text = write(paragraphs)
+    text = write(piece)
     if text:
         body["text"] = text
     if media:
         body["media"] = [_told(picture) for picture in media]
     rest = None
     if count > 1:
-        own = _uncalled(paragraphs, aim.call) if index == 0 and aim.call else paragraphs
-        rest = structs.replace(draft.document, paragraphs=own, media=media)
+        own = unopened(piece, aim.call, Text(" ")) if index == 0 and aim.call else piece
+        rest = structs.replace(own, media=media)
     kind = aim.kind if private or index == 0 else "reply"
     return Part(index, kind, f"{draft.id}.{index}", body, rest=rest)
 
@@ -335,16 +311,10 @@ def _checked(pattern: re.Pattern[str], name: str) -> str:
 
 
 def _called(document: Document, call: Mention) -> Document:
-    first, *others = document.paragraphs or ((),)
+    first = block(document.paragraphs[0]).spans if document.paragraphs else ()
     if first and isinstance(first[0], Mention) and first[0].id == call.id:
         return document
-    return structs.replace(document, paragraphs=((call, Text(" "), *first), *others))
-
-
-def _uncalled(paragraphs: tuple[Paragraph, ...], call: Mention) -> tuple[Paragraph, ...]:
-    """The slice without the name that was put before it."""
-    first, *others = paragraphs or ((),)
-    return ((*first[2:],), *others) if first[:2] == (call, Text(" ")) else paragraphs
+    return opened(document, call, Text(" "))
 
 
 def _pictures(media: Sequence[Media], most: int) -> list[tuple[Media, ...]]:
@@ -369,11 +339,9 @@ def _told(picture: Media) -> dict[str, Any]:
     return told | {"alt": picture.alt[: PROFILE.limits.alt_max]} if picture.alt else told
 
 
-def write(paragraphs: Sequence[Paragraph]) -> str:
+def write(document: Document) -> str:
     """Plain text as X wants it: no markup, and without the characters it refuses."""
-    return (
-        "\n\n".join("".join(map(spell, paragraph)) for paragraph in paragraphs).translate(_REFUSED_CHARACTERS).strip()
-    )
+    return written(document, spell).translate(_REFUSED_CHARACTERS).strip()
 
 
 def spell(span: Span) -> str:

@@ -1,16 +1,33 @@
-"""Document: the one neutral text. Paragraphs of spans, and media with alt text."""
+"""Document: the one neutral text. Blocks of spans, and media with alt text; and how it is written without markup."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from typing import NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 
-class Text(Struct, frozen=True, tag="text"):
-    """Plain characters, without markup. May hold line breaks, never a blank line."""
+class Mark(StrEnum):
+    """How a stretch of text is set."""
+
+    BOLD = "bold"
+    CODE = "code"
+    ITALIC = "italic"
+    SPOILER = "spoiler"
+    STRIKE = "strike"
+
+
+class Text(Struct, frozen=True, tag="text", omit_defaults=True):
+    """Plain characters, without markup. May hold line breaks; a blank line only in code.
+
+    ``marks`` are sorted, none of them twice (:func:`marked` sees to it).
+    """
 
     text: str
+    marks: tuple[Mark, ...] = ()
 
 
 class Link(Struct, frozen=True, tag="link"):
@@ -37,6 +54,41 @@ Span = Text | Link | Mention
 Paragraph = tuple[Span, ...]
 
 
+class BlockKind(StrEnum):
+    PARAGRAPH = "paragraph"
+    HEADING = "heading"
+    """``level`` 1 to 6."""
+    ITEM = "item"
+    """Of a list, ``indent`` deep, after its ``marker``: a bullet, a number with its full stop, or nothing for what
+    goes on in the same item.
+    """
+    CODE = "code"
+    """Lines as they are, in ``language``."""
+    ROW = "row"
+    """Of a table, its cells divided by :data:`CELL`."""
+    RULE = "rule"
+    """A line across, spelled in its only span."""
+
+
+BULLET = "•"
+CELL = " | "
+RULE = "———"
+
+
+class Block(Struct, frozen=True, omit_defaults=True):
+    """What stands by itself. Blocks hold no blocks, so that a document can be cut anywhere: a list's depth is the
+    ``indent`` of its items, and ``quote`` counts the quotations around.
+    """
+
+    spans: Paragraph = ()
+    kind: BlockKind = BlockKind.PARAGRAPH
+    level: int = 0
+    quote: int = 0
+    indent: int = 0
+    marker: str = ""
+    language: str = ""
+
+
 class Media(Struct, frozen=True):
     """One picture. Its bytes are kept by the store under ``sha256`` (hex)."""
 
@@ -49,15 +101,52 @@ class Media(Struct, frozen=True):
 
 
 class Document(Struct, frozen=True, omit_defaults=True):
-    """What is said, on no platform in particular."""
+    """What is said, on no platform in particular. A bare tuple of spans is a plain paragraph."""
 
-    paragraphs: tuple[Paragraph, ...] = ()
+    paragraphs: tuple[Paragraph | Block, ...] = ()
     media: tuple[Media, ...] = ()
     language: str | None = None
 
     @property
     def is_empty(self) -> bool:
         return not self.media and not any(spelled(span).strip() for span in spans(self))
+
+
+def marked(text: str, *marks: Mark) -> Text:
+    return Text(text, tuple(sorted(set(marks))))
+
+
+def block(paragraph: Paragraph | Block) -> Block:
+    return paragraph if isinstance(paragraph, Block) else Block(paragraph)
+
+
+def blocks(document: Document) -> Iterator[Block]:
+    return map(block, document.paragraphs)
+
+
+def spans(document: Document) -> Iterator[Span]:
+    for paragraph in document.paragraphs:
+        yield from paragraph.spans if isinstance(paragraph, Block) else paragraph
+
+
+def opened(document: Document, *words: Span) -> Document:
+    """The document with words before its own: in its first paragraph, or by themselves before a list or the like."""
+    first, *others = document.paragraphs or ((),)
+    if isinstance(first, Block):
+        return structs.replace(document, paragraphs=(words, *document.paragraphs))
+    return structs.replace(document, paragraphs=((*words, *first), *others))
+
+
+def unopened(document: Document, *words: Span) -> Document:
+    """The document without the words that :func:`opened` put there."""
+    first, *others = document.paragraphs or ((),)
+    if isinstance(first, Block) or first[: len(words)] != words:
+        return document
+    rest = first[len(words) :]
+    return structs.replace(document, paragraphs=((rest, *others) if rest else tuple(others)))
+
+
+# How it is written.
 
 
 def spelled(span: Span) -> str:
@@ -72,10 +161,93 @@ def spelled(span: Span) -> str:
 
 
 def plain(document: Document) -> str:
-    """The whole document as unformatted text, paragraphs a blank line apart."""
-    return "\n\n".join("".join(spelled(span) for span in paragraph) for paragraph in document.paragraphs)
+    """The whole document as unformatted text, legible all the same."""
+    return written(document, spelled)
 
 
-def spans(document: Document) -> Iterator[Span]:
-    for paragraph in document.paragraphs:
-        yield from paragraph
+class Style(Struct, frozen=True):
+    """What a platform has of its own for blocks. The defaults are for one that shows plain text alone."""
+
+    bullet: str = BULLET
+    quotes: int = 0
+    """So many quotations around each other need no sign at their lines."""
+    headings: tuple[str, ...] = ()
+    """What stands before a heading of each level, the last before those of deeper ones, too."""
+    fence: str = ""
+    """Stands around code, longer where the code holds one."""
+
+
+PLAIN = Style()
+
+
+class Piece(NamedTuple):
+    """A stretch of a document that is written: a span of it, or else ``text`` that holds it together."""
+
+    text: str
+    span: Span | None
+    block: Block
+    between: bool = False
+    """Whether it parts this block from the one before."""
+
+
+def written(document: Document, spell: Callable[[Span], str], style: Style = PLAIN) -> str:
+    """The document as a text whose spans are spelled so."""
+    return "".join([spell(piece.span) if piece.span else piece.text for piece in layout(document, style)])
+
+
+def layout(document: Document, style: Style = PLAIN) -> Iterator[Piece]:
+    """The document from its first character to its last: blocks a blank line apart, but the items of a list and the
+    rows of a table on successive lines; ``> `` before each line of a quotation; items indented by their depth.
+    """
+    before: Block | None = None
+    for number, each in enumerate(blocks(document)):
+        if number:
+            yield Piece("\n" if before and follows(before, each) else "\n\n", None, each, between=True)
+        margin = "> " * (each.quote - style.quotes)
+        lead = margin + _lead(each, before, style)
+        if lead:
+            yield Piece(lead, None, each)
+        if each.kind is BlockKind.CODE and style.fence:
+            yield from _fenced(each, margin, style.fence)
+        else:
+            yield from _lines(each, margin + "  " * (each.indent + 1) if each.kind is BlockKind.ITEM else margin)
+        before = each
+
+
+def follows(before: Block, after: Block) -> bool:
+    """Whether two blocks belong to one list or table."""
+    return (
+        before.kind is after.kind
+        and after.kind in (BlockKind.ITEM, BlockKind.ROW)
+        and before.quote == after.quote
+    )  # fmt: skip
+
+
+def _lead(each: Block, before: Block | None, style: Style) -> str:
+    if each.kind is BlockKind.HEADING and style.headings:
+        return style.headings[min(max(each.level, 1), len(style.headings)) - 1] + " "
+    if each.kind is not BlockKind.ITEM:
+        return ""
+    if each.marker:
+        return "  " * each.indent + (style.bullet if each.marker == BULLET else each.marker) + " "
+    return "  " * (each.indent + 1) if before and follows(before, each) else ""
+
+
+def _lines(each: Block, margin: str) -> Iterator[Piece]:
+    for span in each.spans:
+        if not margin or not isinstance(span, Text) or "\n" not in span.text:
+            yield Piece("", span, each)
+            continue
+        for number, line in enumerate(span.text.split("\n")):
+            if number:
+                yield Piece("\n" + margin, None, each)
+            if line:
+                yield Piece("", Text(line, span.marks), each)
+
+
+def _fenced(each: Block, margin: str, fence: str) -> Iterator[Piece]:
+    runs = re.findall(re.escape(fence[0]) + "+", "".join(map(spelled, each.spans)))
+    fence = fence[0] * max(len(fence), *(len(run) + 1 for run in runs), 0)
+    yield Piece(f"{fence}{each.language}\n{margin}", None, each)
+    yield from _lines(each, margin)
+    yield Piece(f"\n{margin}{fence}", None, each)

@@ -4,250 +4,229 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Generator, Iterator
 from enum import IntEnum
-from itertools import pairwise
-from typing import NamedTuple
+from itertools import accumulate, zip_longest
 
 import regex
 from msgspec import structs
 
-from gateway.model.content import Document, Paragraph, Span, Text, spelled
+from gateway.model.content import Block, BlockKind, Document, Paragraph, Span, Text, block, follows
 
 _MARK = r"\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}"
-# Python strips the four separators of ASCII as well: to a reader they are nothing.
-_SPACE = r"\s\x1c-\x1f"
-# A space that carries an accent is a character of its own, not a gap.
-_SPACE_WITH_MARK = rf"[{_SPACE}](?=[{_MARK}])"
+# Python strips the four separators of ASCII as well: to a reader they are nothing. A space that carries an accent is
+# a character of its own, not a gap.
+_SPACE = rf"[\s\x1c-\x1f](?![{_MARK}])"
+_NO_BREAK = rf"[\u00a0\u2007\u202f](?![{_MARK}])"
+_GAP = rf"(?:{_NO_BREAK})*+{_SPACE}(?:{_SPACE})*+"
 # Scripts without spaces pause at these.
-_STOP = rf"[。！？｡、，；]++[」』”’）{_MARK}]*+"
-_WORD = regex.compile(rf"(?:[^{_SPACE}。！？｡、，；]++|{_SPACE_WITH_MARK})++(?:{_STOP})?+|{_STOP}")
-_CHARACTER = regex.compile(rf"(?![{_SPACE}](?![{_MARK}]))\X")
+_STOPS = "。！？｡、，；"
+_GAPS = regex.compile(_GAP)
+_GAPS_AND_STOPS = regex.compile(rf"[{_STOPS}]++[」』”’）{_MARK}]*+\K(?:{_SPACE})*+|{_GAP}")
+_STOP = regex.compile(f"[{_STOPS}]")
+# A line of code keeps its indentation, and what is cut within a line keeps the space.
+_CODE_GAPS = regex.compile(r"[^\S\n]*+\n(?:[^\S\n]*+\n)*+|(?<=\S)(?=[^\S\n])")
+_EDGE = regex.compile(rf"(?:{_SPACE})*+")
+_CODE_EDGE = regex.compile(r"(?:[^\S\n]*+\n)*+")
+_CHARACTER = regex.compile(rf"\ufffc|(?!{_SPACE})\X")
 _SENTENCE_END = regex.compile(rf"[.!?…。！？｡؟।][\"'”’»)\]」』）{_MARK}]*$")
-_CLAUSE_END = regex.compile(rf"[。！？｡、，；][」』”’）{_MARK}]*$")
-_NO_BREAK_SPACES = "\u00a0\u2007\u202f"
+_OBJECT = "\ufffc"
 
 _WELL_FILLED = 1 / 3
 """A better break is taken when the part is still this full: three posts for two would be a bad bargain."""
 
 
 class _Level(IntEnum):
-    CHARACTER = 0
+    BAD = 0
+    """After a heading, or within a line of code: not while there is a line or a block to end with."""
     WORD = 1
     SENTENCE = 2
-    PARAGRAPH = 3
+    LINE = 3
+    PARAGRAPH = 4
 
 
-class _Place(NamedTuple):
-    """Before the character ``offset`` of a text span; other spans have the offsets 0 (before) and 1 (after)."""
-
-    paragraph: int
-    span: int
-    offset: int
-
-
-class _Token(NamedTuple):
-    begin: _Place
-    end: _Place
-    text: str
-    gap: str
-    """The white space before it."""
-
-
-class _Start(NamedTuple):
-    place: _Place
-    at: int
-    """How many characters lie before it."""
-
-
-class _Break(NamedTuple):
-    """A part may end at ``end``; the next one then starts at ``next`` (after the last break: nowhere, ``end``)."""
-
-    end: _Place
-    next: _Place
-    level: _Level
-    at: int
-    """How many characters lie before it."""
-
-
-def split(
-    document: Document, fits: Callable[[str], bool], spell: Callable[[Span], str] = spelled
-) -> tuple[Document, ...]:
+def split(document: Document, fits: Callable[[Document], bool]) -> tuple[Document, ...]:
     """The document in parts that each fit, in order; the document itself when it fits whole.
 
-    ``fits`` judges a part's rendering: its spans as ``spell`` writes them, paragraphs a blank line apart. It
-    is taken to be monotonic: what fits still fits with less. Cuts come at a paragraph, a sentence end, a word or,
-    in a word that is too long by itself, between two characters; never inside a link or a mention. Only white
-    space at a cut is dropped. Media stay on the first part. Raises ValueError when a link, a mention or a single
-    character does not fit alone.
+    ``fits`` judges a part as it will be written; its media aside. It is taken to be monotonic: what fits still fits
+    with less. Cuts come at a block, a sentence end, a word or, in a word that is too long by itself, between two
+    characters; in code at a line before all else; never inside a link or a mention. A heading goes with what follows.
+    Only white space at a cut is dropped, and an item that is cut goes on without a marker. Media stay on the first
+    part. Raises ValueError when a link, a mention or a single character does not fit alone.
     """
-    if fits(_render(document.paragraphs, spell)):
+    if fits(document):
         return (document,)
-    slices = _Knife(document, fits, spell).slices()
-    parts = tuple(structs.replace(document, paragraphs=paragraphs, media=()) for paragraphs in slices)
-    first = structs.replace(parts[0] if parts else structs.replace(document, paragraphs=()), media=document.media)
-    return (first, *parts[1:])
+    parts = list(_Knife(document, fits).parts()) or [structs.replace(document, paragraphs=(), media=())]
+    return (structs.replace(parts[0], media=document.media), *parts[1:])
 
 
-def _render(paragraphs: tuple[Paragraph, ...], spell: Callable[[Span], str]) -> str:
-    return "\n\n".join("".join(map(spell, paragraph)) for paragraph in paragraphs)
+class _Sheet:
+    """A block as a string, in which a link or a mention is one character. ``base`` is where it starts among all."""
+
+    def __init__(self, paragraph: Paragraph | Block, base: int) -> None:
+        self._paragraph = paragraph
+        self.block = block(paragraph)
+        words = [span.text if isinstance(span, Text) else _OBJECT for span in self.block.spans]
+        self.text = "".join(words)
+        self.base = base
+        self._starts = list(accumulate(map(len, words), initial=0))
+        self.is_code = self.block.kind is BlockKind.CODE
+        edge = (_CODE_EDGE if self.is_code else _EDGE).match(self.text)
+        self.begin = edge.end() if edge else 0
+        self.end = len(self.text.rstrip())
+
+    def breaks(self) -> list[tuple[int, int]]:
+        """Where a part may end inside, and where the next one then starts."""
+        pattern = _CODE_GAPS if self.is_code else _GAPS_AND_STOPS if _STOP.search(self.text) else _GAPS
+        gaps = [found.span() for found in pattern.finditer(self.text, self.begin, self.end)]
+        if gaps and gaps[-1][0] >= self.end:
+            gaps.pop()
+        return [(end + self.base, after + self.base) for end, after in gaps]
+
+    def cut(self, begin: int, end: int) -> Paragraph | Block:
+        """What lies between two places. An item that was begun before has no marker."""
+        if begin <= 0 and end >= len(self.text):
+            return self._paragraph
+        first = bisect_right(self._starts, max(begin, 0)) - 1
+        last = bisect_left(self._starts, min(end, len(self.text)))
+        spans = tuple(
+            _cut(self.block.spans[n], begin - self._starts[n], end - self._starts[n]) for n in range(first, last)
+        )
+        if not isinstance(self._paragraph, Block):
+            return spans
+        return structs.replace(self.block, spans=spans, marker=self.block.marker if begin <= self.begin else "")
+
+
+def _cut(span: Span, begin: int, end: int) -> Span:
+    if not isinstance(span, Text) or (begin <= 0 and end >= len(span.text)):
+        return span
+    return Text(span.text[max(0, begin) : end], span.marks)
 
 
 class _Knife:
-    def __init__(self, document: Document, fits: Callable[[str], bool], spell: Callable[[Span], str]) -> None:
+    def __init__(self, document: Document, fits: Callable[[Document], bool]) -> None:
         self._document = document
         self._fits = fits
-        self._spell = spell
+        self._sheets: list[_Sheet] = []
+        base = 0
+        for paragraph in document.paragraphs:
+            sheet = _Sheet(paragraph, base)
+            if sheet.begin < sheet.end:
+                self._sheets.append(sheet)
+                base += len(sheet.text) + 2
+        self._bases = [sheet.base for sheet in self._sheets]
+        self._breaks: list[tuple[int, int]] = []
+        for sheet, after in zip_longest(self._sheets, self._sheets[1:]):
+            self._breaks += sheet.breaks()
+            end = sheet.base + sheet.end
+            self._breaks.append((end, after.base + after.begin if after else end))
+        self._ends = [end for end, _ in self._breaks]
         self._reach = 500
         """Where to look first: about as far as the last part went."""
 
-    def slices(self) -> Iterator[tuple[Paragraph, ...]]:
-        tokens = list(_tokens(self._document, _WORD, _Place(0, 0, 0)))
-        if not tokens:
-            return
-        breaks = _breaks(tokens)
-        start = _Start(tokens[0].begin, 0)
-        index = 0
-        while index < len(breaks):
-            beyond = self._furthest(start, breaks, index)
+    def parts(self) -> Iterator[Document]:
+        start, index = self._sheets[0].begin if self._sheets else 0, 0
+        while index < len(self._ends):
+            beyond = self._furthest(start, self._ends, index)
             if beyond == index:
-                start = yield from self._through_word(start, breaks[index].end)
+                start = yield from self._through_word(start, self._ends[index])
                 continue
-            chosen = _natural(breaks, start, index, beyond)
-            last = breaks[chosen]
-            yield self._slice(start.place, last.end)
-            start, index = _Start(last.next, last.at), chosen + 1
+            chosen = self._natural(start, index, beyond)
+            end, after = self._breaks[chosen]
+            yield self._part(start, end)
+            start, index = after, chosen + 1
 
-    def _through_word(self, start: _Start, end: _Place) -> Generator[tuple[Paragraph, ...], None, _Start]:
+    def _through_word(self, start: int, end: int) -> Generator[Document, None, int]:
         """Cut a word that is too long for one part; returns where its last piece, which fits, starts."""
-        breaks = _character_breaks(self._document, start, end)
+        sheet = self._sheet(end)
+        found = [each.span() for each in _CHARACTER.finditer(sheet.text, start - sheet.base, end - sheet.base)]
+        begins, ends = ([place + sheet.base for place in places] for places in zip(*found, strict=True))
         index = 0
-        while (beyond := self._furthest(start, breaks, index)) > index:
-            if beyond == len(breaks):
+        while (beyond := self._furthest(start, ends, index)) > index:
+            if beyond == len(ends):
                 return start
-            last = breaks[beyond - 1]
-            yield self._slice(start.place, last.end)
-            start = _Start(last.next, last.at)
-            index = beyond
+            yield self._part(start, ends[beyond - 1])
+            start, index = begins[beyond], beyond
         raise ValueError("a link, a mention or a single character does not fit by itself")
 
-    def _furthest(self, start: _Start, breaks: list[_Break], index: int) -> int:
-        """The index beyond the last break that can be reached: grown by doubling, then halved in.
-
-        The whole rest is never measured, so that a long text takes time in proportion to its length.
+    def _furthest(self, start: int, ends: list[int], index: int) -> int:
+        """The index beyond the last end that can be reached. Tried first is what the last part reached, then more or
+        less than that by growing steps, so that a long text takes time in proportion to its length.
         """
 
-        def passes(beyond: int) -> bool:
-            return self._fits(_render(self._slice(start.place, breaks[beyond - 1].end), self._spell))
-
         def within(reach: int) -> int:
-            return bisect_right(breaks, start.at + reach, lo=index, key=lambda item: item.at)
+            return bisect_right(ends, start + reach, lo=index)
 
-        low, reach = index, self._reach
-        high = max(index + 1, within(reach))
-        while passes(high):
-            low, reach = high, reach * 2
-            if low == len(breaks):
-                return low
-            high = max(low + 1, within(reach))
+        low, step = index, max(1, self._reach // 8)
+        high = max(index + 1, within(self._reach))
+        if self._passes(start, ends[high - 1]):
+            while True:
+                low = high
+                if low == len(ends):
+                    return low
+                high = max(low + 1, within(ends[low - 1] - start + step))
+                step *= 2
+                if not self._passes(start, ends[high - 1]):
+                    break
+        else:
+            while (middle := within(ends[high - 1] - start - step)) > index:
+                step *= 2
+                if self._passes(start, ends[middle - 1]):
+                    low = middle
+                    break
+                high = middle
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if passes(middle) else (low, middle)
+            low, high = (middle, high) if self._passes(start, ends[middle - 1]) else (low, middle)
         if low > index:
-            self._reach = breaks[low - 1].at - start.at
+            self._reach = ends[low - 1] - start
         return low
 
-    def _slice(self, start: _Place, end: _Place) -> tuple[Paragraph, ...]:
-        if start[:2] == end[:2]:
-            span = self._document.paragraphs[start.paragraph][start.span]
-            return ((_cut(span, start.offset, end.offset),),)
-        kept: list[Paragraph] = []
-        for number in range(start.paragraph, end.paragraph + 1):
-            first = start.span if number == start.paragraph else 0
-            last = end.span + 1 if number == end.paragraph else None
-            spans = list(self._document.paragraphs[number][first:last])
-            if number == end.paragraph:
-                spans[-1] = _cut(spans[-1], 0, end.offset)
-            if number == start.paragraph:
-                spans[0] = _cut(spans[0], start.offset, None)
-            if spans:
-                kept.append(tuple(spans))
-        return tuple(kept)
+    def _passes(self, start: int, end: int) -> bool:
+        return self._fits(self._part(start, end))
 
+    def _sheet(self, place: int) -> _Sheet:
+        """The block that ends at this place or goes on there."""
+        return self._sheets[bisect_right(self._bases, place) - 1]
 
-def _cut(span: Span, begin: int, end: int | None) -> Span:
-    return Text(span.text[begin:end]) if isinstance(span, Text) else span
+    def _part(self, start: int, end: int) -> Document:
+        first, last = (bisect_right(self._bases, place) - 1 for place in (start, end))
+        sheets = self._sheets[first : last + 1]
+        paragraphs = tuple([sheet.cut(start - sheet.base, end - sheet.base) for sheet in sheets])
+        return Document(paragraphs, (), self._document.language)
 
-
-def _tokens(document: Document, pattern: regex.Pattern[str], since: _Place) -> Iterator[_Token]:
-    """What may not be lost, with the white space between: pieces of text that match, and every other span whole."""
-    for number in range(since.paragraph, len(document.paragraphs)):
-        gap = ""
-        here = number == since.paragraph
-        for place, span in enumerate(document.paragraphs[number]):
-            if here and place < since.span:
-                continue
-            if not isinstance(span, Text):
-                yield _Token(_Place(number, place, 0), _Place(number, place, 1), spelled(span), gap)
-                gap = ""
-                continue
-            position = since.offset if here and place == since.span else 0
-            for match in pattern.finditer(span.text, position):
-                begin, end = match.span()
-                gap += span.text[position:begin]
-                yield _Token(_Place(number, place, begin), _Place(number, place, end), match.group(), gap)
-                gap, position = "", end
-            gap += span.text[position:]
-
-
-def _breaks(tokens: list[_Token]) -> list[_Break]:
-    found: list[_Break] = []
-    at = 0
-    for before, after in pairwise(tokens):
-        at += len(before.gap) + len(before.text)
-        level = _level(before, after)
-        if level > _Level.CHARACTER:
-            found.append(_Break(before.end, after.begin, level, at))
-    last = tokens[-1]
-    found.append(_Break(last.end, last.end, _Level.PARAGRAPH, at + len(last.gap) + len(last.text)))
-    return found
-
-
-def _level(before: _Token, after: _Token) -> _Level:
-    if before.end.paragraph != after.begin.paragraph:
-        return _Level.PARAGRAPH
-    if not after.gap.strip(_NO_BREAK_SPACES) and not _CLAUSE_END.search(before.text):
-        return _Level.CHARACTER
-    if "\n" in after.gap or _SENTENCE_END.search(before.text, max(0, len(before.text) - 8)):
-        return _Level.SENTENCE
-    return _Level.WORD
-
-
-def _character_breaks(document: Document, start: _Start, end: _Place) -> list[_Break]:
-    found: list[_Break] = []
-    at = start.at
-    last: _Token | None = None
-    for token in _tokens(document, _CHARACTER, start.place):
-        if last is not None:
-            if last.end >= end:
+    def _natural(self, start: int, first: int, beyond: int) -> int:
+        """The index of the break to take among those that fit."""
+        best = beyond - 1
+        if beyond == len(self._ends):
+            return best
+        level = self._level(best)
+        enough = start + (self._ends[best] - start) * _WELL_FILLED
+        if level < _Level.WORD:
+            level, enough = _Level.SENTENCE, start
+        for index in range(best, first - 1, -1):
+            if self._ends[index] < enough or level is _Level.PARAGRAPH:
                 break
-            at += len(last.gap) + len(last.text)
-            found.append(_Break(last.end, token.begin, _Level.CHARACTER, at))
-        last = token
-    found.append(_Break(end, end, _Level.CHARACTER, at + 1))
-    return found
-
-
-def _natural(breaks: list[_Break], start: _Start, first: int, beyond: int) -> int:
-    """The index of the break to take among those that fit."""
-    best = beyond - 1
-    if beyond == len(breaks):
+            if self._level(index) > level:
+                best, level = index, self._level(index)
+                enough = max(enough, start + (self._ends[best] - start) * _WELL_FILLED)
         return best
-    enough = start.at + (breaks[best].at - start.at) * _WELL_FILLED
-    for index in range(best, first - 1, -1):
-        if breaks[index].at < enough or breaks[best].level is _Level.PARAGRAPH:
-            break
-        if breaks[index].level > breaks[best].level:
-            best = index
-    return best
+
+    def _level(self, index: int) -> _Level:
+        end, after = self._breaks[index]
+        sheet = self._sheet(end)
+        place = end - sheet.base
+        if place == sheet.end:
+            return self._between(sheet, self._sheet(self._breaks[index + 1][0]))
+        if "\n" in sheet.text[place : after - sheet.base]:
+            return _Level.LINE if sheet.is_code else _Level.SENTENCE
+        if sheet.is_code:
+            return _Level.BAD
+        return _Level.SENTENCE if _SENTENCE_END.search(sheet.text[max(0, place - 8) : place]) else _Level.WORD
+
+    @staticmethod
+    def _between(before: _Sheet, after: _Sheet) -> _Level:
+        if before.block.kind is BlockKind.HEADING:
+            return _Level.BAD
+        return _Level.LINE if follows(before.block, after.block) else _Level.PARAGRAPH
