@@ -183,7 +183,7 @@ class BlueskyAdapter:
                 if at < since - CLOCKS_APART:
                     return Unsure.NOT_SENT
                 ref = DirectMessage(convo, message.id).ref
-                if message.sender.did == own and message.text == text and not await taken(ref):
+                if message.sender.did == own and message.text.strip() == text.strip() and not await taken(ref):
                     return Receipt(ref, at) if at >= since - SLACK else Unsure.UNKNOWN
             if not page or not isinstance(answer.get("cursor"), str):
                 return Unsure.NOT_SENT

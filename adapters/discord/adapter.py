@@ -31,7 +31,7 @@ from gateway.model.standing import Signal, Source
 from gateway.ports import Arrival, Context, Taken, Unsure, nobodys
 
 CHECK_S = 20.0
-HISTORY_PAGES_MAX = 20
+HISTORY_PAGES_MAX = 100
 SKEW = timedelta(seconds=30)
 """How far our clock may be ahead of Discord's when a part is looked for."""
 
@@ -209,11 +209,11 @@ class DiscordAccount:
             return str(nonce) == part.key
         answered = (message.get("message_reference") or {}).get("message_id")
         payload = part.body["payload"]
-        expected = (payload.get("message_reference") or {}).get("message_id")
-        if part.previous is not None:
-            expected = part.previous.partition("/")[2]
+        expected = {(payload.get("message_reference") or {}).get("message_id")}
+        if part.previous is not None:  # it says nothing of the one before when that is gone
+            expected = {part.previous.partition("/")[2], None}
         same_files = len(message.get("attachments", ())) == len(part.body.get("media", ()))
-        same = message["content"].strip() == payload["content"].strip() and answered == expected and same_files
+        same = message["content"].strip() == payload["content"].strip() and answered in expected and same_files
         return same and not await taken(translate.reference(message["channel_id"], message["id"]))
 
     # What is sent already.

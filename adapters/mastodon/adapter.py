@@ -182,7 +182,9 @@ class MastodonAdapter:
         reply_to = translate.parse_ref(part.previous).id if part.previous else part.body.get("reply_to")
         files = len(part.body.get("media", ()))
         private = translate.is_private(part.body["visibility"])
-        if (status.in_reply_to_id, len(status.media_attachments or ())) != (reply_to, files):
+        if len(status.media_attachments or ()) != files:
+            return False
+        if status.in_reply_to_id not in (reply_to, None):  # what it answers may be gone, and then it says nothing of it
             return False
         if translate.is_private(status.visibility) != private:  # a silenced account's public posts become unlisted
             return False

@@ -13,7 +13,7 @@ from tweepy.asynchronous.client import AsyncClient
 from tweepy.errors import HTTPException, Unauthorized
 
 from adapters.border import Told, crossing
-from adapters.x import session, translate
+from adapters.x import recognize, session, translate
 from adapters.x.pictures import Pictures
 from adapters.x.profile import FAULTS, PROFILE, Settings
 from adapters.x.receive import Page, Poller
@@ -29,10 +29,12 @@ session.quiet("tweepy.asynchronous.client")
 
 AUTOMATION_REST = timedelta(hours=3)
 """After "this request looks like it might be automated" only hours of rest help (platforms: back off hours)."""
-READ_BACK_PAGES_MAX = 5
+READ_BACK_PAGES_MAX = 31
+"""A timeline ends after 3,200 posts whatever there is (xdocs timelines): one page less, so that an end is an end."""
 SKEW = timedelta(seconds=10)
 """How far X's clock may be behind ours when something is read back."""
 POST_FIELDS = [
+    "attachments",
     "author_id",
     "conversation_id",
     "created_at",
@@ -41,7 +43,7 @@ POST_FIELDS = [
     "note_tweet",
     "referenced_tweets",
 ]
-DIRECT_FIELDS = ["created_at", "dm_conversation_id", "entities", "event_type", "sender_id", "text"]
+DIRECT_FIELDS = ["attachments", "created_at", "dm_conversation_id", "entities", "event_type", "sender_id", "text"]
 CREATED = "MessageCreate"
 
 
@@ -195,8 +197,8 @@ class XAdapter:
             page = _read_page(reply)
             items = [translate.attempt(raw, kind) for raw in page.data]
             for item in items:
-                if item is not None and _is_part(item, part, me.id) and not await taken(translate.ref(item)):
-                    return _found(item)
+                if item is not None and recognize.is_part(item, part, me.id) and not await taken(translate.ref(item)):
+                    return recognize.receipt(item)
             if None in items:
                 return Unsure.UNKNOWN
             token = page.meta.next_token
@@ -304,19 +306,6 @@ class XAdapter:
             retry_at = now + AUTOMATION_REST
         lanes = session.lanes(kind, reply.headers)
         return structs.replace(told, text=self._tokens.hide(told.text), retry_at=retry_at, lanes=lanes)
-
-
-def _is_part(item: translate.Post | translate.DirectEvent, part: Part, me: str) -> bool:
-    sent = part.body.get("text", "")
-    if isinstance(item, translate.DirectEvent):
-        return item.sender_id == me and translate.says(item, sent, reply=False)
-    reply_to = part.previous if part.index else part.body.get("reply_to")
-    return item.replied_to == reply_to and translate.says(item, sent, reply=reply_to is not None)
-
-
-def _found(item: translate.Post | translate.DirectEvent) -> Receipt:
-    direct = isinstance(item, translate.DirectEvent)
-    return Receipt(translate.ref(item), item.created_at, None if direct else f"https://x.com/i/status/{item.id}")
 
 
 def _read_page(reply: session.Reply) -> translate.Page:

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from msgspec import structs
 
 from adapters.discord import wire
 from adapters.discord.adapter import DiscordAccount
@@ -168,6 +169,25 @@ async def test_what_was_never_sent_is_proved(rig: Rig, account: DiscordAccount) 
     await send_all(account, draft("never", draft_id="d2"))
     rig.face.say("ana", "group", "never", channel=rig.face.announcements)
     assert await account.reconcile(part, datetime.now(UTC)) is Unsure.NOT_SENT
+
+
+async def test_a_part_is_found_whose_one_before_is_gone(rig: Rig, account: DiscordAccount) -> None:
+    """The message doesn't say what it follows, then."""
+    since = datetime.now(UTC)
+    first, second, *_ = account.plan(draft("One word after the other. " * 100), AT)
+    receipt = await account.send(first)
+    rig.face.network.delete(rig.held()[0])
+    rig.face.faults.add(Rule(Trouble.DROP_AFTER, on="write", count=1))
+    second = structs.replace(second, previous=receipt.ref, first=receipt.ref)
+    with pytest.raises(FaultError):
+        await account.send(second)
+    (there,) = rig.held()
+    assert there.in_reply_to is None
+    fresh = await rig.open()
+    there.key = None  # history may leave it out
+    found = await fresh.reconcile(second, since)
+    assert isinstance(found, Receipt)
+    assert found.ref.endswith(there.id)
 
 
 async def test_history_is_searched_through_all_its_pages(rig: Rig, account: DiscordAccount) -> None:

@@ -324,6 +324,18 @@ async def test_reading_back_looks_at_the_place_too(rig: Rig, account: MastodonAd
     assert await account.reconcile(open_, since) is Unsure.NOT_SENT
 
 
+async def test_an_answer_is_found_whose_question_is_gone(rig: Rig, account: MastodonAdapter) -> None:
+    since = datetime.now(UTC)
+    question = rig.face.say("ana", "mention", "one")
+    place = InConversation(ConversationId(f"open|{question.id}"))
+    (part,) = account.plan(draft("ok", place, with_person=ANA), since)
+    receipt = await account.send(part)
+    rig.held()[-1].in_reply_to = None
+    found = await account.reconcile(part, since)
+    assert isinstance(found, Receipt)
+    assert found.ref == receipt.ref
+
+
 # Pictures.
 
 

@@ -18,6 +18,8 @@ from x_rig import AT, XRig, answer, draft, fault_of, following, sent
 from adapters.sandbox import x_lists
 from adapters.sandbox.control import serve
 from adapters.sandbox.faults import Trouble
+from adapters.sandbox.world import Message
+from adapters.x import recognize, translate
 from adapters.x.adapter import XAdapter
 from gateway.clock import SystemClock
 from gateway.model.content import Media
@@ -331,6 +333,45 @@ async def test_a_picture_is_found_with_its_post(rig: XRig) -> None:
     rig.strike(Trouble.DROP_AFTER, on="write", action="post", count=1)
     assert not (await fault_of(adapter.send(part))).certain
     assert isinstance(await adapter.reconcile(part, since), Receipt)
+
+
+async def test_a_post_with_a_picture_is_not_the_one_without(rig: XRig) -> None:
+    adapter = await rig.open()
+    since = SystemClock().now()
+    await sent(adapter, draft("look", media=(PICTURE,)))
+    plain = await part_of(adapter, draft("look"))
+    assert await adapter.reconcile(plain, since) is Unsure.NOT_SENT
+
+
+@pytest.mark.parametrize("words", ["look", "look https://example.org/a", ""])
+def test_the_address_that_x_adds_for_a_picture_is_not_asked_for(words: str) -> None:
+    """A direct message's picture is an address like any other, told by where it leads."""
+    urls = [
+        translate.Address("https://t.co/one", "https://example.org/a"),
+        translate.Address("https://t.co/two", "https://twitter.com/messages/media/17"),
+    ]
+    told = f"{words} https://t.co/two".replace("https://example.org/a", "https://t.co/one")
+    event = translate.DirectEvent("1", "2", "2-3", AT, told, translate.Entities(urls))
+    assert recognize.says(event, words, reply=False)
+    assert recognize.says(event, f"{words} https://twitter.com/messages/media/17", reply=False)
+    assert not recognize.says(event, f"{words} https://example.org/b", reply=False)
+
+
+async def test_it_is_looked_for_through_all_pages_back_to_its_hour(rig: XRig) -> None:
+    adapter = await rig.open()
+    part = await part_of(adapter, draft("long ago"))
+    missing = await part_of(adapter, draft("never"))
+    since = SystemClock().now()
+    rig.strike(Trouble.DROP_AFTER, on="write", count=1)
+    await fault_of(adapter.send(part))
+    (first,) = rig.held()
+    for number in range(620):
+        later = str(int(first.id) + number + 1)
+        rig.face.network.add(Message(later, first.author, f"later {number}", first.at, conversation=later))
+    found = await adapter.reconcile(part, since)
+    assert isinstance(found, Receipt)
+    assert found.ref == first.id
+    assert await adapter.reconcile(missing, since) is Unsure.NOT_SENT
 
 
 async def test_a_later_part_is_found_behind_the_one_before(rig: XRig) -> None:

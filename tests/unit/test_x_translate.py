@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from adapters.border import Told, judge
-from adapters.x import length, session, translate
+from adapters.x import length, recognize, session, translate
 from adapters.x.profile import FAULTS, PLATFORM
 from gateway.model.content import Document, Link, Media, Mention, Text, plain
 from gateway.model.delivery import (
@@ -179,7 +179,7 @@ def test_a_deep_item_is_none() -> None:
 
 def seen(text: str, *, reply: bool = False, **kinds: Any) -> Any:
     found = post(text=text, entities=msgspec.to_builtins(entities(**kinds)))
-    return lambda sent: translate.says(found, sent, reply=reply)
+    return lambda sent: recognize.says(found, sent, reply=reply)
 
 
 def test_what_was_sent_is_recognised() -> None:
