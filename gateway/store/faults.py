@@ -19,6 +19,8 @@ CURES = {
     sqlite3.SQLITE_CORRUPT: "the database is damaged: stop, copy the file away, and restore a backup",
     sqlite3.SQLITE_NOTADB: "the file is not a database any more: stop, copy it away, and restore a backup",
 }
+FULL = frozenset({sqlite3.SQLITE_IOERR_SHMSIZE})
+"""Extended codes that say so in other words: after a crash, opening needs room for an index of what the log holds."""
 PRIMARY = 0xFF
 """SQLite's extended codes carry the plain one in their low byte."""
 
@@ -30,7 +32,7 @@ def cause(error: BaseException) -> BaseException:
 
 def _code(error: BaseException) -> int | None:
     code = getattr(cause(error), "sqlite_errorcode", None)
-    return None if code is None else code & PRIMARY
+    return None if code is None else sqlite3.SQLITE_FULL if code in FULL else code & PRIMARY
 
 
 def _cure(error: BaseException) -> str | None:

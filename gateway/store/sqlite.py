@@ -124,7 +124,7 @@ def _revision(path: Path) -> str | None:
             ours = {"alembic_version", "deliveries"} <= tables
             found = raw.execute("SELECT version_num FROM alembic_version").fetchone() if ours else None
     except sqlite3.DatabaseError as error:
-        raise StoreError(f"{path} can't be read as a database ({error}): restore a backup") from error
+        raise StoreError(f"{path} can't be read as a database: {told(error)}") from error
     if found is None and not tables:
         return None
     if found is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -89,6 +90,26 @@ async def test_a_newer_database_is_left_alone(tmp_path: Path, clean: bool) -> No
     with pytest.raises(StoreError, match=r"newer Multihome \(schema 0999, this one knows 0002\): update"):
         open_store(url(path))
     assert {file: file.read_bytes() for file in before} == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a limit on the size of files stands for the full disk")
+async def test_a_full_disk_after_a_crash_is_called_full(tmp_path: Path) -> None:
+    path = tmp_path / "my.db"
+    await made(path)
+    log = Path(f"{path}-wal")
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("INSERT INTO onces VALUES ('default', 'late', 0)")
+        raw.commit()
+        left = log.read_bytes()
+    log.write_bytes(left)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
+    try:
+        with pytest.raises(StoreError, match=r"the disk is full: nothing of this was written; free some space"):
+            open_store(url(path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    await open_store(url(path)).aclose()
 
 
 async def test_a_second_gateway_gets_one_clear_line(tmp_path: Path) -> None:
