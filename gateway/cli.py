@@ -129,12 +129,13 @@ def announce(
     image: Annotated[Path | None, typer.Option(help="One picture to go with it.")] = None,
     alt: Annotated[str, typer.Option(help="What the picture shows, for who can't see it.")] = "",
     key: Annotated[str, typer.Option(help="The same key again announces nothing twice.")] = "",
+    plain: Annotated[bool, typer.Option("--plain", help="The text is not Markdown.")] = False,
     config: ConfigFile = DEFAULT_CONFIG,
     as_json: Json = False,
 ) -> None:
     """Say one thing on every account's own public place."""
     shown = picture(image) if image else None
-    arguments = {"text": text(file), "accounts": account, "key": key, "image": shown, "alt": alt}
+    arguments = {"text": text(file), "accounts": account, "key": key, "image": shown, "alt": alt, "plain": plain}
     answer, running = ask(config, "announce", **arguments)
     if as_json:
         print_json({**answer, "running": running})

@@ -83,6 +83,7 @@ class AgentSection(Struct, frozen=True):
     handler: str
     max_attempts: Count = 5
     timeout_s: Seconds = 120.0
+    text: Literal["markdown", "plain"] = "markdown"
 
 
 class AnnounceSection(Struct, frozen=True):

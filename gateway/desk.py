@@ -26,6 +26,7 @@ from gateway.outbox.outbox import Outbox
 from gateway.outbox.settle import Choice, by_operator
 from gateway.ports import Adapter
 from gateway.services import Services
+from gateway.text.markdown import from_markdown
 from gateway.text.plain import from_text
 
 STARTING = "starting"
@@ -147,12 +148,15 @@ class Desk:
         key: str = "",
         image: str | None = None,
         alt: str = "",
+        plain: bool = False,
     ) -> dict[str, Any]:
-        """Post on the accounts' public places; ``image`` is base64. The same key again posts nothing twice."""
+        """Post on the accounts' public places; ``image`` is base64. The same key again posts nothing twice. The text is
+        Markdown, or ``plain`` words.
+        """
         for what, given, most in (("text", text, TEXT_MAX), ("alt text", alt, ALT_MAX), ("key", key, KEY_MAX)):
             if len(given) > most:
                 raise DeskError(f"the {what} has {len(given)} characters; {most} are the most")
-        document = from_text(text)
+        document = from_text(text) if plain else from_markdown(text)
         if image:
             document = structs.replace(document, media=(await self._image(image, alt),))
         if document.is_empty:

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from gateway.model.facts import LinkFacts
-from gateway.model.identity import Identity, Link, Person
+from gateway.model.identity import SPELLED, Identity, Link, Person
 from gateway.model.verdict import Refuse
 from gateway.services import Services
-
-_SPELLED = re.compile(
-    r"^(?P<platform>[a-z0-9_]{1,64}):(?:@(?P<handle>[^\s@]\S{0,319})|id=(?P<id>\S{1,320})|(?P<bare>(?!id=)[^\s@]\S{0,319}))$"
-)
 
 
 class DirectoryError(Exception):
@@ -55,7 +49,7 @@ class Directory:
 
 def parse_identity(spelled: str) -> Identity:
     """``platform:@handle``, ``platform:handle`` or ``platform:id=…``."""
-    found = _SPELLED.match(spelled.strip())
+    found = SPELLED.match(spelled.strip())
     if found is None:
         raise DirectoryError(f"{spelled[:100]!r} is no identity: write platform:@handle or platform:id=123")
     return Identity(found["platform"], found["id"] or "", found["handle"] or found["bare"] or "")

@@ -19,6 +19,7 @@ from msgspec import Struct, structs
 from gateway import agent
 from gateway.books import NewDelivery, StoredEvent, StoreError
 from gateway.model.capabilities import Profile
+from gateway.model.content import Document
 from gateway.model.delivery import Draft, FaultError, InConversation
 from gateway.model.events import Kind, MessageReceived, PlatformEvent
 from gateway.model.facts import InboundFacts
@@ -28,7 +29,7 @@ from gateway.outbox.intake import Intake
 from gateway.outbox.outbox import Outbox
 from gateway.ports import Adapter, Introduces, ShowsTyping
 from gateway.services import Services
-from gateway.text.plain import from_text
+from gateway.text.markdown import from_markdown
 
 log = logging.getLogger("multihome.pipeline")
 
@@ -53,6 +54,8 @@ class Limits(Struct, frozen=True):
     concurrency: int = 64
     timeout_s: float = 120.0
     max_attempts: int = 5
+    read: Callable[[str], Document] = from_markdown
+    """What an answer's text means."""
 
 
 class Pipeline:
@@ -282,7 +285,7 @@ class Pipeline:
             self._workspace,
             message.account,
             InConversation(message.conversation, message.private),
-            from_text(said),
+            self._limits.read(said),
             self._clock.now(),
             f"reply:{message.account}:{stored.seq}",
             in_reply_to=message.ref,

@@ -41,6 +41,8 @@ from gateway.sealed_vault import SealedVault
 from gateway.seat import Member, Rooms
 from gateway.services import Services
 from gateway.store import open_store
+from gateway.text.markdown import from_markdown
+from gateway.text.plain import from_text
 from gateway.vault import FileVault
 
 
@@ -198,7 +200,8 @@ def handler(config: Config) -> agent.Handler | None:
 def _limits(config: Config) -> Limits:
     if config.agent is None:
         return Limits(config.gateway.agent_concurrency)
-    return Limits(config.gateway.agent_concurrency, config.agent.timeout_s, config.agent.max_attempts)
+    read = from_text if config.agent.text == "plain" else from_markdown
+    return Limits(config.gateway.agent_concurrency, config.agent.timeout_s, config.agent.max_attempts, read)
 
 
 def _pauses(config: Config) -> Pauses:

@@ -15,6 +15,7 @@ _BLANK_LINES = regex.compile(r"\n(?:[^\S\n]*+\n)++")
 _URL = regex.compile(
     r"""(?<![A-Za-z0-9])https?://[\p{L}\p{N}\[][^\s<>"“”„«»、。，！？「」『』（）]*+""", regex.IGNORECASE
 )
+_MARKUP = regex.compile(r"\]\(|\]\[|\|\||\*\*|~~|`")
 _NOT_LAST = ".,;:!?'*_~…"
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
 
@@ -24,6 +25,12 @@ def from_text(text: str) -> Document:
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     blocks = (block.strip("\n").rstrip() for block in _BLANK_LINES.split(lines))
     return Document(tuple(_paragraph(block) for block in blocks if block))
+
+
+def address_at(text: str, begin: int, end: int) -> str:
+    """The web address that Markdown text has at this place, or nothing."""
+    found = _URL.match(text, begin, end)
+    return _without_tail(_MARKUP.split(found.group(), maxsplit=1)[0]) if found else ""
 
 
 def _paragraph(text: str) -> Paragraph:

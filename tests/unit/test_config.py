@@ -122,6 +122,7 @@ def test_everything_that_can_be_said(read):
         [agent]
         handler = "my_agent.core:reply"
         timeout_s = 3
+        text = "plain"
         [announce]
         accounts = ["alpha/main"]
     """)
@@ -138,7 +139,7 @@ def test_everything_that_can_be_said(read):
     assert bare.when == {Standing.SUSPENDED, Standing.LOCKED, Standing.SIGNED_OUT}
     assert (bare.conversations, bare.announce, bare.hold_at_most) == ("hold", False, timedelta(days=7))
     assert config.agent.handler == "my_agent.core:reply"
-    assert (config.agent.max_attempts, config.agent.timeout_s) == (5, 3.0)
+    assert (config.agent.max_attempts, config.agent.timeout_s, config.agent.text) == (5, 3.0, "plain")
     assert config.announce.accounts == ("alpha/main",)
 
 

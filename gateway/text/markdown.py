@@ -1,0 +1,278 @@
+"""CommonMark as a Document: what agents write, and what a platform with Markdown tells.
+
+Beyond CommonMark: tables and ``~~strikes~~`` as on GitHub, ``||spoilers||``, bare addresses as links, and
+``[Ana](mention:x:@ana)`` for a person. HTML is text. docs/text.md has the rule for each construct.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from gateway.model.content import (
+    BULLET,
+    CELL,
+    RULE,
+    Block,
+    BlockKind,
+    Document,
+    Link,
+    Mark,
+    Mention,
+    Paragraph,
+    Span,
+    Text,
+    marked,
+)
+from gateway.model.identity import SPELLED
+from gateway.text import syntax
+from gateway.text.plain import from_text
+
+MARKDOWN_MAX = 1_000_000
+"""Characters; a longer text is read as plain words."""
+NESTING_MAX = 20
+"""Lists and quotations in each other; a text with more is read as plain words."""
+
+_MARKS = {"strong": Mark.BOLD, "em": Mark.ITALIC, "s": Mark.STRIKE, "spoiler": Mark.SPOILER}
+_WEB = re.compile(r"https?://[^\W_][^\s<>\"]*|https?://\[[^\s<>\"]*", re.IGNORECASE)
+_LANGUAGE = re.compile(r"[\w+#.-]{1,40}")
+_NOT_IN_CHATS = ["table", "code", "hr", "reference", "lheading", "entity", "image"]
+log = logging.getLogger(__name__)
+
+
+def from_markdown(text: str, *, chat: bool = False) -> Document:
+    """What the text means. Never fails, and loses no word: what can't be read as Markdown is read as plain text.
+
+    With ``chat``: the lesser Markdown of chats, without tables, rules, images, entities, indented code and references,
+    and where a mark may end before a letter.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if len(text) > MARKDOWN_MAX:
+        return from_text(text)
+    known = _References()
+    try:
+        tokens = _parser(chat=chat).parse(text, {"references": known})
+    except Exception:  # a text must not stop its delivery, whatever the parser makes of it
+        log.exception("a text of %d characters could not be read as Markdown", len(text))
+        return from_text(text)
+    if any(token.level >= NESTING_MAX - 1 for token in tokens if token.type in ("blockquote_open", "list_item_open")):
+        return from_text(text)
+    reader = _Reader()
+    reader.read(tokens)
+    said = Document((*reader.found, *_unused(known, text)))
+    return from_text(text) if said.is_empty else said
+
+
+@functools.cache
+def _parser(*, chat: bool) -> MarkdownIt:
+    parser = _Parser("commonmark", {"html": False, "maxNesting": NESTING_MAX})
+    parser.enable(["table", "strikethrough"])
+    syntax.extend(parser, lenient=chat)
+    return parser.disable(_NOT_IN_CHATS) if chat else parser
+
+
+class _Parser(MarkdownIt):
+    """Takes addresses as they are written: what becomes a link is decided here, and each platform encodes by itself."""
+
+    def normalizeLink(self, url: str) -> str:  # noqa: N802 - the library's name
+        return url
+
+    def normalizeLinkText(self, link: str) -> str:  # noqa: N802 - the library's name
+        return link
+
+    def validateLink(self, url: str) -> bool:  # noqa: ARG002, N802 - the library's name and argument
+        return True
+
+
+class _References(dict[str, Any]):
+    """Definitions of addresses, that know which of them were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used: set[str] = set()
+
+    def get(self, label: str, default: Any = None) -> Any:
+        self.used.add(label)
+        return super().get(label, default)
+
+
+def _unused(known: _References, text: str) -> Iterable[Paragraph | Block]:
+    """Definitions that nothing refers to: a reader would never see them."""
+    lines = text.split("\n")
+    for label, (first, beyond) in sorted(((k, v["map"]) for k, v in known.items()), key=lambda item: item[1]):
+        if label not in known.used:
+            yield from from_text("\n".join(lines[first:beyond])).paragraphs
+
+
+class _List:
+    def __init__(self, token: Token) -> None:
+        self._number = int(token.attrs.get("start", 1)) if token.type == "ordered_list_open" else None
+        self._sign = token.markup
+
+    def marker(self) -> str:
+        if self._number is None:
+            return BULLET
+        self._number += 1
+        return f"{self._number - 1}{self._sign}"
+
+
+class _Reader:
+    """Goes through the tokens of blocks and notes down ours."""
+
+    def __init__(self) -> None:
+        self.found: list[Paragraph | Block] = []
+        self._quote = 0
+        self._lists: list[_List] = []
+        self._marker: str | None = None
+        """That of an item of which nothing was noted yet."""
+        self._level = 0
+        self._cells: list[Paragraph] | None = None
+        self._marks: tuple[Mark, ...] = ()
+
+    def read(self, tokens: Sequence[Token]) -> None:
+        for token in tokens:
+            match token.type:
+                case "inline":
+                    self._words(token.children or ())
+                case "fence" | "code_block":
+                    self._code(token)
+                case "hr":
+                    self._begin_item()
+                    self._note(Block((Text(RULE),), BlockKind.RULE, quote=self._quote))
+                case "blockquote_open" | "blockquote_close":
+                    self._quote += token.nesting
+                case "bullet_list_open" | "ordered_list_open":
+                    self._begin_item()
+                    self._lists.append(_List(token))
+                case "bullet_list_close" | "ordered_list_close":
+                    self._lists.pop()
+                case "list_item_open":
+                    self._marker = self._lists[-1].marker()
+                case "list_item_close":
+                    self._begin_item()
+                case _:
+                    self._line(token)
+
+    def _line(self, token: Token) -> None:
+        """What is one line: a heading, or a row of a table."""
+        match token.type:
+            case "heading_open" | "heading_close":
+                self._level = int(token.tag[1:]) if token.nesting > 0 else 0
+            case "th_open" | "th_close":
+                self._marks = (Mark.BOLD,) if token.nesting > 0 else ()
+            case "tr_open":
+                self._cells = []
+            case "tr_close":
+                cells, self._cells = self._cells or [], None
+                row = [span for cell in cells for span in (Text(CELL), *cell)][1:]
+                self._begin_item()
+                self._note(Block(tuple(_joined(row)), BlockKind.ROW, quote=self._quote))
+
+    def _words(self, children: Sequence[Token]) -> None:
+        in_item = bool(self._lists)
+        marks = (Mark.BOLD,) if self._level and in_item else self._marks
+        spans = tuple(_spans(children, marks, " " if self._level or self._cells is not None else "\n"))
+        if self._cells is not None:
+            self._cells.append(spans)
+        elif in_item:
+            self._item(spans)
+        elif self._level:
+            self._note(Block(spans, BlockKind.HEADING, level=self._level, quote=self._quote))
+        elif spans:
+            self._note(Block(spans, quote=self._quote) if self._quote else spans)
+
+    def _item(self, spans: Paragraph) -> None:
+        marker, self._marker = self._marker or "", None
+        kind = BlockKind.ITEM
+        self._note(Block(spans, kind, quote=self._quote, indent=len(self._lists) - 1, marker=marker))
+
+    def _begin_item(self) -> None:
+        """An item that begins with something else than words, or has none, shows its marker by itself."""
+        if self._marker is not None:
+            self._item(())
+
+    def _code(self, token: Token) -> None:
+        language = token.info.strip()
+        lines = token.content.removesuffix("\n")
+        if not _LANGUAGE.fullmatch(language):
+            language, lines = "", f"{language}\n{lines}" if language else lines
+        self._begin_item()
+        if lines.strip():
+            self._note(Block((Text(lines),), BlockKind.CODE, quote=self._quote, language=language))
+
+    def _note(self, block: Paragraph | Block) -> None:
+        self.found.append(block)
+
+
+def _spans(children: Sequence[Token], marks: tuple[Mark, ...], line_break: str) -> list[Span]:
+    """The spans of a line of tokens. Within a link there is only its text."""
+    found: list[Span] = []
+    opened = list(marks)
+    outer: tuple[Token, list[Span]] | None = None
+    for token in children:
+        name = token.type.removesuffix("_open").removesuffix("_close")
+        if mark := _MARKS.get(name):
+            opened.append(mark) if token.nesting > 0 else opened.remove(mark)
+        elif token.type == "link_open":
+            outer, found = (token, found), []
+        elif token.type == "link_close" and outer is not None:
+            (opener, before), words = outer, "".join(_text_of(span) for span in found)
+            found, outer = [*before, *_linked(opener, " ".join(words.split()), opened)], None
+        elif token.type == "image":
+            found += _pictured(token, opened, plainly=outer is not None)
+        elif token.type in ("softbreak", "hardbreak"):
+            found.append(marked(line_break, *opened))
+        elif token.content:
+            found.append(marked(token.content, *opened, *((Mark.CODE,) if token.type == "code_inline" else ())))
+    return _joined(found)
+
+
+def _text_of(span: Span) -> str:
+    return span.text or "" if isinstance(span, Text | Link) else ""
+
+
+def _joined(found: Iterable[Span]) -> list[Span]:
+    """Neighbours that are set the same way are one."""
+    spans: list[Span] = []
+    for span in found:
+        last = spans[-1] if spans else None
+        if isinstance(span, Text) and isinstance(last, Text) and span.marks == last.marks:
+            spans[-1] = Text(last.text + span.text, last.marks)
+        else:
+            spans.append(span)
+    return spans
+
+
+def _pictured(token: Token, marks: Sequence[Mark], *, plainly: bool) -> list[Span]:
+    """A picture as a link with its description, or just that."""
+    alt = " ".join("".join(_text_of(span) for span in _spans(token.children or (), (), " ")).split())
+    if plainly:
+        return [Text(alt)] if alt else []
+    return _target(str(token.attrs.get("src", "")), alt, marks)
+
+
+def _linked(token: Token, words: str, marks: Sequence[Mark]) -> list[Span]:
+    url = str(token.attrs.get("href", ""))
+    auto = token.markup == "autolink"
+    if auto and not (_WEB.fullmatch(url) or url.startswith("mention:")):
+        return [marked(f"<{words}>", *marks)]
+    return _target(url, "" if auto else words, marks)
+
+
+def _target(url: str, words: str, marks: Sequence[Mark]) -> list[Span]:
+    """Who or what a link leads to. What is no web address is spelled out."""
+    url = url.replace(" ", "%20")
+    if url.startswith("mention:") and (person := SPELLED.match(url.removeprefix("mention:"))):
+        handle = person["handle"] or person["bare"] or ""
+        name = "" if words.removeprefix("@") == handle else words
+        return [Mention(person["platform"], person["id"] or "", handle, name)]
+    if _WEB.fullmatch(url):
+        return [Link(url, words if words and words != url else None)]
+    told = " ".join(filter(None, (words, f"({url})" if url and url != words else "")))
+    return [marked(told, *marks)] if told else []
