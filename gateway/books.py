@@ -334,6 +334,10 @@ class Store(Protocol):
         """
         ...
 
+    async def holders(self) -> dict[str, str]:
+        """Who of those that are alive holds which lease; nothing where the store is alone."""
+        ...
+
     async def give_up(self, member: str, names: Sequence[str] | None) -> None:
         """Free these leases, or (None) all and be no member any more. The others hear it at once."""
         ...

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from gateway.config import Config, Place
 
 TIMEOUT_S = 10.0
-CHECK_TIMEOUT_S = 60.0
-"""Asking every platform takes as long as the slowest of them."""
+PATIENCE_S = {"check": 60.0, "backup": 1800.0}
+"""Asking every platform takes as long as the slowest of them; copying takes as long as the disk."""
 ANSWER_MAX_BYTES = 64 * 1024 * 1024
 _TOKEN = re.compile(r"[\w-]+")
 _URL = re.compile(r"http://127\.0\.0\.1:(\d{1,5})")
@@ -97,7 +97,7 @@ def _address(endpoint: Path) -> _Address | None:
 
 
 def _over_http(address: _Address, operation: str, arguments: dict[str, Any]) -> Any:
-    timeout_s = CHECK_TIMEOUT_S if operation == "check" else TIMEOUT_S
+    timeout_s = PATIENCE_S.get(operation, TIMEOUT_S)
     line = http.client.HTTPConnection("127.0.0.1", address.port, timeout=timeout_s)
     headers = {"Authorization": f"Bearer {address.token}", "Content-Type": "application/json"}
     try:

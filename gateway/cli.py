@@ -243,6 +243,20 @@ def doctor(config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
 
 
 @app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="A new file for the copy.")],
+    config: ConfigFile = DEFAULT_CONFIG,
+    as_json: Json = False,
+) -> None:
+    """Copy an SQLite database whole, while the gateway goes on. (PostgreSQL has pg_dump.)"""
+    answer, _ = ask(config, "backup", file=str(file.absolute()))
+    if as_json:
+        print_json(answer)
+    else:
+        typer.echo(printable(f"{answer['file']}: {answer['size_bytes']} bytes, everything as it was at one moment."))
+
+
+@app.command()
 def migrate(config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
     """Bring the database to this program's version. The gateway does it at start as well."""
     from gateway.caller import CallError
@@ -307,4 +321,5 @@ def _guarded(work: Callable[[], int]) -> None:
 
 
 def _accounts(rows: list[dict[str, Any]]) -> None:
-    table("accounts", ("account", "standing", "evidence", "cure"), rows)
+    shared = ("gateway",) if any(row["gateway"] for row in rows) else ()
+    table("accounts", ("account", "standing", *shared, "evidence", "cure"), rows)

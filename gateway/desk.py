@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from msgspec import structs
 
 from gateway.announcer import Announcer
-from gateway.books import Doubt, Superseded, Topic
+from gateway.books import Doubt, StoreError, Superseded, Topic
 from gateway.directory import Directory, DirectoryError, parse_identity
 from gateway.model.content import Media, plain
 from gateway.model.delivery import Delivery, Draft, Fault, FaultError, FaultKind, Receipt, State, Timeline
@@ -50,7 +51,7 @@ class Desk:
 
     OPERATIONS: ClassVar[tuple[str, ...]] = (
         "status", "deliveries", "doubts", "settle", "accounts", "resume", "announce", "link", "unlink", "links",
-        "check",
+        "check", "backup",
     )  # fmt: skip
 
     def __init__(
@@ -79,11 +80,20 @@ class Desk:
         return {"workspace": self._services.workspace, "accounts": await self.accounts(), "deliveries": totals}
 
     async def accounts(self) -> list[dict[str, Any]]:
-        """Each account's standing; ``listening`` once its position on the platform is stored."""
+        """Each account's standing; ``listening`` once its position on the platform is stored. ``gateway`` is who has it
+        where several share the database.
+        """
         store = self._services.store
-        counts = await store.counts()
+        counts, holders = await store.counts(), await store.holders()
         rows = [_account(record, counts.get(record.account, {})) for record in self._monitor.records()]
-        return [{**row, "listening": await store.cursor(row["account"]) is not None} for row in rows]
+        return [
+            {
+                **row,
+                "listening": await store.cursor(row["account"]) is not None,
+                "gateway": holders.get(row["account"], ""),
+            }
+            for row in rows
+        ]
 
     async def deliveries(
         self, account: str | None = None, state: str | None = None, limit: int = 20
@@ -185,6 +195,13 @@ class Desk:
             {"first": str(one.first), "second": str(one.second), "evidence": one.evidence, "at": one.at.isoformat()}
             for one in await self._directory.links()
         ]
+
+    async def backup(self, file: str) -> dict[str, Any]:
+        """Copy the database to a new file on the gateway's own machine."""
+        try:
+            return {"file": file, "size_bytes": await self._services.store.backup(Path(file))}
+        except StoreError as error:
+            raise DeskError(str(error)) from error
 
     async def check(self) -> list[dict[str, Any]]:
         """Ask every account's platform, read-only, whether its credential works; and whether posts have a place."""

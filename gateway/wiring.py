@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -139,7 +141,7 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
     directory = Directory(services)
     desk = Desk(services, monitor, announcer, directory, outbox, adapters)
     rooms = Rooms(services, monitor, outbox, pipeline, adapters, asyncio.Lock())
-    leases = Leases(store, clock, services.new_id(), [*(member.account for member in members), HOUSE])
+    leases = Leases(store, clock, _member_name(services.new_id()), [*(member.account for member in members), HOUSE])
     scheduler = Scheduler(services, timedelta(days=config.gateway.keep_days), outbox.wake_all)
     return Gateway(
         config,
@@ -170,6 +172,11 @@ def _member(
     )
     profile = at_rate(platform.profile, account.rate_factor)
     return Member(account.id, platform, account.settings, Rules(profile, account.on_uncertain), context)
+
+
+def _member_name(new_id: str) -> str:
+    """What a gateway is called among those on its database: for people to read, and never the same again."""
+    return f"{socket.gethostname() or 'gateway'}:{os.getpid()}:{new_id[-4:]}"
 
 
 def _vault(account: AccountId, config: Config, services: Services) -> Vault:

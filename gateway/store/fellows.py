@@ -16,6 +16,9 @@ class Fellows(Room):
     async def tend(self, member: str, wanted: Sequence[str], ttl_s: float) -> Tended:  # noqa: ARG002 - an engine with others needs them
         return Tended(dict.fromkeys(wanted, FIRST_EPOCH), (), 1)
 
+    async def holders(self) -> dict[str, str]:
+        return {}
+
     async def give_up(self, member: str, names: Sequence[str] | None) -> None:
         """Nobody else can take them."""
 

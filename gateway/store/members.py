@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Insert, Update, bindparam, cast, delete, func, null, select, update
+from sqlalchemy import BigInteger, Connection, Insert, Update, bindparam, cast, delete, func, null, select, update
 
 from gateway.books import Tended, Topic
+from gateway.model.ids import WorkspaceId
 from gateway.store.ears import Ears
 from gateway.store.fellows import FIRST_EPOCH, Fellows
 from gateway.store.hot import Batched, given, records, upsert
@@ -20,12 +21,19 @@ from gateway.store.writer import Kind, single
 
 _m = members.c
 _l = leases.c
-NOW = select(cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger))
+_now = cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger)
 """The database's clock: the only one that all of them see."""
+NOW = select(_now)
 MEMBERS = select(_m.id, _m.until).where(_m.workspace == bindparam("of"))
 LEASES = select(_l.name, _l.owner, _l.epoch).where(_l.workspace == bindparam("of"))
 _alive = upsert(members)
 STAY = _alive.on_conflict_do_update(index_elements=["workspace", "id"], set_={"until": _alive.excluded.until})
+HOLDERS = select(_l.name, _l.owner).where(
+    _l.workspace == bindparam("of"),
+    _m.workspace == _l.workspace,
+    _m.id == _l.owner,
+    _m.until >= _now,
+)
 BURY = delete(members).where(_m.workspace == bindparam("of"), _m.until < bindparam("now"))
 LEAVE = delete(members).where(_m.workspace == bindparam("of"), _m.id == bindparam("who"))
 
@@ -102,6 +110,10 @@ def _leave(tx: Transaction, asked: Leaving) -> None:
     tx.tell(Topic.LEASES, "")
 
 
+def _holders(connection: Connection, workspace: WorkspaceId) -> dict[str, str]:
+    return {str(name): str(owner) for name, owner in connection.execute(HOLDERS, {"of": workspace})}
+
+
 TEND = single(_tend, lambda _tx, _asked: [ALL])
 LEAVE_IT = single(_leave, lambda _tx, _asked: [ALL])
 TELL: Kind[tuple[Topic, str], None] = single(lambda tx, news: tx.tell(*news))
@@ -114,6 +126,9 @@ class Members(Fellows):
 
     async def tend(self, member: str, wanted: Sequence[str], ttl_s: float) -> Tended:
         return await self._write(TEND, Tending(member, wanted, ttl_s))
+
+    async def holders(self) -> dict[str, str]:
+        return await self._read(_holders, self._workspace)
 
     async def give_up(self, member: str, names: Sequence[str] | None) -> None:
         await self._write(LEAVE_IT, Leaving(member, names))

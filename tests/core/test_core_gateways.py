@@ -118,6 +118,8 @@ async def test_accounts_are_shared_out_and_whoever_leaves_leaves_them_to_the_oth
         await town.open("three")
         await town.until(lambda: town.is_shared_out("one", "two", "three"))
         assert town.holds("one") < before
+        mine = {name for name, holder in (await town.houses["two"].real_store.holders()).items() if holder == "one"}
+        assert mine == town.holds("one")
         await town.houses["two"].runtime.stop()
         await town.until(lambda: town.is_shared_out("one", "three"))
 
