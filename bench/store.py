@@ -1,6 +1,6 @@
 """What the store does on this machine: accepted drafts, whole deliveries, and one caller's wait.
 
-    python bench/store.py [--json] [--seconds 2] [--busy] [--switch-ms 5] [--db PATH]
+    python bench/store.py [--json] [--seconds 2] [--busy] [--switch-ms 5] [--db PATH | --url postgresql://...]
 
 ``--busy`` keeps the event loop at work all the time: what a thread next to a loaded loop has to live with.
 ``cpu_ms`` is the whole process, the callers' own work included.
@@ -32,6 +32,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ACCOUNT = AccountId("x/main")
 TEXT = Document(((Text("Something to say that is about as long as a post usually is. " * 4),),))
 CALLERS = 64
+CROWD = 500
 _numbers = itertools.count()
 
 
@@ -90,8 +91,9 @@ async def busy(stop: asyncio.Event) -> None:
         await asyncio.sleep(0)
 
 
-async def run(path: Path, seconds: float, *, loaded: bool) -> dict[str, dict[str, float]]:
-    store = open_store(f"sqlite:///{path}")
+async def run(url: str, seconds: float, *, loaded: bool) -> dict[str, dict[str, float]]:
+    store = open_store(url)
+    await store.tend("bench", [ACCOUNT], 3600.0)
     stop = asyncio.Event()
     noise = asyncio.create_task(busy(stop)) if loaded else None
     try:
@@ -100,6 +102,7 @@ async def run(path: Path, seconds: float, *, loaded: bool) -> dict[str, dict[str
             "accept_64": await measure(store, accept, CALLERS, seconds),
             "accept_1": await measure(store, accept, 1, seconds),
             "deliver_64": await measure(store, deliver, CALLERS, seconds),
+            "deliver_500": await measure(store, deliver, CROWD, seconds),
             "deliver_1": await measure(store, deliver, 1, seconds),
         }
     finally:
@@ -116,11 +119,12 @@ def main() -> None:
     parser.add_argument("--busy", action="store_true")
     parser.add_argument("--switch-ms", type=float, default=5.0)
     parser.add_argument("--db", type=Path)
+    parser.add_argument("--url")
     options = parser.parse_args()
     sys.setswitchinterval(options.switch_ms / 1e3)
     with tempfile.TemporaryDirectory() as folder:
-        path = options.db or Path(folder) / "bench.db"
-        found = asyncio.run(run(path, options.seconds, loaded=options.busy))
+        url = options.url or f"sqlite:///{options.db or Path(folder) / 'bench.db'}"
+        found = asyncio.run(run(url, options.seconds, loaded=options.busy))
     if options.json:
         print(json.dumps(found))
         return

@@ -26,7 +26,7 @@ from gateway.books import Move, Topic
 from gateway.model.delivery import RESENT, Delivery, InConversation, State
 from gateway.model.ids import AccountId
 from gateway.store.codec import encode, micros, micros_or_none, scrub
-from gateway.store.hot import Batched, given, literal
+from gateway.store.hot import Batched, checked, given, literal
 from gateway.store.orders import fetched, go_on
 from gateway.store.outbox import USE
 from gateway.store.room import Room
@@ -56,7 +56,7 @@ def _find(n: int) -> Select[Any]:
         _b.c.seq < _d.seq,
     )
     found = select(_d.id, _d.seq, _d.order_key, _d.account, ahead.exists())
-    return found.where(_mine, _d.id == rows.c.id, text(UNSENT))
+    return found.where(_mine, _d.id == rows.c.id, checked(UNSENT))
 
 
 def _stay(n: int) -> Update:

@@ -40,6 +40,11 @@ def _cure(error: BaseException) -> str | None:
     return sqlstates.cure(own) if sqlstates.is_postgres(own) else CURES.get(_code(error) or 0)
 
 
+def is_lost(error: BaseException) -> bool:
+    """Whether another connection may do better."""
+    return sqlstates.is_postgres(cause(error)) and sqlstates.is_lost(cause(error))
+
+
 def concerns_all(error: BaseException) -> bool:
     """Whether trying the neighbours one by one would only wait for the same answer again and again."""
     if isinstance(cause(error), StoreError):

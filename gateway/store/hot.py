@@ -23,9 +23,11 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
+    TextClause,
     bindparam,
     column,
     literal_column,
+    text,
     values,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite understands it as well
@@ -34,7 +36,7 @@ from sqlalchemy.types import TypeEngine
 
 from gateway.store.transaction import Statements, Transaction
 
-__all__ = ["Batched", "given", "literal", "records", "upsert"]
+__all__ = ["Batched", "checked", "given", "literal", "records", "upsert"]
 
 SIZES = (64, 32, 16, 8, 4, 2, 1)
 """Rows per statement: few sizes, so that the driver keeps every statement prepared."""
@@ -92,6 +94,13 @@ def given(names: str, n: int) -> CTE:
 def literal(value: str) -> ColumnElement[str]:
     """A word of ours, written into the SQL where a partial index or the planner wants to see it."""
     return literal_column(f"'{value!s}'")
+
+
+def checked(condition: str) -> TextClause:
+    """A condition on rows that are found by something else: no planner shall look for them by this one, however few it
+    believes them to be.
+    """
+    return text(f"CASE WHEN {condition} THEN TRUE ELSE FALSE END")
 
 
 def records(table: Table, names: str, n: int) -> list[dict[str, BindParameter[Any]]]:

@@ -28,6 +28,7 @@ USE = upsert(media_uses).on_conflict_do_nothing()
 class Adding(NamedTuple):
     new: Sequence[NewDelivery]
     drafts: Sequence[bytes]
+    plans: Sequence[bytes | None]
     now: datetime
 
 
@@ -62,17 +63,19 @@ class Admission:
         self._there = {key: self._by_key(key) for known, key in looked if known}
         self._busy = {order for known, order in looked if not known}
         self._seqs = iter(tx.take("deliveries", len(asked)))
+        self._lost = tx.lost(new.account for new in asked if new.parts is not None)
 
     def _by_key(self, key: str) -> Delivery:
         names = {"workspace": self._tx.workspace, "key": key}
         return delivery(self._tx.workspace, self._tx.connection.execute(BY_KEY, names).one())
 
-    def admit(self, new: NewDelivery, draft: bytes, now: datetime) -> Delivery:
+    def admit(self, new: NewDelivery, draft: bytes, plan: bytes | None, now: datetime) -> Delivery:
         """The delivery that carries this draft: the one that is there, or a new one behind its order."""
         known = self._there.get(new.draft.key)
         if known is not None:
             return known
-        state = State.WAITING if new.state is State.QUEUED and new.order_key in self._busy else new.state
+        state = self._state(new)
+        begun = state is State.SENDING
         if state is not State.REFUSED:
             self._busy.add(new.order_key)
         admitted = Delivery(
@@ -86,14 +89,23 @@ class Admission:
             new.due_at,
             new.draft,
             now,
+            new.parts if begun else None,
+            attempts=int(begun),
             reason=new.reason,
             expires_at=new.expires_at,
         )
         self._there[new.draft.key] = admitted
         self._tx.tell(Topic.DELIVERIES, new.account)
-        self.rows.append(_row(admitted, draft))
+        self.rows.append(_row(admitted, draft, plan if begun else None))
         self.pictures += [_use(admitted, media.sha256) for media in new.draft.document.media]
         return admitted
+
+    def _state(self, new: NewDelivery) -> State:
+        if new.state is not State.QUEUED:
+            return new.state
+        if new.order_key in self._busy:
+            return State.WAITING
+        return State.QUEUED if new.parts is None or new.account in self._lost else State.SENDING
 
     def write(self) -> None:
         INSERT.change(self._tx, self.rows)
@@ -101,7 +113,7 @@ class Admission:
             self._tx.connection.execute(USE, self.pictures)
 
 
-def _row(new: Delivery, draft: bytes) -> tuple[Any, ...]:
+def _row(new: Delivery, draft: bytes, plan: bytes | None) -> tuple[Any, ...]:
     """In the order of :data:`gateway.store.outbox_sql.ADDED`."""
     now = micros(new.created_at)
     target = new.draft.target
@@ -118,12 +130,13 @@ def _row(new: Delivery, draft: bytes) -> tuple[Any, ...]:
         now,
         now,
         micros_or_none(new.expires_at),
-        0,
+        new.attempts,
         0,
         new.draft.announcement,
         target.conversation if isinstance(target, InConversation) else None,
         scrub(new.reason),
         draft,
+        plan,
     )
 
 
@@ -136,14 +149,17 @@ def adding(workspace: WorkspaceId, new: Sequence[NewDelivery], now: datetime) ->
     for each in new:
         if each.draft.workspace != workspace:
             raise ValueError(f"a draft of workspace {each.draft.workspace!r} can't enter the store of {workspace!r}")
-    return Adding(new, [encode(each.draft) for each in new], now)
+    plans = [None if each.parts is None else encode(each.parts) for each in new]
+    return Adding(new, [encode(each.draft) for each in new], plans, now)
 
 
 def add_all(tx: Transaction, requests: Sequence[Adding]) -> list[tuple[Delivery, ...]]:
     """Every request's deliveries, in order."""
     admission = Admission(tx, [each for request in requests for each in request.new])
     results = [
-        tuple(admission.admit(new, draft, request.now) for new, draft in zip(request.new, request.drafts, strict=True))
+        tuple(
+            admission.admit(*each, request.now) for each in zip(request.new, request.drafts, request.plans, strict=True)
+        )
         for request in requests
     ]
     admission.write()

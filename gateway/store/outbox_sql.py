@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from gateway.model.delivery import TRANSITIONS, State
-from gateway.store.hot import Batched, given, literal, records
+from gateway.store.hot import Batched, checked, given, literal, records
 from gateway.store.schema import OPEN, deliveries, sent_parts
 
 _d = deliveries.c
@@ -35,7 +35,7 @@ _ONE: ColumnElement[int] = literal_column("1")
 
 ADDED = (
     "seq workspace id key account home order_key state due_at created_at changed_at expires_at attempts sent_n "
-    "announcement conversation reason draft"
+    "announcement conversation reason draft parts"
 )
 
 
@@ -60,17 +60,11 @@ def _insert(n: int) -> Insert:
 
 def _claim(n: int) -> Update:
     rows = given("id account order_key attempts parts now", n)
+    known = " AND ".join(f"deliveries.{name} = given.{name}" for name in ("account", "order_key", "attempts"))
     claimable = "(deliveries.state = 'queued' OR (deliveries.state = 'uncertain' AND deliveries.due_at IS NOT NULL))"
     return (
         update(deliveries)
-        .where(
-            _d.workspace == _workspace,
-            _d.id == rows.c.id,
-            _d.account == rows.c.account,
-            _d.order_key == rows.c.order_key,
-            _d.attempts == rows.c.attempts,
-            text(claimable),
-        )
+        .where(_d.workspace == _workspace, _d.id == rows.c.id, checked(f"{known} AND {claimable}"))
         .values(
             state=literal(State.SENDING),
             attempts=_d.attempts + _ONE,
@@ -87,7 +81,7 @@ def _settle(n: int) -> Update:
     longer = opening.concat(cast(rows.c.receipt, Text)).concat(literal_column("']'"))
     return (
         update(deliveries)
-        .where(_d.workspace == _workspace, _d.id == rows.c.id, _d.attempts == rows.c.attempts, text(_allowed()))
+        .where(_d.workspace == _workspace, _d.id == rows.c.id, _d.attempts == rows.c.attempts, checked(_allowed()))
         .values(
             state=rows.c.state,
             due_at=rows.c.due_at,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import nullcontext
 from hashlib import blake2b
 from types import TracebackType
 from typing import Any
@@ -24,9 +25,13 @@ from gateway.model.ids import WorkspaceId
 from gateway.store.faults import cause
 from gateway.store.hot import Batched, given
 from gateway.store.schema import leases
-from gateway.store.server import Number, Octets, Server, Words
+from gateway.store.server import Server
 from gateway.store.transaction import ALL, Statements, Transaction
 
+GROWN = (100, 1_000, 10_000, 100_000)
+"""Rows after which a young database is looked at anew: plans that were made for empty tables take the wrong index, and
+the server's own look may be a minute away.
+"""
 MANY = 500
 """Locks per transaction: the server has room for about 64 of each connection that it allows."""
 IN_DOUBT_S = 6.0
@@ -37,6 +42,8 @@ SHARE = "SELECT pg_current_xact_id()::text, pg_advisory_xact_lock_shared($1)"
 LOCK = "SELECT pg_advisory_xact_lock(name) FROM unnest($1::bigint[]) AS name"
 TAKE = "SELECT nextval($1::text::regclass) FROM generate_series(1, $2)"
 TELL = "SELECT pg_notify($1, news) FROM unnest($2::text[]) AS news"
+KNOWN = "SELECT reltuples FROM pg_class WHERE oid = 'deliveries'::regclass"
+LEARN = "ANALYZE deliveries, sent_parts, events, identities, conversations"
 OUTCOME = "SELECT pg_xact_status($1::xid8)"
 
 
@@ -90,6 +97,8 @@ class PostgresTransaction(Transaction):
         self._locked: set[str] = set()
         self._all_locked = self._clashed = False
         self._xact = ""
+        self._taken = 0
+        self._grown: Sequence[int] = GROWN
         self._open()
 
     @property
@@ -102,9 +111,6 @@ class PostgresTransaction(Transaction):
         raw = self._connection.connection.driver_connection
         assert isinstance(raw, psycopg.Connection)  # noqa: S101 - what it was opened with
         self._raw = raw
-        self._cursor = psycopg.RawCursor(raw)
-        for kind, dumper in ((str, Words), (int, Number), (bytes, Octets)):
-            self._cursor.adapters.register_dumper(kind, dumper)
 
     def _drop(self) -> None:
         """The next transaction has another connection."""
@@ -117,16 +123,23 @@ class PostgresTransaction(Transaction):
     # Statements.
 
     def take(self, table: str, n: int) -> Sequence[int]:
+        self._taken += n
         return [number for (number,) in self._run(TAKE, [f"{table}_seq_seq", n]).fetchall()] if n else []
 
     def change(self, statements: Statements) -> int:
-        return sum(self._run(sql, bound).rowcount for sql, bound in statements)
+        return sum(cursor.rowcount for cursor in self._run_all(statements))
 
     def fetch(self, statements: Statements) -> list[Any]:
-        return [row for sql, bound in statements for row in self._run(sql, bound).fetchall()]
+        return [row for cursor in self._run_all(statements) for row in cursor.fetchall()]
 
-    def _run(self, sql: str, bound: Sequence[Any]) -> psycopg.RawCursor[Any]:
-        return self._cursor.execute(sql.encode(), bound, prepare=True, binary=True)
+    def _run_all(self, statements: Statements) -> list[psycopg.RawCursor[Any]]:
+        """With one wait for all of them."""
+        asked = list(statements)
+        with self._raw.pipeline() if len(asked) > 1 else nullcontext():
+            return [self._run(sql, bound) for sql, bound in asked]
+
+    def _run(self, sql: str, bound: Sequence[Any] = ()) -> psycopg.RawCursor[Any]:
+        return psycopg.RawCursor(self._raw).execute(sql.encode(), bound, prepare=True, binary=True)
 
     # Begin and end.
 
@@ -140,14 +153,27 @@ class PostgresTransaction(Transaction):
         if self._connection is None:
             self._open()
 
+    def _learn(self) -> None:
+        """See :data:`GROWN`."""
+        if self._grown and self._taken >= self._grown[0]:
+            self._grown = tuple(rows for rows in self._grown if rows > self._taken)
+            found = self._raw.execute(KNOWN).fetchone()
+            if found and found[0] < self._taken:
+                self._raw.execute(LEARN)
+
     def lock(self, names: Iterable[str]) -> None:
+        self._learn()
         self._locked = set(names)
         numbers = sorted({self._number(name) for name in self._locked})
         self._all_locked = ALL in self._locked or len(numbers) > MANY
-        self._raw.execute("BEGIN")
-        ((self._xact, _),) = self._run(WHOLE if self._all_locked else SHARE, [self._number(ALL)]).fetchall()
+        begin: list[tuple[str, Sequence[Any]]] = [
+            ("BEGIN", ()),
+            (WHOLE if self._all_locked else SHARE, [self._number(ALL)]),
+        ]
         if numbers and not self._all_locked:
-            self._run(LOCK, [numbers])
+            begin.append((LOCK, [numbers]))
+        _, first, *_ = self._run_all(begin)
+        ((self._xact, _),) = first.fetchall()
 
     def _number(self, name: str) -> int:
         text = f"{self.workspace}\0{name}".encode("utf-8", "replace")

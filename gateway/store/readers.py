@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from gateway.books import StoreError
-from gateway.store.faults import told
+from gateway.store.faults import is_lost, told
 
 R = TypeVar("R")
 
@@ -77,7 +77,10 @@ def _read(connection: Connection, read: Callable[..., Any], args: tuple[Any, ...
         try:
             return read(connection, *args)
         except DBAPIError as error:
-            if last or not error.connection_invalidated:
+            if not is_lost(error):
+                raise
+            connection.invalidate()
+            if last:
                 raise
     raise AssertionError("the last try returns or raises")
 

@@ -100,7 +100,8 @@ class Server:
             self._refusal = self.clock.monotonic(), refusal
             raise refusal from error
         made.prepared_max = 1_000
-        made.adapters.register_dumper(str, Words)
+        for kind, dumper in ((str, Words), (int, Number), (bytes, Octets)):
+            made.adapters.register_dumper(kind, dumper)
         return made
 
     def engine(self, isolation_level: IsolationLevel = "AUTOCOMMIT") -> Engine:

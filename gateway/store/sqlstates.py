@@ -26,6 +26,14 @@ def is_postgres(error: BaseException) -> bool:
     return hasattr(error, "sqlstate")
 
 
+def is_lost(error: BaseException) -> bool:
+    """Whether the connection is gone, or about to be."""
+    state: str | None = getattr(error, "sqlstate", None)
+    if state is None:
+        return type(error).__name__ in CONNECTION
+    return state.startswith(("08", "57P")) or state == "25P03"
+
+
 def cure(error: BaseException) -> str | None:
     """None for what is the operation's own fault."""
     state: str | None = getattr(error, "sqlstate", None)
