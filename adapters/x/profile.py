@@ -72,6 +72,7 @@ PROFILE = Profile(
         Lane(DIRECTS_DAY, 1440, 86_400.0, ("direct",)),
     ),
     idempotency=Idempotency.READ_BACK,
+    settle_after_s=5.0,  # reading back is eventually consistent (how late is not known); nothing else protects a DM
     # Reads stay open while the account is locked; only a write tells.
     probe_sees_lock=False,
     concurrency=64,  # aiohttp takes them; with 16 slots too few sends share a commit (docs/performance.md)
