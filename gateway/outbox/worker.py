@@ -260,8 +260,8 @@ class Worker:
 
     async def _post(self, part: Part) -> Receipt | Fault:
         """One request. Whatever the adapter does, this ends: with a receipt, or with what is known of the failure."""
-        if not self._house.holds(self.account):
-            return Fault(FaultKind.CANCELLED, True, "another gateway has this account now", self._clock.now())
+        if not (self._house.holds(self.account) and self._house.can_send(self.account)):
+            return Fault(FaultKind.CANCELLED, True, "the account was lost just before", self._clock.now())
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine runs in a task
         # asyncio.timeout() would cost a twentieth of a send.
