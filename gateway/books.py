@@ -32,6 +32,9 @@ class StoredEvent(Struct, frozen=True):
 class NewDelivery(Struct, frozen=True):
     """A delivery about to enter the outbox. ``state`` is QUEUED, HELD or REFUSED; the store makes a QUEUED one WAITING
     when an earlier one of the same ``order_key`` is still open.
+
+    ``parts`` are the plan of one that can leave as soon as it is stored: a QUEUED one with nobody before it, of an
+    account whose lease is held, is taken in as claimed for the first time (see ``begin``). Else they are dropped.
     """
 
     id: DeliveryId
@@ -42,6 +45,7 @@ class NewDelivery(Struct, frozen=True):
     due_at: datetime
     reason: str = ""
     expires_at: datetime | None = None
+    parts: tuple[Part, ...] | None = None
 
 
 class Settlement(Struct, frozen=True):

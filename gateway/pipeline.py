@@ -20,7 +20,7 @@ from gateway import agent
 from gateway.books import NewDelivery, StoredEvent, StoreError
 from gateway.model.capabilities import Profile
 from gateway.model.content import Document
-from gateway.model.delivery import Draft, FaultError, InConversation
+from gateway.model.delivery import Delivery, Draft, FaultError, InConversation
 from gateway.model.events import Kind, MessageReceived, PlatformEvent
 from gateway.model.facts import InboundFacts
 from gateway.model.ids import AccountId, ConversationId, DraftId
@@ -236,7 +236,10 @@ class Pipeline:
         new: tuple[NewDelivery, ...] = ()
         if said is not None and isinstance(message, MessageReceived):
             new = (await self._intake.prepare(self._reply(stored, message, said)),)
-        self._outbox.offer(await self._store.handled(stored.seq, new, self._clock.now()))
+        await self._outbox.enter(new, partial(self._handled, stored.seq))
+
+    def _handled(self, seq: int, new: Sequence[NewDelivery]) -> Awaitable[tuple[Delivery, ...]]:
+        return self._store.handled(seq, new, self._clock.now())
 
     def _refused(self, message: MessageReceived) -> bool:
         verdict = self._policies.inbound(InboundFacts(message, self._own()))

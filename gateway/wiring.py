@@ -132,7 +132,7 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
     monitor = Monitor(services, profiles, _pauses(config))
     outbox = Outbox(services, monitor)
     monitor.on_cleared = outbox.wake
-    intake = Intake(services, Roads(store, routes, profiles, monitor.record), outbox.offer)
+    intake = Intake(services, Roads(store, routes, profiles, monitor.record), outbox.enter)
     announced = config.announce.accounts or tuple(account.id for account in config.accounts)
     announcer = Announcer(services, monitor, intake, routes, announced)
     rerouter = Rerouter(services, monitor, intake, outbox, ramp_s=config.gateway.ramp_s, tell=announcer.notice)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec import structs
 
@@ -12,6 +12,7 @@ from gateway.model.ids import AccountId, DeliveryId, DraftId
 from gateway.model.verdict import Allow, Delay, Divert, Refuse, Rewrite, Verdict
 from gateway.outbox import detour
 from gateway.outbox.detour import order_key
+from gateway.outbox.entrance import Stored, Write
 from gateway.outbox.roads import Roads
 from gateway.services import Services
 
@@ -22,22 +23,25 @@ PREFACES_MAX = 1_000
 class Intake:
     """Turns drafts into deliveries."""
 
-    def __init__(self, services: Services, roads: Roads, offer: Callable[[Iterable[Delivery]], None]) -> None:
+    def __init__(
+        self, services: Services, roads: Roads, enter: Callable[[Sequence[NewDelivery], Write], Awaitable[Stored]]
+    ) -> None:
         self._store = services.store
         self._clock = services.clock
         self._policies = services.policies
         self._new_id = services.new_id
         self._roads = roads
-        self._offer = offer
+        self._enter = enter
         self._prefaces: dict[str, str] = {}
         """Which draft says a preface: its move may fail and be tried again."""
 
     async def submit(self, drafts: Sequence[Draft]) -> tuple[Delivery, ...]:
         """Accept drafts, all or none. A draft whose key is known gives the delivery that is there."""
         new = [await self.prepare(draft) for draft in drafts]
-        deliveries = await self._store.add(new, self._clock.now())
-        self._offer(deliveries)
-        return deliveries
+        return await self._enter(new, self._add)
+
+    def _add(self, new: Sequence[NewDelivery]) -> Awaitable[Stored]:
+        return self._store.add(new, self._clock.now())
 
     async def prepare(self, draft: Draft) -> NewDelivery:
         """What will be stored for a draft; for callers that store more with it in the same transaction.

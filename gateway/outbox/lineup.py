@@ -72,11 +72,19 @@ class Lineup:
                 return delivery
         return None
 
-    def end(self, delivery: Delivery, again: Delivery | None, now: datetime) -> None:
+    def is_free(self, now: datetime) -> bool:
+        """Whether nothing that is known of could go now."""
+        return not self.more and not (self._due and self._due[0][0] <= now)
+
+    def enter(self, delivery: DeliveryId) -> None:
+        """One that was never here runs from now on, until :meth:`end`."""
+        self._running.add(delivery)
+
+    def end(self, delivery: DeliveryId, again: Delivery | None, now: datetime) -> None:
         """A run is over; ``again`` is what it left to come back to."""
-        self._running.discard(delivery.id)
-        if delivery.id in self._missed:
-            self._missed.discard(delivery.id)
+        self._running.discard(delivery)
+        if delivery in self._missed:
+            self._missed.discard(delivery)
             self.more = True
         elif again is not None:
             self.keep(again, now)

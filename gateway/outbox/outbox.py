@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
+from gateway.books import NewDelivery
 from gateway.model.delivery import FINAL, Delivery, State
 from gateway.model.events import DeliveryChanged, GatewayEvent
 from gateway.model.ids import AccountId, DeliveryId
 from gateway.model.standing import Signal
+from gateway.outbox.entrance import Stored, Write
 from gateway.outbox.pacer import Pacer
 from gateway.outbox.settle import Rules
 from gateway.outbox.worker import Worker
@@ -71,6 +73,16 @@ class Outbox:
         await asyncio.gather(*(worker.stop(patience_s) for worker in workers))
         for future in [future for futures in self._waiting.values() for future in futures]:
             future.cancel()
+
+    async def enter(self, new: Sequence[NewDelivery], write: Write) -> Stored:
+        """New deliveries are stored by ``write`` and go on their way. Whoever gives up waiting doesn't end that."""
+        worker = self._workers.get(new[0].account) if len(new) == 1 else None
+        entered = worker.enter(new[0], write) if worker is not None else None
+        if entered is not None:
+            return await entered
+        stored = await write(new)
+        self.offer(stored)
+        return stored
 
     def offer(self, deliveries: Iterable[Delivery]) -> None:
         for delivery in deliveries:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+from msgspec import structs
+
 from gateway.books import SentPart
 from gateway.model.capabilities import Lane, LaneState, Scope
 from gateway.model.delivery import Part
@@ -47,6 +49,16 @@ class Pacer:
         if wait_s <= 0.0:
             self._note(part.kind, part.conversation, now_unix_s)
         return wait_s
+
+    def give_back(self, part: Part, at_unix_s: float) -> None:
+        """A part that took room at that time did not leave."""
+        for lane in self._lanes.get(part.kind, ()):
+            key = (lane.name, part.conversation if lane.scope is Scope.CONVERSATION else "")
+            taken, live = self._taken.get(key), self._live.get(key)
+            if taken is not None and at_unix_s in taken:
+                taken.remove(at_unix_s)
+            if live is not None:
+                self._live[key] = structs.replace(live, remaining=live.remaining + lane.cost)
 
     def heard(self, states: Iterable[LaneState]) -> None:
         """What a live answer said of the windows."""

@@ -9,20 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from msgspec import structs
 
-from gateway.books import Move, Settlement, StoreError, Superseded
+from gateway.books import Move, NewDelivery, Settlement, StoreError, Superseded
 from gateway.model.delivery import Delivery, Fault, FaultError, FaultKind, InConversation, Part, Receipt, State
 from gateway.model.events import DeliveryChanged
 from gateway.model.ids import AccountId, ConversationId, DeliveryId, DraftId
 from gateway.model.standing import Signal, Source
 from gateway.outbox import detour, settle
 from gateway.outbox.claims import Claims
+from gateway.outbox.entrance import Entrance, Stored, Write, begun
 from gateway.outbox.house import House
 from gateway.outbox.lineup import KEPT, Lineup
 from gateway.outbox.pacer import Pacer
+from gateway.outbox.planner import Planner
+from gateway.outbox.requests import Requests
 from gateway.outbox.settle import Rules
 from gateway.ports import Adapter, Reconciles, Taken, Unsure
 
@@ -30,8 +33,6 @@ log = logging.getLogger("multihome.outbox")
 
 STORE_PAUSE_S = 1.0
 """Between two tries to store what became of a send: a full disk must not lose a receipt."""
-SEND_TIMEOUT_S = 180.0
-"""Longer than any adapter's own: one that hangs must not keep a slot, and its conversation, for ever."""
 END_PATIENCE_S = 0.5
 """How long a cancelled send may take to end when the gateway stops."""
 
@@ -42,6 +43,7 @@ class Worker:
     def __init__(self, account: AccountId, adapter: Adapter, rules: Rules, pacer: Pacer, house: House) -> None:
         self.account = account
         self._adapter = adapter
+        self._requests = Requests(account, adapter, house)
         self._rules = rules
         self._pacer = pacer
         self._house = house
@@ -55,10 +57,10 @@ class Worker:
         self._stopping = False
         self._active: set[asyncio.Task[None]] = set()
         self._claims = Claims(account, house.store, self._active)
-        self._given_up: set[asyncio.Task[None]] = set()
         self._timer: asyncio.Task[None] | None = None
         self._timer_at: datetime | None = None
-        self._planned_at = datetime.min.replace(tzinfo=UTC)
+        self._planner = Planner(account, adapter, house.clock)
+        self._entrance = Entrance(self._planner, rules, pacer, house)
 
     # What others call.
 
@@ -72,6 +74,20 @@ class Worker:
         """A stored delivery, as it is now: kept when it is due or becomes due by itself, else passed over."""
         self._lineup.renew(delivery, self._clock.now())
         self._pump()
+
+    def enter(self, new: NewDelivery, write: Write) -> asyncio.Future[Stored] | None:
+        """Store it as begun and send it, where it can leave at once: whoever asked for it hears what was stored."""
+        now = self._clock.now()
+        full = len(self._active) >= self._rules.profile.concurrency
+        if full or self._stopping or not self._lineup.is_free(now) or not self._house.can_send(self.account):
+            return None
+        planned = self._entrance.planned(new, now)
+        if planned is None:
+            return None
+        told: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+        self._lineup.enter(new.id)
+        self._spawn(self._enter(planned, now, write, told))
+        return told
 
     def look(self) -> None:
         """The database has something new."""
@@ -170,6 +186,20 @@ class Worker:
 
     # One delivery.
 
+    async def _enter(self, planned: NewDelivery, now: datetime, write: Write, told: asyncio.Future[Stored]) -> None:
+        delivery: Delivery | None = None
+        stored: Stored = ()
+        try:
+            stored = await self._entrance.store(planned, now, write, told)
+            delivery = begun(planned, stored)
+        finally:
+            if delivery is None:
+                self._lineup.end(planned.id, None, now)
+        if delivery is None:
+            self._house.offer(stored)
+        else:
+            await self._carry(delivery)
+
     async def _carry(self, delivery: Delivery) -> None:
         again: Delivery | None = None
         try:
@@ -181,10 +211,12 @@ class Worker:
             if again is None:
                 self._failed_in_a_row.pop(delivery.id, None)
                 self._asked.pop(delivery.id, None)
-            self._lineup.end(delivery, again, self._clock.now())
+            self._lineup.end(delivery.id, again, self._clock.now())
 
     async def _attempt(self, delivery: Delivery) -> Delivery | None:
         """One step on the delivery's way; returns it where this worker has to come back to it."""
+        if delivery.state is State.SENDING:
+            return await self._send(delivery, doubtful=False)
         repeatable = settle.may_repeat(delivery, self._rules.profile, self._clock.now())
         if delivery.state is State.UNCERTAIN and not repeatable:
             return await self._ask(delivery)
@@ -201,19 +233,10 @@ class Worker:
 
     async def _plan(self, delivery: Delivery) -> tuple[Part, ...] | None:
         """The native parts; a draft that can't be carried ends, or goes home, with the adapter's reason."""
-        self._planned_at = max(self._clock.now(), self._planned_at + timedelta(microseconds=1))
-        try:
-            parts = self._adapter.plan(delivery.draft, self._planned_at)
-        except FaultError as error:
-            reason = f"{error.fault.kind}: {error.fault.evidence}"
-        except Exception as error:
-            log.exception("%s: planning %s failed", self.account, delivery.id)
-            reason = f"{FaultKind.UNKNOWN}: planning failed with {type(error).__name__}"
-        else:
-            if parts:
-                return parts
-            reason = f"{FaultKind.INVALID}: nothing of it can be said here"
-        await self._turn_away(delivery, reason)
+        parts = self._planner.parts(delivery.draft)
+        if not isinstance(parts, str):
+            return parts
+        await self._turn_away(delivery, parts)
         return None
 
     async def _turn_away(self, delivery: Delivery, reason: str) -> None:
@@ -245,7 +268,7 @@ class Worker:
         """
         while True:
             part = settle.next_part(delivery)
-            outcome = await self._post(part)
+            outcome = await self._requests.post(part)
             if isinstance(outcome, Fault):
                 return await self._failed(delivery, outcome, doubtful=doubtful)
             self._pacer.heard(outcome.lanes)
@@ -257,36 +280,6 @@ class Worker:
             if settlement.state is not State.SENDING:
                 return again
             delivery, doubtful = structs.replace(delivery, sent=(*delivery.sent, outcome)), False
-
-    async def _post(self, part: Part) -> Receipt | Fault:
-        """One request. Whatever the adapter does, this ends: with a receipt, or with what is known of the failure."""
-        if not (self._house.holds(self.account) and self._house.can_send(self.account)):
-            return Fault(FaultKind.CANCELLED, True, "the account was lost just before", self._clock.now())
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine runs in a task
-        # asyncio.timeout() would cost a twentieth of a send.
-        patience = asyncio.get_running_loop().call_later(SEND_TIMEOUT_S, self._give_up, task)
-        try:
-            return await self._adapter.send(part)
-        except FaultError as error:
-            return error.fault
-        except asyncio.CancelledError:
-            late = task in self._given_up
-            if task.uncancel() if late else task.cancelling():
-                raise
-            if late:
-                return Fault(FaultKind.NETWORK, False, f"no answer within {SEND_TIMEOUT_S:.0f} s")
-            return Fault(FaultKind.CANCELLED, False, "the request was given up")
-        except Exception as error:
-            log.exception("%s: the adapter failed while sending", self.account)
-            return Fault(FaultKind.UNKNOWN, False, f"the adapter failed with {type(error).__name__}")
-        finally:
-            patience.cancel()
-            self._given_up.discard(task)
-
-    def _give_up(self, task: asyncio.Task[None]) -> None:
-        self._given_up.add(task)
-        task.cancel()
 
     def _unless_it_rests(self, delivery: Delivery, settlement: Settlement) -> Settlement:
         """Between two parts: what has to wait, for the rate windows or a lost account, waits in the queue. There it

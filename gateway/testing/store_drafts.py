@@ -41,6 +41,11 @@ def new(
     return NewDelivery(DeliveryId(name), draft, account, order or name, state, due_at, expires_at=expires_at)
 
 
+def planned(name: str, *, order: str = "") -> NewDelivery:
+    """One that may begin as soon as it is stored."""
+    return structs.replace(new(name, order=order), parts=(part(0), part(1)))
+
+
 def part(index: int = 0) -> Part:
     return Part(index, "post", f"k.{index}", {"text": "hello", "deep": [{"a": None}]}, "c1")
 

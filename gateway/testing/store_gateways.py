@@ -26,6 +26,7 @@ from gateway.testing.store_drafts import (
     held,
     new,
     part,
+    planned,
     row,
     settled,
     states,
@@ -137,6 +138,9 @@ class GatewaysConformance:
     async def test_without_a_lease_nothing_is_claimed(self, store: Store, neighbour: Store) -> None:
         await store.add([new("a")], NOW)
         assert not await neighbour.begin(await row(store, "a"), [part()], NOW)
+        (one,) = await neighbour.add([planned("b")], NOW)
+        assert (one.state, one.parts, one.attempts) == (State.QUEUED, None, 0)
+        assert await row(store, "b") == one
         with pytest.raises(LeaseLost):
             await neighbour.record(HOME, [heard("e")], "1", NOW)
 

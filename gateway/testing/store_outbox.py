@@ -19,6 +19,7 @@ from gateway.testing.store_drafts import (
     begun,
     new,
     part,
+    planned,
     receipt,
     row,
     said,
@@ -102,6 +103,27 @@ class OutboxConformance:
         found = await store.delivery(DeliveryId("a"))
         assert found is not None
         assert (found.parts, found.attempts) == ((part(0),), 2)
+
+    async def test_one_with_a_plan_comes_in_claimed(self, store: Store) -> None:
+        (one,) = await store.add([planned("a")], NOW)
+        assert (one.state, one.parts, one.attempts) == (State.SENDING, (part(0), part(1)), 1)
+        assert await row(store, "a") == one
+        assert await store.ready(HOME, NOW, 10) == ()
+        assert not await store.begin(structs.replace(one, attempts=0), [part()], NOW)
+        await store.settle(one, Settlement(State.SENDING, NOW, "", receipt("r0"), "post", "c1"), NOW)
+        await store.settle(one, Settlement(State.DELIVERED, NOW, "", receipt("r1"), "post", "c1"), NOW)
+        assert (await row(store, "a")).sent == (receipt("r0"), receipt("r1"))
+        assert [(one.index, one.ref) for one in await store.sent_parts(one.id)] == [(0, "r0"), (1, "r1")]
+
+    async def test_a_plan_is_dropped_where_it_can_not_begin(self, store: Store) -> None:
+        held = structs.replace(planned("d", order="p"), state=State.HELD)
+        added = await store.add([planned("a", order="o"), planned("b", order="o"), planned("a"), held], NOW)
+        assert [one.state for one in added] == [State.SENDING, State.WAITING, State.SENDING, State.HELD]
+        assert [(one.parts, one.attempts) for one in (added[1], added[3])] == [(None, 0)] * 2
+        assert added[2] == added[0]
+        assert [await row(store, name) for name in "abd"] == [added[0], added[1], added[3]]
+        assert await store.rescue([HOME], NOW) == 1
+        assert (await store.add([planned("c", order="o")], NOW))[0].state is State.WAITING
 
     async def test_what_is_not_there_to_be_claimed(self, store: Store) -> None:
         await store.add([new("a", order="o"), new("b", order="o"), new("c", state=State.HELD)], NOW)

@@ -180,7 +180,7 @@ class House:
         self.monitor.on_cleared = self.outbox.wake
         by_source = {route.source: route for route in routes}
         self.intake = Intake(
-            services, Roads(self.store, by_source, self.profiles, self.monitor.record), self.outbox.offer
+            services, Roads(self.store, by_source, self.profiles, self.monitor.record), self.outbox.enter
         )
         self.announcer = Announcer(services, self.monitor, self.intake, by_source, tuple(world.platforms))
         self.rerouter = Rerouter(

@@ -15,7 +15,7 @@ from gateway.books import StoreError
 from gateway.model.capabilities import Idempotency, Lane
 from gateway.model.delivery import Fault, FaultKind, State
 from gateway.model.ids import ConversationId
-from gateway.outbox import worker
+from gateway.outbox import requests
 from gateway.testing.scripted import ScriptedAdapter, Trouble, refused, scripted_profile, unclear
 
 Worlds = Callable[..., World]
@@ -84,7 +84,7 @@ async def test_a_crash_at_any_call_neither_loses_nor_repeats_a_part(world: World
             await ended(later, *open_)
         assert w.texts(RED) == (["one", "two", "three"] if open_ else []), f"at call {at}"
         assert open_ or not accepted
-    assert crashed > 7
+    assert crashed >= 7
 
 
 async def test_between_two_parts_that_rest_a_crash_leaves_no_question(world: Worlds) -> None:
@@ -250,7 +250,7 @@ async def test_a_bug_of_the_adapter_is_a_question_and_blocks_nothing(world: Worl
 async def test_a_send_that_hangs_blocks_only_its_conversation_and_not_for_ever(
     world: Worlds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "SEND_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(requests, "SEND_TIMEOUT_S", 0.3)
     w = world()
     async with w.house() as house:
         w[RED].troubles.append(Trouble(hangs=True))
