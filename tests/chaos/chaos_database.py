@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import shutil
 import signal
@@ -22,6 +23,8 @@ SENT = text(
     "SELECT p.account, p.ref, p.delivery, d.reason FROM sent_parts p"
     " JOIN deliveries d ON d.workspace = p.workspace AND d.id = p.delivery"
 )
+TABLES = ("deliveries", "sent_parts", "events", "cursors", "accounts", "standings", "members", "leases")
+"""What is worth a look afterwards."""
 OWNERS = text("SELECT l.name, l.owner FROM leases l JOIN members m ON m.workspace = l.workspace AND m.id = l.owner")
 
 
@@ -100,6 +103,9 @@ class Server(Database):
 
     async def close(self, keep: Path) -> None:
         keep.mkdir()
+        for table in TABLES if self.keys else ():
+            rows = await asyncio.to_thread(_read, self.address, text(f"SELECT * FROM {table}"))  # noqa: S608 - our names
+            (keep / f"{table}.jsonl").write_text("\n".join(json.dumps(dict(row._mapping), default=str) for row in rows))
         await asyncio.to_thread(self._server.stop)
         shutil.copy(self._server.folder / "log", keep / "log")
         self._server.remove()
