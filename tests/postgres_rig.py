@@ -28,7 +28,7 @@ NOT_ROOT = "nobody"
 """PostgreSQL refuses to run as root."""
 PATIENCE_S = 30.0
 SETTINGS = ("max_connections=200", "log_min_messages=panic", "timezone=UTC")
-CARELESS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+CARELESS = ("fsync=off", "full_page_writes=off")
 PR_SET_PDEATHSIG = 1
 
 

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from gateway.books import StoreError, Topic
 from gateway.model.ids import WorkspaceId
-from gateway.store.faults import cause
+from gateway.store.faults import cause, is_lost
 from gateway.store.hot import Batched, given
 from gateway.store.schema import leases
 from gateway.store.server import Server
@@ -210,8 +210,8 @@ class PostgresTransaction(Transaction):
             self._run(TELL, [self._channel, sorted(self._news)])
         try:
             self._raw.execute("COMMIT")
-        except psycopg.OperationalError:
-            if not self._raw.closed:
+        except psycopg.Error as error:
+            if not is_lost(error):
                 raise
             self._drop()
             if not self._was_written():
@@ -245,7 +245,7 @@ class PostgresTransaction(Transaction):
             return again
         if isinstance(own, (_BegunAnewError, DeadlockDetected, SerializationFailure)):
             return True
-        return self._connection is None and isinstance(own, psycopg.OperationalError)
+        return self._connection is None and is_lost(own)
 
     def close(self) -> None:
         self._drop()

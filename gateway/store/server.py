@@ -35,8 +35,8 @@ SETTINGS = (
     "SET enable_mergejoin = off",
     "SET jit = off",
 )
+UNREACHED = "the database can't be reached: start it, or correct `database`"
 REFUSED_FOR_S = 0.5
-"""After a failure nobody else waits for the same answer."""
 
 _REASONS = (
     ("password authentication failed", "the database refuses this user's password: set PGPASSWORD or PGPASSFILE"),
@@ -74,6 +74,7 @@ class Server:
     """Where a database is, and how it is spoken to."""
 
     def __init__(self, url: str, clock: Clock) -> None:
+        self.url = url
         self.clock = clock
         try:
             given = conninfo_to_dict(url)
@@ -90,24 +91,30 @@ class Server:
 
     def connect(self) -> psycopg.Connection[Any]:
         """A connection of which every statement is a transaction unless it says otherwise. Raises StoreError."""
-        if self._refusal and self.clock.monotonic() < self._refusal[0] + REFUSED_FOR_S:
-            raise self._refusal[1]
         try:
             made = psycopg.connect(self._conninfo, autocommit=True, prepare_threshold=3)
             made.execute("; ".join(SETTINGS))
         except psycopg.Error as error:
-            refusal = StoreError(sqlstates.cure(error) if error.sqlstate else self._why(error))
-            self._refusal = self.clock.monotonic(), refusal
-            raise refusal from error
+            raise StoreError(sqlstates.cure(error) if error.sqlstate else self._why(error)) from error
         made.prepared_max = 1_000
         for kind, dumper in ((str, Words), (int, Number), (bytes, Octets)):
             made.adapters.register_dumper(kind, dumper)
         return made
 
+    def _connect_for_many(self) -> psycopg.Connection[Any]:
+        """Those who queue for it after a failure don't each wait for the same answer."""
+        if self._refusal and self.clock.monotonic() < self._refusal[0] + REFUSED_FOR_S:
+            raise self._refusal[1]
+        try:
+            return self.connect()
+        except StoreError as refusal:
+            self._refusal = self.clock.monotonic(), refusal
+            raise
+
     def engine(self, isolation_level: IsolationLevel = "AUTOCOMMIT") -> Engine:
         return create_engine(
             "postgresql+psycopg://",
-            creator=self.connect,
+            creator=self._connect_for_many,
             poolclass=NullPool,
             isolation_level=isolation_level,
             pool_reset_on_return=None,
@@ -121,5 +128,5 @@ class Server:
             return f"the database {known['dbname']} isn't there: make it with `createdb {known['dbname']}` ({line})"
         if "role " in line and _ABSENT in line:
             return f"the database knows no such user: name another one in `database` ({line})"
-        cure = next((cure for sign, cure in _REASONS if sign in line), None)
-        return f"{cure or 'the database can not be reached: start it, or correct `database`'} ({line})"
+        cure = next((cure for sign, cure in _REASONS if sign in line), UNREACHED)
+        return f"{cure} ({line})"
