@@ -129,5 +129,9 @@ class Runtime:
             self._jobs.stop()
 
     def _heard(self, event: GatewayEvent) -> None:
-        if isinstance(event, StandingChanged) and event.after == Standing.HEALTHY and event.account in self._seats:
+        """An account of ours that can send again looks for its posts: who keeps the house has brought them home."""
+        if not isinstance(event, StandingChanged) or event.account not in self._seats:
+            return
+        if event.after == Standing.HEALTHY:
             self._seats[event.account].cheer()
+        self._rooms.outbox.look(event.account)

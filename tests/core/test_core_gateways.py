@@ -151,6 +151,22 @@ async def test_a_dead_one_s_accounts_go_on_where_it_stopped(town: Town) -> None:
         assert one.leases.member == "one"
 
 
+async def test_who_gets_an_account_but_not_the_house_sends_what_was_left_there(town: Town) -> None:
+    async with town:
+        names = ("one", "two", "three")
+        for name in names:
+            await town.open(name)
+        await town.until(lambda: town.is_shared_out(*names))
+        keeper = next(name for name in names if HOUSE in town.holds(name))
+        dead, heir = (name for name in names if name != keeper)
+        left = sorted(town.holds(dead))
+        await town.die(dead)
+        said = [(await town.houses[keeper].say(f"{account} says hello", AccountId(account))).id for account in left]
+        await town.until(lambda: town.is_shared_out(keeper, heir))
+        assert town.holds(heir) & set(left)
+        await town.until(lambda: town.delivered(town.houses[keeper], *said))
+
+
 async def test_who_slept_past_its_lease_can_neither_claim_nor_record(town: Town) -> None:
     async with town:
         one = await town.open("one")
