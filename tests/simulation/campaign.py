@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import math
 import os
 import signal
 import sys
+import textwrap
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,17 +17,28 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), *os.environ.get("PYTHONPATH", "").split(":")[:1], str(HERE.parents[1])]
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import mutations  # noqa: E402 - its neighbours are found only now
-from sim_world import Outcome, play  # noqa: E402
+import mutations
+from sim_world import Outcome, play
 
 CHUNK = 10
 WIDTH = 80
+FAILED = Path(__file__).with_name("failed_seeds.txt")
 ENDLESS_S = 120
 """One seed takes less than a second; who takes this long will never end."""
 TOLD_BROKEN = 20
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def murmur(words: str) -> None:
+    """Beside the results: how far it is."""
+    sys.stderr.write(words)
+    sys.stderr.flush()
 
 
 class Endless(KeyboardInterrupt):
@@ -74,7 +87,7 @@ class Campaign:
         self.broken: list[dict[str, Any]] = []
         self.happened: Counter[str] = Counter()
         self.began = time.monotonic()
-        self._told_at = 0.0
+        self._told_at = -math.inf
 
     @property
     def took_s(self) -> float:
@@ -126,7 +139,8 @@ class Campaign:
         if self.quiet or len(self.broken) > TOLD_BROKEN:
             return
         self._clear()
-        print(f"seed {one['seed']}: {one['broken']}\n  replay: {replay(one['seed'], self.mutation)}", flush=True)
+        say(textwrap.fill(f"seed {one['seed']}: {one['broken']}", WIDTH - 1, subsequent_indent="    "))
+        say(f"    replay: {replay(one['seed'], self.mutation)}")
 
     def _progress(self) -> None:
         now = self.took_s
@@ -140,13 +154,11 @@ class Campaign:
             f"  {self.done} of {len(self.seeds)} seeds, {len(self.broken)} broken, {rate:.1f} seeds/s, "
             f"{left_s / 60:.0f} min left"
         )
-        print(
-            f"\r{line:<{WIDTH - 1}}" if on_screen else line, end="" if on_screen else "\n", file=sys.stderr, flush=True
-        )
+        murmur(f"\r{line:<{WIDTH - 1}}" if on_screen else f"{line}\n")
 
     def _clear(self) -> None:
         if sys.stderr.isatty():
-            print("\r" + " " * (WIDTH - 1) + "\r", end="", file=sys.stderr, flush=True)
+            murmur("\r" + " " * (WIDTH - 1) + "\r")
 
     def summary(self) -> dict[str, Any]:
         return {
@@ -160,14 +172,14 @@ class Campaign:
 
     def report(self) -> None:
         self._clear()
-        print(f"{self.done} seeds from {self.seeds[0]} on: {len(self.broken)} broken.")
-        print(f"{self.took_s / 60:.1f} minutes, in which {self.span_s / 86_400:.0f} days were lived through.\n")
-        print("How often which trouble struck\n")
+        say(f"{self.done} seeds from {self.seeds[0]} on: {len(self.broken)} broken.")
+        say(f"{self.took_s / 60:.1f} minutes, in which {self.span_s / 86_400:.0f} days were lived through.\n")
+        say("How often which trouble struck\n")
         half = (WIDTH - 2) // 2
         cells = [f"{count:>8} {name[: half - 10]}" for name, count in sorted(self.happened.items())]
         rows = (len(cells) + 1) // 2
         for left, right in zip(cells[:rows], [*cells[rows:], ""][:rows], strict=True):
-            print(f"{left:<{half}}  {right}".rstrip())
+            say(f"{left:<{half}}  {right}".rstrip())
 
 
 def replay(seed: int, mutation: str = "") -> str:
@@ -182,9 +194,16 @@ def _ignore_interrupts() -> None:
 def one_story(seed: int, mutation: str) -> int:
     """Tell it line by line."""
     with mutations.planted(mutation):
-        outcome = play(seed, echo=lambda line: print(line, flush=True))
-    print(f"\nseed {seed}, digest {outcome.digest[:16]}: {outcome.broken or 'all invariants held'}")
+        outcome = play(seed, echo=say)
+    say(f"\nseed {seed}, digest {outcome.digest[:16]}: {outcome.broken or 'all invariants held'}")
     return 1 if outcome.broken else 0
+
+
+def failed_seeds() -> dict[int, str]:
+    """Seeds that once failed, and what they found."""
+    lines = FAILED.read_text(encoding="utf-8").splitlines()
+    words = [line.split(maxsplit=1) for line in lines if line and not line.startswith("#")]
+    return {int(seed): found for seed, found in words}
 
 
 def options(words: Sequence[str]) -> argparse.Namespace:
@@ -195,6 +214,7 @@ def options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=300, metavar="N", help="how many seeds (300)")
     parser.add_argument("--from", type=int, default=1, metavar="N", dest="first", help="the first seed (1)")
     parser.add_argument("--seed", type=int, metavar="N", help="play this one and tell its story")
+    parser.add_argument("--failed", action="store_true", help="the seeds that once failed (failed_seeds.txt)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (one per core)")
     parser.add_argument("--mutation", default="", choices=["", *mutations.PLANTED], metavar="NAME", help="plant a bug")
     parser.add_argument("--stop-early", action="store_true", help="the first broken seed is enough")
@@ -206,15 +226,17 @@ def main(words: Sequence[str]) -> int:
     asked = options(words)
     if asked.seed is not None:
         return one_story(asked.seed, asked.mutation)
-    seeds = range(asked.first, asked.first + max(1, asked.seeds))
+    seeds: Sequence[int] = range(asked.first, asked.first + max(1, asked.seeds))
+    if asked.failed:
+        seeds = list(failed_seeds())
     campaign = Campaign(seeds, max(1, asked.jobs), asked.mutation, stop_early=asked.stop_early, quiet=asked.json)
     try:
         campaign.run()
     except KeyboardInterrupt:
-        print(f"\nstopped after {campaign.done} seeds, {len(campaign.broken)} broken", file=sys.stderr)
+        murmur(f"\nstopped after {campaign.done} seeds, {len(campaign.broken)} broken\n")
         return 130
     if asked.json:
-        print(json.dumps(campaign.summary(), indent=1))
+        say(json.dumps(campaign.summary(), indent=1))
     else:
         campaign.report()
     return 1 if campaign.broken else 0

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sim_people import Said
     from sim_world import World
 
+    from gateway.model.events import MessageReceived
+
 STARVES_S = 3 * 3600.0
 """Longer than any rate window, any pause a network asks for, and a backlog of a whole story on the slowest lane."""
 COMES_HOME_S = 60.0
@@ -117,6 +119,16 @@ def questions_keep_their_order(world: World, said: Said) -> None:
     if seq < world.watch.asked.get(place, 0):
         raise Broken("order is kept", f"the agent was handed e{said.number} of {place[1]} too late")
     world.watch.asked[place] = seq
+
+
+def own_voices_are_not_answered(world: World, message: MessageReceived) -> None:
+    """What an account of ours said is not for the agent. Who an account is, is known once it was opened: until then
+    one answer too many is possible, and nothing promises otherwise.
+    """
+    assert world.process is not None
+    assert world.process.gateway is not None
+    if message.account in world.process.gateway.adapters:
+        raise Broken("own voices are not answered", f"the agent was handed {message.id}, said by {message.author}")
 
 
 def one_at_a_time(world: World, changes: Sequence[Change]) -> None:

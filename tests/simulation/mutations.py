@@ -141,7 +141,10 @@ def _a_window_never_opens() -> Patch:
 
 
 def _suspended_accounts_send() -> Patch:
-    return outbox.Outbox, "can_send", lambda self, account: True
+    def can_send(self: Any, account: Any) -> bool:
+        return True
+
+    return outbox.Outbox, "can_send", can_send
 
 
 def _a_resend_is_not_marked() -> Patch:
@@ -177,7 +180,11 @@ def _an_arrival_loses_its_last() -> Patch:
 
 def _a_direct_message_goes_public() -> Patch:
     real = failover._to_person
-    return failover, "_to_person", lambda road, *, private: real(road, private=False)
+
+    def to_person(road: Any, *, private: bool) -> Any:
+        return real(road, private=False)
+
+    return failover, "_to_person", to_person
 
 
 def _the_way_home_is_forgotten() -> Patch:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, ClassVar
 
+from msgspec import structs
 from sim_network import Account, Networks, Post
 from sim_time import START
 
@@ -32,6 +33,11 @@ TROUBLES = (
     "moved", "refused",
 )  # fmt: skip
 
+HEARD = {
+    "5xx before": FaultKind.SERVER, "5xx after": FaultKind.SERVER, "cancelled": FaultKind.CANCELLED,
+    "duplicate": FaultKind.DUPLICATE,
+}  # fmt: skip
+"""What a client makes of a trouble; of all others, that nobody answers."""
 CLOCK_MARGIN = timedelta(minutes=30)
 """How much older than asked for a post may be when it is looked for by its words: clocks differ."""
 
@@ -94,7 +100,7 @@ class Dealer:
         trouble, fault = self._met()
         if trouble:
             self.happened[trouble] += 1
-        accepted = trouble == "" or trouble == "5xx after" or trouble.endswith("accepted")
+        accepted = trouble in ("", "5xx after") or trouble.endswith("accepted")
         post = self._accept(part) if accepted else None
         if trouble == "" and post is not None:
             self._reply(answer, Receipt(MessageRef(post.ref), self.universe.true, lanes=self._lanes(part)), post)
@@ -123,26 +129,19 @@ class Dealer:
         return self._trouble(rng.choice(TROUBLES))
 
     def _trouble(self, trouble: str) -> tuple[str, Fault | None]:
-        match trouble.removesuffix(" accepted"):
-            case "429":
-                return trouble, self._too_fast()
-            case "5xx before" | "5xx after":
-                return trouble, self.fault(FaultKind.SERVER, certain=False, words="502")
-            case "duplicate":
-                return trouble, self.fault(FaultKind.DUPLICATE, certain=True, words="you said that already")
-            case "cancelled":
-                return trouble, self.fault(FaultKind.CANCELLED, certain=False, words="given up")
-            case "moved":
-                fault = self.fault(FaultKind.MOVED, certain=True, words="moved")
-                there = ConversationId(f"moved{self.rng.randrange(1000)}")
-                return trouble, Fault(fault.kind, True, fault.evidence, moved_to=there)
-            case "refused":
-                kind = self.rng.choice(CLEAR)
-                return f"refused: {kind}", self.fault(kind, certain=True, words="no")
-            case "adapter bug":
-                return trouble, None
-            case _:
-                return trouble, self.fault(FaultKind.NETWORK, certain=False, words="no answer")
+        """What the client hears; nothing when the adapter itself fails."""
+        if trouble.startswith("adapter bug"):
+            return trouble, None
+        if trouble == "429":
+            return trouble, self._too_fast()
+        if trouble == "moved":
+            there = ConversationId(f"moved{self.rng.randrange(1000)}")
+            return trouble, structs.replace(self.fault(FaultKind.MOVED, certain=True, words="moved"), moved_to=there)
+        if trouble == "refused":
+            kind = self.rng.choice(CLEAR)
+            return f"refused: {kind}", self.fault(kind, certain=True, words="no")
+        kind = HEARD.get(trouble.removesuffix(" accepted"), FaultKind.NETWORK)
+        return trouble, self.fault(kind, certain=kind is FaultKind.DUPLICATE, words=trouble.removesuffix(" accepted"))
 
     def _too_fast(self) -> Fault:
         """With a right hour, none, one that is past, or one that is far too late."""

@@ -57,7 +57,9 @@ class Operator:
             break
         for delivery in made:
             if delivery.draft.key not in self.world.books.accepted:
-                self.world.watch.breaks(Broken("nothing accepted is lost", f"{delivery.draft.key} was accepted, not stored"))
+                self.world.watch.breaks(
+                    Broken("nothing accepted is lost", f"{delivery.draft.key} was accepted, not stored")
+                )
 
     def links(self) -> None:
         """Somebody's identities on two platforms are one person, or after all not."""

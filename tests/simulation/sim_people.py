@@ -27,10 +27,12 @@ MOODS = (
     *("answer",) * 8, *("thread",) * 4, *("same",) * 2,
     "slow", "raise once", "raise", "none", "empty", "blank", "long", "late",
 )  # fmt: skip
+FIXED: dict[str, str | None] = {"none": None, "empty": "", "blank": " \n\n ", "same": "thank you"}
+"""Answers that are the same each time."""
 ATTEMPTS = 3
 """How often the agent is tried."""
 ANSWERED = "every message is answered"
-ODD = ("\x00\x01", "\ud800", "", "a" * 5000, "‮ אב", " \n\n ")
+ODD = ("\x00\x01", "\ud800", "", "a" * 5000, "\u202e \u05d0\u05d1", " \n\n ")
 """Words as platforms let them through."""
 
 
@@ -61,6 +63,7 @@ class People:
         self.met: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         """Who wrote in which place of which account."""
         self.on_asked: Callable[[Said], None] = lambda _: None
+        self.on_own_voice: Callable[[MessageReceived], None] = lambda _: None
 
     def identity(self, who: str, platform: str) -> Identity:
         return Identity(platform, f"{who}.{platform}", who)
@@ -127,7 +130,10 @@ class People:
 
     async def answer(self, message: MessageReceived, conversation: Any) -> str | None:
         """The agent."""
-        said = self.by_id[message.account, message.id.partition("~")[0]]
+        said = self.by_id.get((message.account, message.id.partition("~")[0]))
+        if said is None:
+            self.on_own_voice(message)
+            return None
         said.asked += 1
         self.on_asked(said)
         if self.rng.random() < 0.1:
@@ -138,7 +144,16 @@ class People:
         return text
 
     async def _words(self, said: Said) -> str | None:
+        await self._mood(said)
         name = f"e{said.number}.{said.asked}"
+        if said.mood in FIXED:
+            return FIXED[said.mood]
+        if said.mood == "long":
+            return paragraphs(name, 2, "x" * 290)
+        return paragraphs(name, self.rng.randint(2, 5) if said.mood == "thread" else 1)
+
+    async def _mood(self, said: Said) -> None:
+        """What happens before, or instead of, an answer."""
         match said.mood:
             case "raise once" if said.raised == 0:
                 said.raised += 1
@@ -150,19 +165,6 @@ class People:
                 await asyncio.sleep(self.rng.choice((10, 40)))
             case "late" if said.asked == 1:
                 await asyncio.sleep(1000)
-            case "none":
-                return None
-            case "empty":
-                return ""
-            case "blank":
-                return " \n\n "
-            case "same":
-                return "thank you"
-            case "long":
-                return paragraphs(name, 2, "x" * 290)
-            case "thread":
-                return paragraphs(name, self.rng.randint(2, 5))
-        return paragraphs(name, 1)
 
     def judge(self, said: Said, known: Event, accepted: Accepted | None) -> None:
         """The end of a message: handled with one of the agent's answers, or parked after as many tries as agreed."""

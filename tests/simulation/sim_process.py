@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import timedelta
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -40,7 +40,8 @@ def configuration(
 ) -> Config:
     gateway = GatewaySection(
         f"sqlite:///{path}", health_check_s=rng.choice((1800.0, 3600.0)), probe_longest_s=1800.0,
-        keep_days=keeps.total_seconds() / 86_400, ramp_s=rng.choice((0.0, 0.5, 2.0)), agent_concurrency=rng.choice((2, 64)),
+        keep_days=keeps.total_seconds() / 86_400, ramp_s=rng.choice((0.0, 0.5, 2.0)),
+        agent_concurrency=rng.choice((2, 64)),
     )  # fmt: skip
     return Config(
         gateway,

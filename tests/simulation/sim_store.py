@@ -49,7 +49,7 @@ class Disk:
 
 
 class LoopWriter(Writer):
-    """The writer, driven by the loop: a batch is committed a little after it was asked for, and heard of later still."""
+    """The writer, driven by the loop: a batch is committed soon after it was asked for, and heard of later still."""
 
     disk: Disk
 

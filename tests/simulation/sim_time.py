@@ -1,7 +1,7 @@
 """Time that costs nothing: one hour for everybody, an event loop that jumps to it, and processes that can die.
 
-The universe outlives every process. It has its own appointments (a request that travels, somebody who writes); a process
-is one :class:`VirtualLoop`, and is dead once that loop is: nothing of it runs any more, whatever it still waited for.
+The universe outlives every process. It has its own appointments (a request that travels, somebody who writes). A
+process is one :class:`VirtualLoop`, and is dead once that loop is: nothing of it runs any more, whatever it waited for.
 """
 
 from __future__ import annotations

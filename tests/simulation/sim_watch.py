@@ -19,7 +19,7 @@ from sim_time import Crash
 
 from gateway.books import StoreError
 from gateway.model.delivery import Part
-from gateway.model.events import DeliveryChanged, GatewayEvent, StandingChanged
+from gateway.model.events import DeliveryChanged, GatewayEvent, MessageReceived, StandingChanged
 from gateway.model.ids import AccountId
 
 if TYPE_CHECKING:
@@ -118,6 +118,10 @@ class Watch:
 
     def agent_asked(self, said: Said) -> None:
         self.judge(invariants.questions_keep_their_order, self._world, said)
+
+    def own_voice_heard(self, message: MessageReceived) -> None:
+        self.judge(invariants.own_voices_are_not_answered, self._world, message)
+        self._story.happened["own voice before its account was open"] += 1
 
     def heard(self, event: GatewayEvent) -> None:
         """The gateway's own bus."""

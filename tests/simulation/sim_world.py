@@ -39,7 +39,8 @@ REST_EVERY_S = 120.0
 RESTS_WITHIN_S = 30 * HOUR
 """From the end of all troubles: the slowest lane has sent its backlog by then, and the longest pause is over."""
 STARTS_MAX = 60
-MEMORY = Path("/dev/shm")  # noqa: S108 - a disk that needs no flushing, where there is one
+MEMORY = Path("/dev/shm")
+"""A disk that needs no flushing, where there is one."""
 
 
 class Outcome(Struct, frozen=True):
@@ -106,12 +107,13 @@ class World:
         self.watch = Watch(self)
         self.networks.on_post = self.watch.posted
         self.people.on_asked = self.watch.agent_asked
+        self.people.on_own_voice = self.watch.own_voice_heard
         self.disk.before_commit = lambda: self._doom_comes("before commit")
         self.disk.after_commit = self._committed
 
     def chance(self, concern: str) -> Random:
         """Each concern rolls its own dice, so that one more roll here doesn't change everything there."""
-        return Random(f"{self.seed} {concern}")
+        return Random(f"{self.seed} {concern}")  # noqa: S311 - a story's chance, no secret
 
     def _routes(self, rng: Random) -> tuple[Route, ...]:
         names = list(self.networks.accounts)
