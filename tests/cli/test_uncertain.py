@@ -123,3 +123,17 @@ def test_without_a_gateway_it_is_settled_in_the_database(house: Any) -> None:
     with there.gateway() as process:
         process.until(lambda: one(there, ids[1])["state"] == "delivered")
     assert there.texts("telegram") == ["Post 0", "Post 1", "Post 1"]
+
+
+def test_without_a_gateway_what_is_to_be_sent_again_waits_for_its_account(house: Any) -> None:
+    there = house("telegram")
+    with there.gateway() as process:
+        delivery = uncertain(there, process, "Once more, later")
+        with there.trouble("telegram", "revoke"):
+            process.until(lambda: there.ask("accounts")[0]["standing"] == "signed_out")
+            assert process.end() == 0
+            assert there.told("deliveries", "settle", delivery, "--resend", secrets=False)["state"] == "queued"
+            assert there.texts("telegram") == ["Once more, later"]
+    with there.gateway() as process:
+        process.until(lambda: one(there, delivery)["state"] == "delivered")
+    assert there.texts("telegram") == ["Once more, later"] * 2
