@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -61,9 +62,9 @@ def reachable(before: State) -> set[State]:
 class Outbox(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
         self.runner = asyncio.Runner()
-        self.store: Store = open_store(f"sqlite:///{self.folder / 'my.db'}")
+        self.open()
+        self.runner.run(self.store.tend("me", [HOME, AWAY], 3600.0))
         self.rows: list[Row] = []
         self.seen: dict[str, State] = {}
         self.now = NOW
@@ -72,6 +73,10 @@ class Outbox(RuleBasedStateMachine):
         self.runner.run(self.store.aclose())
         self.runner.close()
         shutil.rmtree(self.folder)
+
+    def open(self) -> None:
+        self.folder = Path(tempfile.mkdtemp())
+        self.store: Store = open_store(f"sqlite:///{self.folder / 'my.db'}")
 
     # The model.
 
@@ -276,3 +281,26 @@ class Outbox(RuleBasedStateMachine):
 
 Outbox.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 TestOutbox = pytest.mark.timeout(240)(Outbox.TestCase)  # only where it fails and looks for the shortest way there
+
+
+class SharedOutbox(Outbox):
+    """The same on PostgreSQL, which has other ways to be wrong."""
+
+    url: str
+
+    def open(self) -> None:
+        self.folder = Path(tempfile.mkdtemp())
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute("TRUNCATE deliveries, leases, members CASCADE")
+        self.store = open_store(self.url)
+
+
+SharedOutbox.TestCase.settings = settings(max_examples=12, stateful_step_count=40, deadline=None)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.usefixtures("_shared")
+class TestSharedOutbox(SharedOutbox.TestCase):  # type: ignore[name-defined, misc]  # made by hypothesis
+    @pytest.fixture
+    def _shared(self, postgres_url: str) -> None:
+        SharedOutbox.url = postgres_url
