@@ -10,6 +10,11 @@ def pin(cpu: int | None) -> None:
         os.sched_setaffinity(0, {cpu})
 
 
+def count() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def choose() -> tuple[int | None, int | None]:
     """The client's core and the server's; None where there is no choice."""
     if not hasattr(os, "sched_getaffinity"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,6 +43,7 @@ when = ["suspended", "locked", "signed_out"]
 divert_to = ["bluesky/main"]
 """
 _numbers = itertools.count(1)
+_PROCESS = f"{os.getpid() % 1_000_000:06d}"
 
 
 def write_config(folder: Path, url: str, platforms: tuple[str, ...], *, agent: bool = False) -> Path:
@@ -100,10 +102,15 @@ class House:
             await self.gateway.outbox.ended(delivery.id)
 
 
-def draft(platform: str, place: tuple[Target, MessageRef | None], document: Document = DOCUMENT) -> Draft:
-    name = f"{next(_numbers):020d}"
+def draft(
+    platform: str,
+    place: tuple[Target, MessageRef | None],
+    document: Document = DOCUMENT,
+    account: AccountId | None = None,
+) -> Draft:
+    name = f"{_PROCESS}{next(_numbers):014d}"
     target, answered = place
-    account = AccountId(f"{platform}/main")
+    account = account or AccountId(f"{platform}/main")
     return Draft(
         DraftId(name), DEFAULT_WORKSPACE, account, target, document, datetime.now(UTC), name, in_reply_to=answered
     )

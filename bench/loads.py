@@ -22,12 +22,14 @@ from rounds import CALLERS, Round, measure
 
 from gateway.model.delivery import InConversation, State
 from gateway.model.events import DeliveryChanged, GatewayEvent
-from gateway.model.ids import ConversationId
+from gateway.model.ids import AccountId, ConversationId
 
 PATIENCE_S = 300.0
 MOST_S = 80.0
 """For one round: whoever waits for its answer waits 90 s."""
 AT_ONCE = 500
+ACCOUNTS = 8
+"""Of gateways that share a database."""
 
 
 @asynccontextmanager
@@ -41,6 +43,32 @@ async def instant(_platform: str, database: str, folder: Path) -> AsyncIterator[
 
     yield lambda told: measure(send, told["seconds"], told.get("callers", CALLERS))
     await house.gateway.stop()
+
+
+@asynccontextmanager
+async def shared(_platform: str, database: str, folder: Path) -> AsyncIterator[Round]:
+    """One of several gateways on a database: its callers use the accounts that it holds."""
+    gateway = build(database, folder, ACCOUNTS)
+    accounts = [account.id for account in gateway.config.accounts]
+    await gateway.start()
+
+    def held() -> list[AccountId]:
+        return [one for one in accounts if gateway.outbox.holds(one) and gateway.outbox.can_send(one)]
+
+    async def do_round(told: dict[str, Any]) -> dict[str, Any]:
+        if "seconds" not in told:
+            return {"held": len(held())}
+        mine = held()
+
+        async def send(caller: int) -> None:
+            place = (InConversation(ConversationId(f"{caller}")), None)
+            (delivery,) = await gateway.intake.submit([draft("", place, account=mine[caller % len(mine)])])
+            await gateway.outbox.ended(delivery.id)
+
+        return await measure(send, told["seconds"])
+
+    yield do_round
+    await gateway.stop()
 
 
 @asynccontextmanager
@@ -185,4 +213,4 @@ def rss_mib(*, peak: bool = False) -> float:
     return int(line.split()[1]) / 1024
 
 
-ROLES = {role.__name__: role for role in (instant, asleep, drain, idle, floor)}
+ROLES = {role.__name__: role for role in (instant, shared, asleep, drain, idle, floor)}

@@ -12,8 +12,6 @@ ADDED_CPU_MS = 0.15
 REPLY_COMMITS = 6
 REPLY_P99_MS = 10.0
 BACKLOG_MIB = 64.0
-PROCESSES_CORES = 4
-"""Two gateways, their database and the bench itself have a core each."""
 
 
 class Mark(Struct, frozen=True):
@@ -133,7 +131,7 @@ FACTS = (
     ("history_ratio", "queue/s with {history_rows} rows ({history_mib} MiB): {history_per_s}, empty {empty_per_s}"),
     ("backlog_ratio", "a backlog of {backlog_rows}: {backlog_per_s}/s, {backlog_left} left"),
     ("idle_rss_mib", "{idle_accounts} idle accounts: ready after {idle_ready_s} s, at rest after {idle_settled_s}"),
-    ("processes_ratio", "PostgreSQL: one process {one_process_per_s}/s, two {two_processes_per_s}/s"),
+    ("one_process_per_s", "PostgreSQL: one process {one_process_per_s}/s, two {two_processes_per_s}/s"),
 )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import measures
 import volume
+from cores import count
 from house import PLATFORMS
 from measures import Effort
 from report import as_data, table
@@ -38,6 +39,7 @@ MEASURES: dict[str, Callable[[Stage, Effort], Awaitable[dict[str, Any]]]] = {
     "accepted": volume.accepted,
     "dbos": volume.dbos,
     "procrastinate": volume.procrastinate,
+    "processes": volume.processes,
     "history": volume.history,
     "backlog": volume.backlog,
     "idle": volume.idle,
@@ -71,11 +73,10 @@ async def run(effort: Effort, names: tuple[str, ...]) -> dict[str, Any]:
 
 def machine() -> dict[str, Any]:
     """What it was measured on, without names."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     info = Path("/proc/cpuinfo")
     models = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
     cpu = models[0].partition(":")[2].strip() if models else system.processor()
-    return {"system": system.system(), "cpu": cpu, "cores": cores, "python": system.python_version()}
+    return {"system": system.system(), "cpu": cpu, "cores": count(), "python": system.python_version()}
 
 
 def say(line: str) -> None:

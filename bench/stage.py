@@ -80,15 +80,15 @@ class Stage:
     async def worker(self, role: str, platform: str) -> Process:
         return await self._ready("worker.py", role, platform, self.url)
 
-    async def load(self, role: str, database: str = "") -> Process:
+    async def load(self, role: str, database: str = "", *, pinned: bool = True) -> Process:
         """A process of ``loads.py``."""
-        return await self._ready("worker.py", role, "", database)
+        return await self._ready("worker.py", role, "", database, pinned=pinned)
 
     async def rival(self, name: str, database: str) -> Process:
         return await self._ready("rivals.py", name, database, python=str(RIVALS))
 
-    async def _ready(self, script: str, *arguments: str, python: str = sys.executable) -> Process:
-        process = await Process.start(script, *arguments, *_on(self.client_cpu), python=python)
+    async def _ready(self, script: str, *arguments: str, python: str = sys.executable, pinned: bool = True) -> Process:
+        process = await Process.start(script, *arguments, *_on(self.client_cpu if pinned else None), python=python)
         await process.line()
         return process
 

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from cores import count as machine_cores
 from measures import Effort
 from postgres import Postgres
 from stage import Process, Stage
@@ -21,6 +22,10 @@ Figures = dict[str, Any]
 SETTLING_ROUNDS = 20
 SETTLED_SHARE = 0.02
 """Of a core."""
+PROCESSES_CORES = 4
+"""Two gateways, their database and the bench itself have a core each."""
+ACCOUNTS = 8
+"""See ``loads.py``."""
 
 
 async def accepted(stage: Stage, effort: Effort) -> Figures:
@@ -50,6 +55,48 @@ async def procrastinate(stage: Stage, effort: Effort) -> Figures:
         ours = await stage.load("instant", await database("ours"))
         rival = await stage.rival("procrastinate", await database("theirs"))
         return {"queue_procrastinate": await _beside(effort, ours, rival)}
+
+
+async def processes(stage: Stage, effort: Effort) -> Figures:
+    """Two gateways on one PostgreSQL beside one, nobody pinned: as many cores as there are."""
+    async with Postgres(None) as server:
+        database = await server("shared")
+        first = await stage.load("shared", database, pinned=False)
+        await _sharing(first)
+        before = await _together(effort, first)
+        second = await stage.load("shared", database, pinned=False)
+        await _sharing(first, second)
+        both = await _together(effort, first, second)
+        await second.end()
+        await _sharing(first)
+        after = await _together(effort, first)
+        await first.end()
+    one = statistics.mean((before, after))
+    figures = {"one_process_per_s": round(one), "two_processes_per_s": round(both)}
+    cores = machine_cores()
+    if cores < PROCESSES_CORES:
+        told = f"two processes / one wants {PROCESSES_CORES} cores, here are {cores}: {both / one:.2f} without a mark"
+        return figures | {"skipped": [told]}
+    return figures | {"processes_ratio": round(both / one, 3)}
+
+
+async def _sharing(*gateways: Process) -> None:
+    """Until each holds its share of the accounts; a gateway may hold the lease on the house instead of one."""
+    async with asyncio.timeout(60):
+        while True:
+            held = [(await one.ask())["held"] for one in gateways]
+            if sum(held) == ACCOUNTS and min(held) >= ACCOUNTS // len(gateways) - 1:
+                return
+            await asyncio.sleep(0.2)
+
+
+async def _together(effort: Effort, *gateways: Process) -> float:
+    """What all of them deliver in a second."""
+    rounds = []
+    for _ in range(effort.rounds):
+        found = await asyncio.gather(*(one.ask(seconds=effort.seconds) for one in gateways))
+        rounds.append(sum(each["per_s"] for each in found))
+    return statistics.median(rounds)
 
 
 async def _beside(effort: Effort, ours: Process, rival: Process) -> Figures:
