@@ -44,6 +44,7 @@ async def caller(store, me, order):
 
 async def main():
     store = open_store(sys.argv[1])
+    await store.tend("me", [HOME], 0.0)
     await asyncio.gather(*(caller(store, me, me % 2) for me in range(24)))
 
 asyncio.run(main())
@@ -54,7 +55,19 @@ PROGRESS = [State.QUEUED, State.SENDING, State.DELIVERED]
 @pytest.mark.parametrize("lines", [1, 400, 2_500])
 def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, lines: int) -> None:
     path = tmp_path / "my.db"
-    command = [sys.executable, "-c", WRITER, f"sqlite:///{path}", str(Path(__file__).parents[2])]
+    asyncio.run(_check(f"sqlite:///{path}", _killed(f"sqlite:///{path}", lines)))
+    with closing(sqlite3.connect(path)) as raw:
+        assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert raw.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+@pytest.mark.parametrize("lines", [1, 400])
+def test_what_was_acknowledged_survives_a_kill_on_postgresql(postgres_url: str, lines: int) -> None:
+    asyncio.run(_check(postgres_url, _killed(postgres_url, lines)))
+
+
+def _killed(url: str, lines: int) -> list[list[str]]:
+    command = [sys.executable, "-c", WRITER, url, str(Path(__file__).parents[2])]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     with child, child.stdout:
@@ -64,11 +77,12 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, lines: int) -> No
     assert child.returncode == -9
     acknowledged = [line.split() for line in told if line.endswith("\n")]
     assert len(acknowledged) >= lines
-    asyncio.run(_check(path, acknowledged))
+    return acknowledged
 
 
-async def _check(path: Path, acknowledged: list[list[str]]) -> None:
-    store = open_store(f"sqlite:///{path}")
+async def _check(url: str, acknowledged: list[list[str]]) -> None:
+    store = open_store(url)
+    await store.tend("another", [HOME], 60.0)
     try:
         await _each(acknowledged, store.delivery, store.once)
         rescued = await store.rescue([HOME], NOW)
@@ -76,9 +90,6 @@ async def _check(path: Path, acknowledged: list[list[str]]) -> None:
         assert sum(of.get(State.UNCERTAIN, 0) for of in counts.values()) == rescued
     finally:
         await store.aclose()
-    with closing(sqlite3.connect(path)) as raw:
-        assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert raw.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
 async def _each(acknowledged: list[list[str]], delivery: Callable, once: Callable) -> None:
