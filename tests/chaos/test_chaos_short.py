@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +20,17 @@ TROUBLES = ("kill -9", "disk full", "bad answers", "cut", "suspend")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="full disks and ends of processes are Linux's own")
 
 
-def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    only = [word for name in TROUBLES for word in ("--only", name)]
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Short, for the names of sockets, and open to all: PostgreSQL doesn't run as root."""
+    made = Path(tempfile.mkdtemp(prefix="chaos-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+def begin(folder: Path, *arguments: str, troubles: tuple[str, ...] = TROUBLES) -> subprocess.Popen[str]:
+    only = [word for name in troubles for word in ("--only", name)]
     return subprocess.Popen(
         [sys.executable, RUN, *only, *arguments],
         env={**os.environ, "TMPDIR": str(folder)},
@@ -42,8 +54,8 @@ def processes(folder: Path) -> list[Path]:
 
 
 @pytest.mark.timeout(180)
-def test_a_few_rounds_do_no_harm(tmp_path: Path) -> None:
-    with begin(tmp_path, "--rounds", "6", "--seed", "4", "--json") as chaos:
+def test_a_few_rounds_do_no_harm(folder: Path) -> None:
+    with begin(folder, "--rounds", "6", "--seed", "4", "--json") as chaos:
         out, told = chaos.communicate()
     result = json.loads(out)
     assert (chaos.returncode, result["wrong"]) == (0, []), told
@@ -51,21 +63,35 @@ def test_a_few_rounds_do_no_harm(tmp_path: Path) -> None:
     assert result["troubles"].keys() == set(TROUBLES)
     assert 0 < result["accepted"] <= result["found"] + result["absent"]
     assert max(map(len, told.splitlines())) <= 80
-    assert not list(tmp_path.iterdir())
-    assert not processes(tmp_path)
+    assert not list(folder.iterdir())
+    assert not processes(folder)
 
 
 @pytest.mark.timeout(180)
-def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
-    with begin(tmp_path, "--rounds", "100") as chaos:
+def test_two_gateways_on_a_database_that_goes_away_do_none_either(folder: Path) -> None:
+    troubles = ("kill -9", "database gone")
+    options = ("--database", "postgresql", "--gateways", "2", "--rounds", "3", "--seed", "4", "--json")
+    with begin(folder, *options, troubles=troubles) as chaos:
+        out, told = chaos.communicate()
+    result = json.loads(out)
+    assert (chaos.returncode, result["wrong"]) == (0, []), told
+    assert result["troubles"].keys() == set(troubles)
+    assert result["slowest_succession_s"] > 0
+    assert not list(folder.iterdir())
+    assert not processes(folder)
+
+
+@pytest.mark.timeout(180)
+def test_ctrl_c_leaves_nothing_behind(folder: Path) -> None:
+    with begin(folder, "--rounds", "100") as chaos:
         assert chaos.stderr is not None
         while "round 1/100" not in chaos.stderr.readline():
             assert chaos.poll() is None
-        assert processes(tmp_path)
+        assert processes(folder)
         chaos.send_signal(signal.SIGINT)
         out, told = chaos.communicate()
     assert (chaos.returncode, out) == (130, "")
     assert told.splitlines()[-1] == "stopped"
     assert "Traceback" not in told
-    assert not list(tmp_path.iterdir())
-    assert not processes(tmp_path)
+    assert not list(folder.iterdir())
+    assert not processes(folder)
