@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gateway.books import StoreError
 from gateway.clock import rest
@@ -27,7 +27,7 @@ from gateway.model.standing import (
     probe_pause,
     step,
 )
-from gateway.ports import Adapter
+from gateway.ports import Adapter, Introduces
 from gateway.services import Services
 
 log = logging.getLogger("multihome.monitor")
@@ -69,6 +69,8 @@ class Monitor:
         """Accounts that another process has: what it stored of them is believed."""
         self._calmed: set[AccountId] = set()
         """Accounts whose nudge asks for a new pause, fit for their new standing, instead of a probe."""
+        self.own_voices: frozenset[tuple[str, str]] = frozenset()
+        """Platform and id of every account of ours, as far as it was ever known, whoever has it now."""
         self.on_cleared: Callable[[AccountId], None] = lambda _: None
         """Called when a doubt that kept an account from sending is gone."""
 
@@ -82,20 +84,21 @@ class Monitor:
         for account in self._profiles:
             before = known.get(account)
             lost = before is not None and before.standing in GONE | {Standing.LIMITED}
-            fresh = Record(
-                account, Standing.CONNECTING, now, "the gateway started" if connecting else "never connected"
-            )
+            told = "the gateway started" if connecting else "never connected"
+            fresh = Record(account, Standing.CONNECTING, now, told, identity=before.identity if before else None)
             self._records[account] = before if before is not None and (lost or not connecting) else fresh
             self._nudges[account] = asyncio.Event()
+        self._know_ourselves()
 
     def take(self, account: AccountId) -> None:
         """The account is this process's from now on, and so is the word on it. What is not lost begins anew."""
         if account not in self._elsewhere:
             return
         self._elsewhere.remove(account)
-        if self._records[account].standing not in GONE | {Standing.LIMITED}:
-            now = self._clock.now()
-            self._records[account] = Record(account, Standing.CONNECTING, now, "this gateway took it over")
+        before = self._records[account]
+        if before.standing not in GONE | {Standing.LIMITED}:
+            now, told = self._clock.now(), "this gateway took it over"
+            self._records[account] = Record(account, Standing.CONNECTING, now, told, identity=before.identity)
 
     def leave(self, account: AccountId) -> None:
         """Another process has it, or soon will: what this one thinks of it doesn't count any more."""
@@ -103,6 +106,19 @@ class Monitor:
         self._unsaved.pop(account, None)
         self._doubted.discard(account)
         self._relapses.pop(account, None)
+
+    def introduce(self, account: AccountId, adapter: Adapter) -> None:
+        """Remember who the account is, for all gateways and for the next start, as soon as its adapter knows."""
+        who = adapter.identity() if isinstance(adapter, Introduces) else None
+        if who is None or account in self._elsewhere or who == self._records[account].identity:
+            return
+        self._records[account] = structs.replace(self._records[account], identity=who)
+        self._know_ourselves()
+        self._save(self._records[account])
+
+    def _know_ourselves(self) -> None:
+        known = (record.identity for record in self._records.values())
+        self.own_voices = frozenset((who.platform, who.id) for who in known if who is not None)
 
     def told(self, records: Iterable[Record]) -> None:
         """What is stored of the accounts. Of those elsewhere it is believed and published; of our own it is put right
@@ -114,6 +130,7 @@ class Monitor:
                 continue
             if stored.account in self._elsewhere:
                 self._records[stored.account] = stored
+                self._know_ourselves()
                 if stored.standing is not known.standing:
                     self._publish(known, stored)
             elif known.standing not in (stored.standing, Standing.CONNECTING):
@@ -190,6 +207,7 @@ class Monitor:
             signal = await self.probe(account, adapter)
             failed = failed + 1 if signal.fault is not None else 0
             self.observe(account, signal)
+            self.introduce(account, adapter)
             if account in self._doubted and (signal.fault is None or signal.fault.kind not in WEATHER):
                 self._doubted.remove(account)
                 self.on_cleared(account)

@@ -27,7 +27,7 @@ from gateway.model.ids import AccountId, ConversationId, DraftId
 from gateway.model.verdict import Refuse
 from gateway.outbox.intake import Intake
 from gateway.outbox.outbox import Outbox
-from gateway.ports import Adapter, Introduces, ShowsTyping
+from gateway.ports import Adapter, ShowsTyping
 from gateway.services import Services
 from gateway.text.markdown import from_markdown
 
@@ -70,6 +70,7 @@ class Pipeline:
         profiles: Mapping[AccountId, Profile],
         handler: agent.Handler | None,
         limits: Limits,
+        own_voices: Callable[[], frozenset[tuple[str, str]]],
     ) -> None:
         self._workspace = services.workspace
         self._store = services.store
@@ -82,6 +83,7 @@ class Pipeline:
         self._profiles = profiles
         self._handler = handler
         self._limits = limits
+        self._own_voices = own_voices
         self._slots = asyncio.Semaphore(limits.concurrency)
         self._queues: dict[_Place, deque[StoredEvent]] = {}
         self._serving: dict[_Place, asyncio.Task[None]] = {}
@@ -242,14 +244,10 @@ class Pipeline:
         return self._store.handled(seq, new, self._clock.now())
 
     def _refused(self, message: MessageReceived) -> bool:
-        verdict = self._policies.inbound(InboundFacts(message, self._own()))
+        verdict = self._policies.inbound(InboundFacts(message, self._own_voices()))
         if isinstance(verdict, Refuse):
             log.info("%s: not for the agent: %s", message.account, verdict.reason)
         return isinstance(verdict, Refuse)
-
-    def _own(self) -> frozenset[tuple[str, str]]:
-        known = (adapter.identity() for adapter in self._adapters.values() if isinstance(adapter, Introduces))
-        return frozenset((identity.platform, identity.id) for identity in known if identity is not None)
 
     async def _ask(self, handler: agent.Handler, stored: StoredEvent, message: MessageReceived) -> str | None:
         conversation = agent.Conversation(message, stored.person, self._store)

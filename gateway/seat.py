@@ -150,6 +150,7 @@ class Seat:
             adapter = self._adapters.get(self.account) or await self.connect()
             if isinstance(adapter, Fault):
                 return adapter
+            self._monitor.introduce(self.account, adapter)
             await self._outbox.open(self.account, adapter, self._member.rules)
         except Exception as error:
             unknown = None if isinstance(error, StoreError) else error
@@ -161,7 +162,7 @@ class Seat:
         return None
 
     async def _rescue(self) -> None:
-        rescued = await self._outbox.rescue([self.account])
+        rescued = await self._outbox.rescue(self.account, self._member.rules)
         self._rescued = True
         if rescued:
             told = "%s: %d sends of the last process have an unknown outcome: asking the platform"

@@ -136,7 +136,9 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
     announced = config.announce.accounts or tuple(account.id for account in config.accounts)
     announcer = Announcer(services, monitor, intake, routes, announced)
     rerouter = Rerouter(services, monitor, intake, outbox, ramp_s=config.gateway.ramp_s, tell=announcer.notice)
-    pipeline = Pipeline(services, intake, outbox, adapters, profiles, handler(config), _limits(config))
+    pipeline = Pipeline(
+        services, intake, outbox, adapters, profiles, handler(config), _limits(config), lambda: monitor.own_voices
+    )
     members = [_member(account, known, config, services, monitor) for account in config.accounts]
     directory = Directory(services)
     desk = Desk(services, monitor, announcer, directory, outbox, adapters)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from msgspec import Struct, structs
 
 from gateway.model.delivery import Fault, FaultKind
+from gateway.model.identity import Identity
 from gateway.model.ids import AccountId
 
 
@@ -66,7 +67,9 @@ class Signal(Struct, frozen=True):
 
 
 class Record(Struct, frozen=True):
-    """An account's standing with what led to it. ``failures`` counts failed probes in a row."""
+    """An account's standing with what led to it. ``failures`` counts failed probes in a row; ``identity`` is who the
+    account is on its platform, once that was known.
+    """
 
     account: AccountId
     standing: Standing
@@ -74,6 +77,7 @@ class Record(Struct, frozen=True):
     evidence: str = ""
     failures: int = 0
     retry_at: datetime | None = None
+    identity: Identity | None = None
 
     @property
     def can_send(self) -> bool:
@@ -148,7 +152,7 @@ def _moved(record: Record, to: Standing, signal: Signal) -> Record:
     if to is Standing.LIMITED and retry_at is None:
         retry_at = signal.at + LIMITED_AT_LEAST
     evidence = signal.evidence or (signal.fault.evidence if signal.fault else "")
-    return Record(record.account, to, signal.at, f"{signal.source}: {evidence}", 0, retry_at)
+    return Record(record.account, to, signal.at, f"{signal.source}: {evidence}", 0, retry_at, record.identity)
 
 
 def probe_pause(failed: int, *, first_s: float, longest_s: float) -> timedelta:

@@ -50,9 +50,12 @@ class Outbox:
         """Whether an account is this process's own; one process alone has them all."""
         self.bus.listen(self._heard)
 
-    async def rescue(self, accounts: Sequence[AccountId]) -> int:
-        """Before these accounts' workers: what a dead process was sending becomes a question. Returns how many."""
-        return await self.store.rescue(accounts, self.clock.now() + timedelta(seconds=RESCUE_REST_S))
+    async def rescue(self, account: AccountId, rules: Rules) -> int:
+        """Before the account's worker: what a dead process was sending becomes a question, asked once the platform may
+        know the answer. Returns how many.
+        """
+        rest_s = max(RESCUE_REST_S, rules.profile.settle_after_s)
+        return await self.store.rescue([account], self.clock.now() + timedelta(seconds=rest_s))
 
     async def open(self, account: AccountId, adapter: Adapter, rules: Rules) -> None:
         """An account has a way out from now on."""

@@ -191,7 +191,14 @@ class House:
         }
         self.adapters: dict[AccountId, Any] = {}
         self.pipeline = Pipeline(
-            services, self.intake, self.outbox, self.adapters, self.profiles, agent, limits or Limits()
+            services,
+            self.intake,
+            self.outbox,
+            self.adapters,
+            self.profiles,
+            agent,
+            limits or Limits(),
+            lambda: self.monitor.own_voices,
         )
         self.members = [self._member(account, adapter, on_uncertain) for account, adapter in self.scripted.items()]
         rooms = Rooms(services, self.monitor, self.outbox, self.pipeline, self.adapters, asyncio.Lock())
