@@ -138,6 +138,19 @@ class World:
         return House(self, **parts)
 
 
+class Worlds:
+    """Makes a world with these accounts; each has a disk of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._numbers = itertools.count()
+
+    def __call__(self, *accounts: AccountId) -> World:
+        folder = self._folder / str(next(self._numbers))
+        folder.mkdir()
+        return World(folder, *accounts)
+
+
 class ByHand:
     """The jobs of the clock: a test calls those it wants."""
 

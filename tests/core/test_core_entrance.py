@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from conftest import Worlds
-from core_rig import RED, House
+from core_rig import RED, House, Worlds
 from msgspec import structs
 
 from gateway.books import StoreError
