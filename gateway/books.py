@@ -146,7 +146,13 @@ class Tended(Struct, frozen=True):
 
 
 class StoreError(Exception):
-    """The database can't be opened, read or written: one line with the cure. Nothing was changed."""
+    """The database can't be opened, read or written: one line with the cure. Nothing was changed.
+
+    One case is left in which that isn't sure: a server that breaks the connection during a commit and stays away. The
+    line says so then, and asking again does nothing twice: deliveries have keys, events their mark, claims and ends
+    their ``attempts``, parts their number. A claim that nobody knows of is found by :meth:`Store.rescue`: a gateway
+    without its database loses its leases meanwhile, and opens its accounts anew.
+    """
 
 
 class Superseded(Exception):  # noqa: N818 - what happened, not what is wrong

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
 import psycopg
 
 OWNER = "multihome"
@@ -75,6 +76,20 @@ class Postgres:
             self._process.send_signal(how)
             self._process.wait(PATIENCE_S)
             self._process = None
+
+    def freeze(self) -> None:
+        """It stands still, and everybody connected to it."""
+        for process in self._processes():
+            process.suspend()
+
+    def thaw(self) -> None:
+        for process in self._processes():
+            process.resume()
+
+    def _processes(self) -> list[psutil.Process]:
+        assert self._process is not None
+        first = psutil.Process(self._process.pid)
+        return [first, *first.children()]
 
     def restart(self, how: signal.Signals = signal.SIGINT) -> None:
         self.stop(how)

@@ -77,8 +77,8 @@ class Doubts(Room):
             raise ValueError(f"an unknown send can't be settled as {settlement.state}")
         receipt = None if settlement.receipt is None else encode(settlement.receipt).decode()
         at = micros(now)
-        settling = Settling(delivery.id, delivery.order_key, delivery.attempts, settlement, receipt, at)
-        return await self._write(DECIDE, settling)
+        known = (delivery.id, delivery.order_key, delivery.attempts, len(delivery.sent))
+        return await self._write(DECIDE, Settling(*known, settlement, receipt, at))
 
     async def is_known(self, account: AccountId, ref: MessageRef, since: datetime) -> bool:
         names = {"of": self._workspace, "account": account, "ref": ref, "since": micros(since)}

@@ -18,6 +18,7 @@ from gateway.store.server import Server
 
 log = logging.getLogger("multihome.store")
 
+LOOK_EVERY_S = 1.0
 PAUSES_S = (0.1, 0.5, 1.0, 2.0)
 
 Listener = Callable[[Topic, str], None]
@@ -71,7 +72,8 @@ class Ears:
                     connection.pgconn.consume_input()
                     while note := connection.pgconn.notifies():
                         self._take(note.extra.decode())
-                    selector.select()
+                    selector.select(LOOK_EVERY_S)
+                    self._server.hang_up()
 
     def _take(self, news: str) -> None:
         sender, topic, name = news.split(" ", 2)
@@ -89,6 +91,7 @@ class Ears:
         tries = 0
         while not self._closed.wait(PAUSES_S[min(tries, len(PAUSES_S) - 1)]):
             tries += 1
+            self._server.hang_up()
             try:
                 connection = self._listening()
             except (StoreError, psycopg.Error) as error:

@@ -75,7 +75,7 @@ class Batched:
         return str(compiled), before, names.count("of") - before
 
 
-NUMBERS = frozenset(["seq", "head", "attempts", "due_at", "expires_at", "now", "at", "epoch"])
+NUMBERS = frozenset(["seq", "head", "attempts", "sent_n", "due_at", "expires_at", "now", "at", "epoch"])
 BYTES = frozenset(["draft", "parts"])
 
 

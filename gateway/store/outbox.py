@@ -14,7 +14,7 @@ from gateway.model.ids import AccountId, DeliveryId, WorkspaceId
 from gateway.store.codec import DELIVERY, delivery, encode, micros, micros_or_none, scrub
 from gateway.store.hot import upsert
 from gateway.store.orders import fetched, go_on
-from gateway.store.outbox_sql import CLAIM, INSERT, KEEP, LOOK, SETTLE, WAITERS
+from gateway.store.outbox_sql import CLAIM, INSERT, KEEP, LOOK, REPEATED, SETTLE, WAITERS
 from gateway.store.room import Room
 from gateway.store.schema import deliveries, media_uses
 from gateway.store.transaction import Transaction
@@ -47,6 +47,7 @@ class Settling(NamedTuple):
     id: DeliveryId
     order_key: str
     attempts: int
+    sent_n: int
     settlement: Settlement
     receipt: str | None
     now: int
@@ -181,8 +182,19 @@ def settled(tx: Transaction, requests: Sequence[Settling]) -> None:
     if SETTLE.change(tx, [_next(request) for request in requests]) < len(requests):
         if len(requests) > 1:
             raise Regroup
+        if _is_repeated(tx, requests[0]):
+            return
         raise Superseded(f"{requests[0].id} is no longer as it was")
     KEEP.change(tx, [_arrived(request) for request in requests if request.receipt is not None])
+
+
+def _is_repeated(tx: Transaction, request: Settling) -> bool:
+    """Whether this part's arrival is there already: whoever couldn't hear that it was written tells it again."""
+    if request.settlement.state is not State.SENDING or request.receipt is None:
+        return False
+    names = {"of": tx.workspace, "id": request.id, "attempts": request.attempts, "sent_n": request.sent_n + 1}
+    sent: str | None = tx.connection.execute(REPEATED, names).scalar()
+    return sent is not None and sent.endswith(f"{request.receipt}]")
 
 
 def _settle_all(tx: Transaction, requests: Sequence[Settling]) -> list[Delivery | None]:
@@ -197,7 +209,8 @@ def _settle_all(tx: Transaction, requests: Sequence[Settling]) -> list[Delivery 
 def _next(request: Settling) -> tuple[Any, ...]:
     settlement = request.settlement
     due_at = micros_or_none(settlement.due_at)
-    return request.id, request.attempts, settlement.state.value, due_at, request.now, settlement.reason, request.receipt
+    known = (request.id, request.attempts, request.sent_n)
+    return *known, settlement.state.value, due_at, request.now, settlement.reason, request.receipt
 
 
 def _arrived(request: Settling) -> tuple[Any, ...]:
@@ -238,5 +251,5 @@ class Outbox(Room):
             raise ValueError(f"no attempt ends {settlement.state}")
         receipt = None if settlement.receipt is None else encode(settlement.receipt).decode()
         at = micros(now)
-        settling = Settling(delivery.id, delivery.order_key, delivery.attempts, settlement, receipt, at)
-        return await self._write(SETTLE_THEM, settling)
+        known = (delivery.id, delivery.order_key, delivery.attempts, len(delivery.sent))
+        return await self._write(SETTLE_THEM, Settling(*known, settlement, receipt, at))

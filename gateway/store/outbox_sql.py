@@ -75,7 +75,7 @@ def _claim(n: int) -> Update:
 
 
 def _settle(n: int) -> Update:
-    rows = given("id attempts state due_at now reason receipt", n)
+    rows = given("id attempts sent_n state due_at now reason receipt", n)
     body = func.substr(_d.sent, _ONE, func.length(_d.sent) - _ONE)
     opening = case((_d.sent.is_(None), literal_column("'['")), else_=body.concat(literal_column("','")))
     longer = opening.concat(cast(rows.c.receipt, Text)).concat(literal_column("']'"))
@@ -94,9 +94,13 @@ def _settle(n: int) -> Update:
 
 
 def _allowed() -> str:
-    """The state table as SQL. Only a claim makes an uncertain one SENDING again."""
+    """The state table as SQL. Only a claim makes an uncertain one SENDING again; who says of a part that it arrived
+    knows how many did before.
+    """
     after_doubt = ", ".join(f"'{state.value}'" for state in sorted(TRANSITIONS[State.UNCERTAIN] - {State.SENDING}))
-    return f"(deliveries.state = 'sending' OR (deliveries.state = 'uncertain' AND given.state IN ({after_doubt})))"
+    doubted = f"deliveries.state = 'uncertain' AND given.state IN ({after_doubt})"
+    sending = "deliveries.state = 'sending' AND (given.state <> 'sending' OR deliveries.sent_n = given.sent_n)"
+    return f"({sending} OR ({doubted}))"
 
 
 def _keep(n: int) -> Insert:
@@ -124,8 +128,16 @@ INSERT = Batched(_insert)
 CLAIM = Batched(_claim)
 """(id, account, order key, attempts, parts, now): SENDING, with the plan frozen where there was none."""
 SETTLE = Batched(_settle)
-"""(id, attempts, state, due_at, now, reason, receipt): the next state where the state table allows it."""
+"""(id, attempts, sent_n, state, due_at, now, reason, receipt): the next state where the state table allows it."""
 KEEP = Batched(_keep)
 """(id, kind, conversation, ref, url, at): a part that arrived; after SETTLE has counted its receipt."""
+REPEATED = select(_d.sent).where(
+    _d.workspace == _workspace,
+    _d.id == bindparam("id"),
+    _d.state == State.SENDING.value,
+    _d.attempts == bindparam("attempts"),
+    _d.sent_n == bindparam("sent_n"),
+)
+"""The receipts of one that is being sent, when it has just so many."""
 WAITERS = Batched(_waiters)
 """(id,) -> (id, order key) of those that have others of their order waiting or queued."""

@@ -57,7 +57,7 @@ HELD = Batched(_held)
 """(name, owner, epoch) -> (name,) of the leases that are as they are believed to be."""
 
 
-class _BegunAnewError(Exception):
+class _BegunAnewError(StoreError):
     """Something came in between looking for what to lock and locking it."""
 
 
@@ -95,6 +95,9 @@ class PostgresTransaction(Transaction):
         self._connection: Connection | None = None
         self._news: set[str] = set()
         self._locked: set[str] = set()
+        self._verified: dict[str, bool] = {}
+        """Whether the lease is held, of the accounts that were asked about in this transaction."""
+        self._concerned: set[str] = set()
         self._all_locked = self._clashed = False
         self._xact = ""
         self._taken = 0
@@ -145,7 +148,9 @@ class PostgresTransaction(Transaction):
 
     def __enter__(self) -> None:
         self._news.clear()
+        self._concerned.clear()
         self._locked.clear()
+        self._verified.clear()
         self._all_locked = False
         if self.out_of_date:
             self.out_of_date = False
@@ -181,7 +186,7 @@ class PostgresTransaction(Transaction):
 
     def need(self, names: Iterable[str]) -> None:
         if not self._all_locked and not self._locked.issuperset(names):
-            raise _BegunAnewError
+            raise _BegunAnewError("others were in the way again and again: ask again")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -206,6 +211,8 @@ class PostgresTransaction(Transaction):
             self._drop()
 
     def _commit(self) -> None:
+        if self._concerned:
+            self._news |= {self._worded(Topic.DELIVERIES, account) for account in self.lost(self._concerned)}
         if self._news:
             self._run(TELL, [self._channel, sorted(self._news)])
         try:
@@ -255,9 +262,15 @@ class PostgresTransaction(Transaction):
 
     def lost(self, accounts: Iterable[str]) -> Collection[str]:
         asked = set(accounts)
-        believed = [(name, self.member, self.held[name]) for name in asked if name in self.held]
-        return asked - {name for (name,) in HELD.fetch(self, believed)}
+        believed = [(name, self.member, self.held[name]) for name in asked - self._verified.keys() if name in self.held]
+        self._verified.update((name, True) for (name,) in HELD.fetch(self, believed))
+        return {name for name in asked if not self._verified.setdefault(name, False)}
 
     def tell(self, topic: Topic, name: str) -> None:
-        if topic is not Topic.DELIVERIES or name not in self.held:
-            self._news.add(f"{self.sender} {topic.value} {name}")
+        if topic is Topic.DELIVERIES:
+            self._concerned.add(name)
+        else:
+            self._news.add(self._worded(topic, name))
+
+    def _worded(self, topic: Topic, name: str) -> str:
+        return f"{self.sender} {topic.value} {name}"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
 from typing import Any
+from weakref import WeakSet
 
 import psycopg
 from psycopg.adapt import Dumper
@@ -25,7 +29,7 @@ PATIENCE = {
     "tcp_user_timeout": "8000",
 }
 SETTINGS = (
-    "SET statement_timeout = '15s'",
+    "SET statement_timeout = '10s'",
     # Whoever stops in the middle of a transaction must not keep the others waiting for longer than a lease.
     "SET idle_in_transaction_session_timeout = '3s'",
     # All our statements look up by index. Plans are made once, and for tables that may have been empty then.
@@ -37,6 +41,8 @@ SETTINGS = (
 )
 UNREACHED = "the database can't be reached: start it, or correct `database`"
 REFUSED_FOR_S = 0.5
+ANSWERS_WITHIN_S = 13.0
+"""Later than the server itself gives up (``statement_timeout``)."""
 
 _REASONS = (
     ("password authentication failed", "the database refuses this user's password: set PGPASSWORD or PGPASSFILE"),
@@ -70,6 +76,25 @@ class Octets(Dumper):
         return obj
 
 
+class Line(psycopg.Connection[Any]):
+    """A connection that tells since when somebody waits for its answer."""
+
+    clock: Clock
+    waiting_since: float | None = None
+
+    def wait(self, gen: Any, *args: Any, **options: Any) -> Any:
+        self.waiting_since = self.clock.monotonic()
+        try:
+            return super().wait(gen, *args, **options)
+        finally:
+            self.waiting_since = None
+
+    def hang_up(self) -> None:
+        """From another thread: whoever waits for an answer finds the line broken."""
+        with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
+
 class Server:
     """Where a database is, and how it is spoken to."""
 
@@ -87,21 +112,37 @@ class Server:
             **given,
         }
         self._conninfo = make_conninfo("", **defaults)
+        self._lines: WeakSet[Line] = WeakSet()
         self._refusal: tuple[float, StoreError] | None = None
 
-    def connect(self) -> psycopg.Connection[Any]:
+    def connect(self) -> Line:
         """A connection of which every statement is a transaction unless it says otherwise. Raises StoreError."""
         try:
-            made = psycopg.connect(self._conninfo, autocommit=True, prepare_threshold=3)
-            made.execute("; ".join(SETTINGS))
+            return self._set_up(Line.connect(self._conninfo, autocommit=True, prepare_threshold=3))
         except psycopg.Error as error:
             raise StoreError(sqlstates.cure(error) if error.sqlstate else self._why(error)) from error
+
+    def _set_up(self, made: Line) -> Line:
+        made.clock = self.clock
+        self._lines.add(made)
+        try:
+            made.execute("; ".join(SETTINGS))
+        except psycopg.Error:
+            made.close()
+            raise
         made.prepared_max = 1_000
         for kind, dumper in ((str, Words), (int, Number), (bytes, Octets)):
             made.adapters.register_dumper(kind, dumper)
         return made
 
-    def _connect_for_many(self) -> psycopg.Connection[Any]:
+    def hang_up(self) -> None:
+        """Where a server that stands still should have answered long ago. For somebody who has time again and again."""
+        late = self.clock.monotonic() - ANSWERS_WITHIN_S
+        for line in list(self._lines):
+            if line.waiting_since is not None and line.waiting_since < late:
+                line.hang_up()
+
+    def _connect_for_many(self) -> Line:
         """Those who queue for it after a failure don't each wait for the same answer."""
         if self._refusal and self.clock.monotonic() < self._refusal[0] + REFUSED_FOR_S:
             raise self._refusal[1]

@@ -170,6 +170,20 @@ class OutboxConformance:
         assert [p.ref for p in await store.sent_since(HOME, NOW + DAY)] == ["r1", "r2"]
         assert await store.sent_since(AWAY, NOW) == ()
 
+    async def test_a_part_that_is_told_again_is_one_part(self, store: Store) -> None:
+        await store.add([new("a")], NOW)
+        await begun(store, "a")
+        before = await row(store, "a")
+        first = Settlement(State.SENDING, None, "", receipt("r1"), "post", "c1")
+        for _ in range(2):
+            assert await store.settle(before, first, NOW) is None
+        now_there = await row(store, "a")
+        assert [one.ref for one in now_there.sent] == ["r1"]
+        with pytest.raises(Superseded):
+            await store.settle(before, Settlement(State.SENDING, None, "", receipt("r2"), "post", "c1"), NOW)
+        await store.settle(now_there, Settlement(State.DELIVERED, None, "", receipt("r2"), "post", "c1"), NOW)
+        assert [one.ref for one in await store.sent_parts(before.id)] == ["r1", "r2"]
+
     async def test_a_settled_one_lets_the_next_go(self, store: Store) -> None:
         await store.add([new(name, order="o") for name in "abc"], NOW)
         for name, following in (("a", "b"), ("b", "c")):

@@ -149,6 +149,22 @@ async def test_a_commit_that_nobody_can_ask_about(
     assert added[0] == await row(store, "a")
 
 
+async def test_a_server_that_stands_still(server: Postgres, store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.store.server.ANSWERS_WITHIN_S", 0.5)
+    await store.add([new("a")], NOW)
+    server.freeze()
+    try:
+        async with asyncio.timeout(30):
+            told = await everything(store)
+        assert {type(one) for one in told} == {StoreError}
+    finally:
+        server.thaw()
+    async with asyncio.timeout(30):
+        while not all(not isinstance(one, Exception) for one in await everything(store)):
+            await asyncio.sleep(0.1)
+    await begun(store, "a")
+
+
 async def test_who_stops_in_a_transaction_holds_nobody_up(store: SqlStore) -> None:
     """As a process does that is stopped: what it had locked is free before its leases are."""
     await store.add([new("a")], NOW)
