@@ -18,7 +18,7 @@ from sim_people import Said
 from sim_time import Crash
 
 from gateway.books import StoreError
-from gateway.model.delivery import Part
+from gateway.model.delivery import RESENT, Part
 from gateway.model.events import DeliveryChanged, GatewayEvent, MessageReceived, StandingChanged
 from gateway.model.ids import AccountId
 
@@ -92,12 +92,27 @@ class Watch:
         world = self._world
         for change in changes:
             self._story.note(str(change.row))
+            self._count(change)
         for invariant in AFTER_EACH_COMMIT:
             self.judge(invariant, world, changes)
         self.judge(invariants.what_arrived_is_stored, world)
         new, world.books.standings = world.books.standings, []
         for account, standing, evidence in new:
             self.judge(invariants.a_change_has_evidence, world, account, standing, evidence)
+
+    def _count(self, change: Change) -> None:
+        """How often deliveries went which way."""
+        before, after = change
+        if after is None:
+            self._story.happened["delivery: forgotten"] += 1
+            return
+        if before is None or before.state is not after.state:
+            self._story.happened[f"delivery: {after.state}"] += 1
+        if before is not None and before.account != after.account:
+            home = after.account == after.home
+            self._story.happened["delivery: went home" if home else "delivery: took another road"] += 1
+        if after.reason.startswith(RESENT) and not (before is not None and before.reason.startswith(RESENT)):
+            self._story.happened["delivery: repeated by the operator's choice"] += 1
 
     def leaves(self, account: str, part: Part) -> None:
         """A request is made."""
@@ -132,7 +147,6 @@ class Watch:
                 self.able_since[event.account] = self._world.universe.now
                 self.judge(invariants.a_change_has_evidence, self._world, event.account, event.after, event.evidence)
             case DeliveryChanged(state=state):
-                self._story.happened[f"delivery: {state}"] += 1
                 if state != "delivered":
                     self._story.tell(f"{event.account}: {event.delivery} is {state}: {event.reason}")
 
