@@ -17,6 +17,7 @@ from msgspec import structs
 from adapters.border import crossing
 from adapters.discord import translate
 from adapters.discord.errors import describe
+from adapters.discord.markup import PLATFORM
 from adapters.discord.memory import Bounded, Memory
 from adapters.discord.position import snowflake
 from adapters.discord.profile import CHANNEL_LANE, FAULTS, HISTORY_PAGE, PROFILE, SERVER, TEXT_MAX, Settings
@@ -75,7 +76,7 @@ class DiscordAccount:
                 return None
             me = await self._rest.sign_in(self._settings.token.reveal())
             self._memory.me = me["id"]
-            self._identity = Identity(translate.PLATFORM, me["id"], me["username"])
+            self._identity = Identity(PLATFORM, me["id"], me["username"])
             return me
 
     def identity(self) -> Identity | None:

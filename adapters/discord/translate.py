@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct, structs
 
+from adapters.discord.markup import ID, PLATFORM, Person, render, spell
+from adapters.discord.markup import document as read
 from adapters.discord.profile import (
     ALT_MAX,
     FILE_SIZE_MAX_BYTES,
@@ -25,26 +25,17 @@ from gateway.model.content import (
     Media,
     Mention,
     Paragraph,
-    Span,
-    Text,
-    blocks,
     spans,
-    spelled,
-    written,
 )
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, InConversation, Part, Timeline, ToPerson
 from gateway.model.events import Kind, MemberJoined, MessageDeleted, MessageEdited, MessageReceived, Reacted
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, ConversationId, MessageRef
-from gateway.text.plain import from_text
 from gateway.text.split import split
 
-PLATFORM = "discord"
 SPOKEN = frozenset({0, 19})
 """Message types that people write: plain messages and replies; the rest is the server's own news."""
 
-_TOKEN = re.compile(r"<@!?(?P<user>\d{1,20})>|<a?(?P<emoji>:\w{1,40}:)\d{1,20}>")
-_ID = re.compile(r"\d{1,20}")
 
 Snowflake = Annotated[str, Meta(pattern=r"\A\d{1,20}\Z")]
 Words = Annotated[str, Meta(max_length=10_000)]
@@ -155,7 +146,7 @@ def reference(channel: str | int, message: str | int) -> MessageRef:
 def located(ref: MessageRef) -> tuple[int, int]:
     """Channel and message of a reference; TARGET_GONE when it is none of ours."""
     channel, _, message = ref.partition("/")
-    if not (_ID.fullmatch(channel) and _ID.fullmatch(message)):
+    if not (ID.fullmatch(channel) and ID.fullmatch(message)):
         raise refused(FaultKind.TARGET_GONE, f"{ref!r} is no message of this platform")
     return int(channel), int(message)
 
@@ -173,32 +164,9 @@ def identity(user: RawUser) -> Identity:
 
 def document(message: RawMessage) -> Document:
     """The text with links and mentions; attachments follow as links."""
-    people = {user.id: user for user in message.mentions}
-    paragraphs = [_with_mentions(each.spans, people) for each in blocks(from_text(message.content))]
-    paragraphs += [(Link(item.url, item.description or item.filename or None),) for item in message.attachments[:10]]
-    return Document(tuple(paragraphs))
-
-
-def _with_mentions(paragraph: Paragraph, people: dict[str, RawUser]) -> Paragraph:
-    found: list[Span] = []
-    for span in paragraph:
-        found.extend(_mentions(span.text, people) if isinstance(span, Text) else (span,))
-    return tuple(found)
-
-
-def _mentions(text: str, people: dict[str, RawUser]) -> Iterator[Span]:
-    position, plain = 0, ""
-    for match in _TOKEN.finditer(text):
-        plain += text[position : match.start()] + (match["emoji"] or "")
-        position = match.end()
-        if match["user"]:
-            if plain:
-                yield Text(plain)
-            plain = ""
-            user = people.get(match["user"]) or RawUser(match["user"], match["user"])
-            yield Mention(PLATFORM, user.id, user.username, user.global_name or "")
-    if plain + text[position:]:
-        yield Text(plain + text[position:])
+    people = {user.id: Person(user.username, user.global_name or "") for user in message.mentions}
+    files = ((Link(item.url, item.description or item.filename or None),) for item in message.attachments[:10])
+    return Document((*read(message.content, people).paragraphs, *files))
 
 
 def received(message: RawMessage, account: AccountId, me: str, *, private: bool) -> MessageReceived | None:
@@ -278,17 +246,6 @@ def _utc(at: datetime) -> datetime:
 # Documents to payloads.
 
 
-def spell(span: Span) -> str:
-    """A span as Discord's text: only mentions of this platform's people become pings."""
-    if isinstance(span, Mention) and span.platform == PLATFORM and _ID.fullmatch(span.id):
-        return f"<@{span.id}>"
-    return spelled(span)
-
-
-def render(document: Document) -> str:
-    return written(document, spell)
-
-
 def words(document: Document) -> dict[str, Any]:
     """Text and whom it may ping: nobody but the people it names."""
     named = dict.fromkeys(
@@ -339,12 +296,12 @@ def _place(draft: Draft, settings: Settings) -> tuple[dict[str, Any], str, str]:
     """Where the parts go: body keys, part kind, conversation of the rate lane."""
     match draft.target:
         case InConversation(conversation, private):
-            if not _ID.fullmatch(conversation):
+            if not ID.fullmatch(conversation):
                 raise refused(FaultKind.TARGET_REFUSED, f"{conversation!r} is no channel of this platform")
             kind = "direct" if private else "reply" if draft.in_reply_to else "post"
             return {"channel": conversation}, kind, conversation
         case ToPerson(person, private):
-            if person.platform != PLATFORM or not _ID.fullmatch(person.id):
+            if person.platform != PLATFORM or not ID.fullmatch(person.id):
                 raise refused(FaultKind.TARGET_REFUSED, f"{person} has no account on this platform")
             if private:
                 return {"recipient": person.id}, "direct", f"@{person.id}"

@@ -1,4 +1,4 @@
-"""One bot on Telegram. The library is in session.py; what is said to it is made in translate.py and planning.py."""
+"""One bot on Telegram. The library is in session.py; what is said to it is made in planning.py and entities.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.border import crossing
-from adapters.telegram import planning, translate
+from adapters.telegram import entities, planning, translate
 from adapters.telegram.profile import FAULTS, PROFILE, Settings
 from adapters.telegram.session import CALL_TIMEOUT_S, Clients, describe, silence, upload
 from gateway.model.capabilities import Profile
@@ -139,7 +139,7 @@ class TelegramAdapter:
 
     def identity(self) -> Identity | None:
         me = self._me
-        return Identity(translate.PLATFORM, str(me.id), me.username) if me else None
+        return Identity(entities.PLATFORM, str(me.id), me.username) if me else None
 
     # Sending.
 
@@ -189,7 +189,7 @@ class TelegramAdapter:
             return await self._edit_caption(ref, where, words)
         return Receipt(ref, self._context.clock.now())
 
-    async def _edit_caption(self, ref: MessageRef, where: dict[str, Any], words: translate.Words) -> Receipt:
+    async def _edit_caption(self, ref: MessageRef, where: dict[str, Any], words: entities.Words) -> Receipt:
         """A picture's words are its caption; a ref doesn't tell which message has a picture."""
         try:
             await self._call("editMessageCaption", where | {"caption": words.text, "caption_entities": words.entities})

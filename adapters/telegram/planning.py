@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from adapters.telegram.entities import PLATFORM, Words, render
 from adapters.telegram.profile import CAPTION_MAX, PROFILE, TEXT_MAX
-from adapters.telegram.translate import PLATFORM, Words, render
 from gateway.model.content import Document, Media
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, InConversation, Part, Timeline
 from gateway.model.ids import MessageRef

@@ -1,25 +1,23 @@
-"""Between the Bot API's JSON and the model: updates in, words out. Pure; planning.py makes method calls of the words.
+"""Between the Bot API's JSON and the model: updates in. Pure. entities.py reads and writes their text, and
+planning.py makes the calls that say it.
 
 A conversation is ``chat`` or ``chat:topic``; a message is ``conversation/message``. Both hold all that an answer needs.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
-from adapters.telegram.profile import ENTITIES_MAX
-from gateway.model.content import Document, Link, Mention, Span, Text, layout, spans, spelled
+from adapters.telegram.entities import PLATFORM, Entity, User, clean, covered, document
 from gateway.model.events import Kind, MemberJoined, MessageEdited, MessageReceived, PlatformEvent, Reacted
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, ConversationId, MessageRef
 
-PLATFORM = "telegram"
 WANTED = ("message", "edited_message", "message_reaction")
 """The kinds of update we ask for. The Bot API tells no bot of deletions."""
 
@@ -28,27 +26,11 @@ WANTED = ("message", "edited_message", "message_reaction")
 _Date = Annotated[int, Meta(ge=0, le=253_402_300_799)]
 
 
-class _User(Struct):
-    id: int
-    is_bot: bool = False
-    first_name: str = ""
-    last_name: str = ""
-    username: str = ""
-
-
 class _Chat(Struct):
     id: int
     type: str = ""
     title: str = ""
     username: str = ""
-
-
-class _Entity(Struct):
-    type: str
-    offset: Annotated[int, Meta(ge=0)]
-    length: Annotated[int, Meta(ge=0)]
-    url: str = ""
-    user: _User | None = None
 
 
 class _Origin(Struct):
@@ -61,17 +43,17 @@ class _Message(Struct, rename={"sender": "from"}):
     message_id: int
     chat: _Chat
     date: _Date
-    sender: _User | None = None
+    sender: User | None = None
     sender_chat: _Chat | None = None
     text: str = ""
     caption: str = ""
-    entities: list[_Entity] = []
-    caption_entities: list[_Entity] = []
+    entities: list[Entity] = []
+    caption_entities: list[Entity] = []
     message_thread_id: int | None = None
     is_topic_message: bool = False
     is_automatic_forward: bool = False
     forward_origin: _Origin | None = None
-    new_chat_members: list[_User] = []
+    new_chat_members: list[User] = []
     reply_to_message: _Message | None = None
     edit_date: _Date | None = None
 
@@ -80,7 +62,7 @@ class _Message(Struct, rename={"sender": "from"}):
         return self.text or self.caption
 
     @property
-    def marks(self) -> list[_Entity]:
+    def marks(self) -> list[Entity]:
         return self.entities or self.caption_entities
 
 
@@ -95,7 +77,7 @@ class _Reaction(Struct):
     date: _Date
     old_reaction: list[_Emoji]
     new_reaction: list[_Emoji]
-    user: _User | None = None
+    user: User | None = None
     actor_chat: _Chat | None = None
 
 
@@ -172,12 +154,12 @@ def _kind(message: _Message, me: Me) -> Kind:
     return Kind.MENTION if any(_calls(me, entity, message.words) for entity in message.marks) else Kind.GROUP
 
 
-def _calls(me: Me, entity: _Entity, text: str) -> bool:
+def _calls(me: Me, entity: Entity, text: str) -> bool:
     if entity.type == "text_mention":
         return entity.user is not None and entity.user.id == me.id
     if entity.type not in ("mention", "bot_command") or not me.username:
         return False
-    return _cut(text, entity).casefold().endswith(f"@{me.username}".casefold())
+    return covered(text, entity).casefold().endswith(f"@{me.username}".casefold())
 
 
 def _edited(message: _Message, update_id: int, me: Me) -> Iterator[PlatformEvent]:
@@ -242,145 +224,13 @@ def _author(message: _Message) -> Identity:
     return _identity(message.sender)
 
 
-def _identity(user: _User) -> Identity:
-    return Identity(PLATFORM, str(user.id), user.username, _clean(f"{user.first_name} {user.last_name}".strip()))
+def _identity(user: User) -> Identity:
+    return Identity(PLATFORM, str(user.id), user.username, clean(f"{user.first_name} {user.last_name}".strip()))
 
 
 def _place(chat: _Chat) -> Identity:
-    return Identity(PLATFORM, str(chat.id), chat.username, _clean(chat.title))
+    return Identity(PLATFORM, str(chat.id), chat.username, clean(chat.title))
 
 
 def _at(unix_s: int) -> datetime:
     return datetime.fromtimestamp(unix_s, UTC)
-
-
-# Text with entities, whose offsets count UTF-16 code units.
-
-_LONE = re.compile("[\ud800-\udfff]")
-_BLANK = re.compile(r"\n[^\S\n]*(?:\n[^\S\n]*)+")
-
-
-def _clean(text: str) -> str:
-    """Without halves of surrogate pairs, which nothing after us could store."""
-    return _LONE.sub("\ufffd", text)
-
-
-def _cut(text: str, entity: _Entity) -> str:
-    raw = text.encode("utf-16-le", "surrogatepass")[2 * entity.offset : 2 * (entity.offset + entity.length)]
-    return raw.decode("utf-16-le", "replace")
-
-
-def document(text: str, marks: Iterable[_Entity]) -> Document:
-    """A message's words. Links and mentions keep their meaning, other formatting is dropped."""
-    paragraphs: list[list[Span]] = [[]]
-    for span in _spans(_clean(text), marks):
-        if not isinstance(span, Text):
-            paragraphs[-1].append(span)
-            continue
-        first, *others = _BLANK.split(span.text)
-        paragraphs[-1] += [Text(first)] if first else []
-        paragraphs += [[Text(other)] if other else [] for other in others]
-    return Document(tuple(tuple(paragraph) for paragraph in paragraphs if paragraph))
-
-
-def _spans(text: str, marks: Iterable[_Entity]) -> Iterator[Span]:
-    raw = text.encode("utf-16-le")
-    done = 0
-    for mark in sorted(marks, key=lambda mark: mark.offset):
-        start, end = 2 * mark.offset, 2 * (mark.offset + mark.length)
-        span = _span(mark, raw[start:end].decode("utf-16-le", "replace"))
-        if span is None or start < done or end > len(raw):
-            continue
-        if start > done:
-            yield Text(raw[done:start].decode("utf-16-le", "replace"))
-        yield span
-        done = end
-    if done < len(raw):
-        yield Text(raw[done:].decode("utf-16-le", "replace"))
-
-
-def _span(mark: _Entity, covered: str) -> Span | None:
-    match mark.type:
-        case "url":
-            return Link(covered) if "://" in covered else Link(f"http://{covered}", covered)
-        case "text_link" if mark.url:
-            return Link(_clean(mark.url), " ".join(covered.split()))
-        case "mention":
-            return Mention(PLATFORM, "", covered.removeprefix("@"))
-        case "text_mention" if mark.user is not None:
-            return Mention(PLATFORM, str(mark.user.id), mark.user.username, covered)
-        case _:
-            return None
-
-
-class Words(NamedTuple):
-    """A text as the Bot API takes it."""
-
-    text: str
-    entities: list[dict[str, Any]]
-
-
-def render(content: Document) -> Words:
-    """The paragraphs a blank line apart, with entities for what plain text can't say."""
-    spell = _speller(content)
-    entities: list[dict[str, Any]] = []
-    pieces: list[str] = []
-    at = 0
-    for piece in layout(content):
-        words = spell(piece.span) if piece.span else piece.text
-        length = _units(words)
-        mark = _mark(piece.span, words)
-        if mark and length:
-            entities.append(mark | {"offset": at, "length": length})
-        pieces.append(words)
-        at += length
-    return Words("".join(pieces), entities)
-
-
-def _units(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
-
-
-def _mark(span: Span | None, written: str) -> dict[str, Any] | None:
-    if isinstance(span, Link) and written != span.url and written == _shown(span):
-        return {"type": "text_link", "url": span.url}
-    if isinstance(span, Mention) and _pings_by_id(span):
-        return {"type": "text_mention", "user": {"id": int(span.id), "is_bot": False, "first_name": written}}
-    return None
-
-
-def _speller(content: Document) -> Any:
-    """How spans of this document are written: addresses behind their texts while a message has room for that."""
-    hidden = sum(isinstance(span, Link) and _hides(span) for span in spans(content))
-    return _visible if hidden <= ENTITIES_MAX else _open
-
-
-def _visible(span: Span) -> str:
-    return _shown(span) if isinstance(span, Link) and _hides(span) else _open(span)
-
-
-def _open(span: Span) -> str:
-    if isinstance(span, Mention):
-        return _clean(_called(span))
-    return _clean(spelled(span))
-
-
-def _hides(link: Link) -> bool:
-    return bool(
-        link.text and link.text.strip() and link.text != link.url and link.url.startswith(("http://", "https://"))
-    )
-
-
-def _shown(link: Link) -> str:
-    return _clean(link.text or link.url)
-
-
-def _pings_by_id(mention: Mention) -> bool:
-    return mention.platform == PLATFORM and not mention.handle and mention.id.isdecimal()
-
-
-def _called(mention: Mention) -> str:
-    """``@handle`` calls somebody here, so only people of this platform are written so."""
-    if mention.platform == PLATFORM and mention.handle:
-        return f"@{mention.handle}"
-    return re.sub(r"@(?=\w)", "", mention.name or mention.handle) or "somebody"

@@ -57,7 +57,7 @@ Paragraph = tuple[Span, ...]
 class BlockKind(StrEnum):
     PARAGRAPH = "paragraph"
     HEADING = "heading"
-    """``level`` 1 to 6."""
+    """On one line; ``level`` 1 to 6."""
     ITEM = "item"
     """Of a list, ``indent`` deep, after its ``marker``: a bullet, a number with its full stop, or nothing for what
     goes on in the same item.
@@ -197,20 +197,24 @@ def written(document: Document, spell: Callable[[Span], str], style: Style = PLA
 
 def layout(document: Document, style: Style = PLAIN) -> Iterator[Piece]:
     """The document from its first character to its last: blocks a blank line apart, but the items of a list and the
-    rows of a table on successive lines; ``> `` before each line of a quotation; items indented by their depth.
+    rows of a table on successive lines; ``> `` before each line of a quotation; items indented by their depth, as far
+    as what they hang on is there.
     """
     before: Block | None = None
-    for number, each in enumerate(blocks(document)):
-        if number:
-            yield Piece("\n" if before and follows(before, each) else "\n\n", None, each, between=True)
+    left = 0
+    for each in blocks(document):
+        joined = before is not None and follows(before, each)
+        if before is not None:
+            yield Piece("\n" if joined else "\n\n", None, each, between=True)
+        left = min(left, each.indent) if joined else each.indent
         margin = "> " * (each.quote - style.quotes)
-        lead = margin + _lead(each, before, style)
-        if lead:
+        indent = "  " * (each.indent - left)
+        if lead := margin + _lead(each, indent, style, joined=joined):
             yield Piece(lead, None, each)
         if each.kind is BlockKind.CODE and style.fence:
             yield from _fenced(each, margin, style.fence)
         else:
-            yield from _lines(each, margin + "  " * (each.indent + 1) if each.kind is BlockKind.ITEM else margin)
+            yield from _lines(each, f"{margin}{indent}  " if each.kind is BlockKind.ITEM else margin)
         before = each
 
 
@@ -223,18 +227,22 @@ def follows(before: Block, after: Block) -> bool:
     )  # fmt: skip
 
 
-def _lead(each: Block, before: Block | None, style: Style) -> str:
+def _lead(each: Block, indent: str, style: Style, *, joined: bool) -> str:
     if each.kind is BlockKind.HEADING and style.headings:
         return style.headings[min(max(each.level, 1), len(style.headings)) - 1] + " "
     if each.kind is not BlockKind.ITEM:
         return ""
     if each.marker:
-        return "  " * each.indent + (style.bullet if each.marker == BULLET else each.marker) + " "
-    return "  " * (each.indent + 1) if before and follows(before, each) else ""
+        return indent + (style.bullet if each.marker == BULLET else each.marker) + " "
+    return indent + "  " if joined else ""
 
 
 def _lines(each: Block, margin: str) -> Iterator[Piece]:
+    one_line = each.kind in (BlockKind.HEADING, BlockKind.ROW)
     for span in each.spans:
+        if one_line and isinstance(span, Text) and "\n" in span.text:
+            yield Piece("", Text(span.text.replace("\n", " "), span.marks), each)
+            continue
         if not margin or not isinstance(span, Text) or "\n" not in span.text:
             yield Piece("", span, each)
             continue

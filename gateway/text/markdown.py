@@ -172,7 +172,7 @@ class _Reader:
                 cells, self._cells = self._cells or [], None
                 row = [span for cell in cells for span in (Text(CELL), *cell)][1:]
                 self._begin_item()
-                self._note(Block(tuple(_joined(row)), BlockKind.ROW, quote=self._quote))
+                self._note(Block(tuple(joined(row)), BlockKind.ROW, quote=self._quote))
 
     def _words(self, children: Sequence[Token]) -> None:
         in_item = bool(self._lists)
@@ -230,14 +230,14 @@ def _spans(children: Sequence[Token], marks: tuple[Mark, ...], line_break: str) 
             found.append(marked(line_break, *opened))
         elif token.content:
             found.append(marked(token.content, *opened, *((Mark.CODE,) if token.type == "code_inline" else ())))
-    return _joined(found)
+    return joined(found)
 
 
 def _text_of(span: Span) -> str:
     return span.text or "" if isinstance(span, Text | Link) else ""
 
 
-def _joined(found: Iterable[Span]) -> list[Span]:
+def joined(found: Iterable[Span]) -> list[Span]:
     """Neighbours that are set the same way are one."""
     spans: list[Span] = []
     for span in found:

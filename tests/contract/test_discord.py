@@ -84,7 +84,7 @@ async def test_only_named_people_are_pinged(rig: Rig, account: DiscordAccount) -
     )
     await send_all(account, draft(Document((words,))))
     [message] = rig.held()
-    assert message.text == f"<@{ana.id}> and @bob and <@{bob.id}>"
+    assert message.text == f"<@{ana.id}> and @bob and \\<@{bob.id}>"
     assert message.extra["pings"] == [ana.id]
 
 

@@ -55,6 +55,7 @@ def test_marks_are_sorted_and_none_is_there_twice() -> None:
         ([item("a"), item("b"), item("c", indent=1), item("d")], "• a\n• b\n  • c\n• d"),
         ([item("a", "1."), item("more", ""), item("b", "2.")], "1. a\n  more\n2. b"),
         ([item("goes on", "")], "goes on"),
+        ([item("a", indent=2), item("b", indent=2), item("c", indent=1)], "• a\n• b\n• c"),
         ([item("two\nlines")], "• two\n  lines"),
         ([Block((Text("a\nb", BOLD),), quote=1), Block((Text("c"),), quote=2)], "> a\n> b\n\n> > c"),
         ([item("a", quote=1), item("b", quote=1)], "> • a\n> • b"),

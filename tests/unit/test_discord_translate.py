@@ -13,9 +13,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.discord import position, translate
+from adapters.discord.markup import Person
+from adapters.discord.markup import document as read
 from adapters.discord.memory import Bounded
 from adapters.discord.profile import Settings
-from gateway.model.content import Document, Link, Media, Mention, Span, Text, plain, spelled
+from gateway.model.content import (
+    Block,
+    BlockKind,
+    Document,
+    Link,
+    Mark,
+    Media,
+    Mention,
+    Span,
+    Text,
+    marked,
+    plain,
+    spelled,
+)
 from gateway.model.delivery import Draft, FaultError, FaultKind, InConversation, Target, Timeline, ToPerson
 from gateway.model.events import Kind
 from gateway.model.identity import Identity
@@ -315,3 +330,57 @@ def test_a_bounded_map_forgets_the_oldest() -> None:
 def test_the_profile_loads_without_the_library() -> None:
     code = "import sys, adapters.discord.profile; sys.exit('discord' in sys.modules or 'aiohttp' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+SET = Document(
+    (
+        Block((Text("Title"),), BlockKind.HEADING, level=5),
+        (marked("bold ", Mark.BOLD), marked("both", Mark.BOLD, Mark.ITALIC), Text(" "), marked("a`b", Mark.CODE)),
+        (
+            Link("https://e.org/a_b", "docs [1]"),
+            Text(" "),
+            Link("https://e.org", "evil.example"),
+            marked("!", Mark.SPOILER),
+        ),
+        Block((Text("quoted\n# not"),), quote=1),
+        Block((Text("a"),), BlockKind.ITEM, marker="•"),
+        Block((Text("- b"),), BlockKind.ITEM, marker="2.", indent=1),
+        Block((Text("if `x`:\n  ```"),), BlockKind.CODE, language="py"),
+    )
+)  # fmt: skip
+
+
+def test_formatting_is_written_as_markdown() -> None:
+    assert translate.render(SET) == (
+        "### Title\n\n**bold** **_both_** ``a`b``\n\n[docs \\[1\\]](https://e.org/a_b) evil.example (https://e.org)||!||\n\n"
+        "> quoted\n> \\# not\n\n- a\n  2. \\- b\n\n````py\nif `x`:\n  ```\n````"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ("snake_case, 2 < 3 & #a7, 5 - 3 = 2", "snake_case, 2 < 3 & #a7, 5 - 3 = 2"),
+        ("*a* _b_ `c` ~~d~~ ||e||", r"\*a\* \_b\_ \`c\` \~\~d\~\~ \|\|e\|\|"),
+        ("# a\n- b\n> c\n1. d\n-# e", "\\# a\n\\- b\n\\> c\n1\\. d\n\\-# e"),
+        ("[x](https://e.org)", r"\[x](https://e.org)"),
+        ("<@1> <#2> <:e:3> </c:4> <b> <t:5>", r"\<@1> \<#2> \<:e:3> \</c:4> <b> \<t:5>"),
+        (r"C:\dir \* ¯\_(ツ)_/¯", r"C:\dir \\\* ¯\\\_(ツ)\_/¯"),
+    ],
+)
+def test_what_was_not_meant_as_markup_is_escaped(text: str, content: str) -> None:
+    assert translate.render(Document(((Text(text),),))) == content
+    assert plain(read(content, {})) == text
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("**b** ||s|| `<@9> <:e:1>`", "b s <@9> <:e:1>"),
+        (r"\<@9> \\<@9> <mention:x:@ana> [y](mention:x:@ana)", "<@9> \\@ben @ana y"),
+        (">>> a\nb", "> a\n> b"),
+        ("```py\n<@9>\n```", "<@9>"),
+    ],
+)
+def test_markdown_is_read_and_calls_nobody_elsewhere(content: str, text: str) -> None:
+    assert plain(read(content, {"9": Person("ben")})) == text

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.telegram import planning
+from adapters.telegram.entities import Words, document, render
 from adapters.telegram.profile import Settings
-from adapters.telegram.translate import Me, Words, document, parse, render
-from gateway.model.content import Document, Link, Media, Mention, Text, plain, spans
+from adapters.telegram.translate import Me, parse
+from gateway.model.content import Block, BlockKind, Document, Link, Mark, Media, Mention, Text, marked, plain, spans
 from gateway.model.delivery import Draft, FaultError, FaultKind, InConversation, Part, Target, Timeline, ToPerson
 from gateway.model.events import Kind, MemberJoined, MessageEdited, MessageReceived, Reacted
 from gateway.model.identity import Identity
@@ -208,7 +209,8 @@ def test_entities_become_links_and_mentions() -> None:
     ]
     assert spoken(text, marks).paragraphs == (
         (
-            Text("\U0001f9d1 see "),
+            marked("\U0001f9d1 see", Mark.BOLD),
+            Text(" "),
             Link("https://hidden.example/", "here"),
             Text(" or "),
             Link("https://a.example/x"),
@@ -405,7 +407,7 @@ texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_
 
 @given(st.lists(st.lists(st.tuples(texts, st.booleans()), min_size=1, max_size=4), min_size=1, max_size=4))
 def test_entities_lie_on_their_words(paragraphs: list[list[tuple[str, bool]]]) -> None:
-    """Whatever the script: in UTF-16, each link's entity covers exactly the link's text."""
+    """Whatever the script: in UTF-16, each link's entity covers exactly the link's text, but for blank ends."""
     said = Document(
         tuple(
             tuple(Link("https://a.example", words) if linked else Text(words) for words, linked in paragraph)
@@ -415,7 +417,7 @@ def test_entities_lie_on_their_words(paragraphs: list[list[tuple[str, bool]]]) -
     words = render(said)
     raw = words.text.encode("utf-16-le")
     covered = [raw[2 * e["offset"] : 2 * (e["offset"] + e["length"])].decode("utf-16-le") for e in words.entities]
-    assert covered == [text for paragraph in paragraphs for text, linked in paragraph if linked and text.strip()]
+    assert covered == [text.strip() for row in paragraphs for text, linked in row if linked and text.strip()]
 
 
 def _vectors() -> list[dict[str, Any]]:
@@ -445,6 +447,46 @@ def test_the_servers_own_texts_keep_their_words_and_links() -> None:
         ]
         if all(wanted):
             assert "".join(render(said).text.split()) == "".join(text.split())
+
+
+SET = Document(
+    (
+        Block((Text("Title"),), BlockKind.HEADING, level=1),
+        (Text("\U0001f9d1 "), marked("b ", Mark.BOLD), marked("x*y", Mark.BOLD, Mark.CODE), marked("s", Mark.SPOILER)),
+        Block((Text("quoted"),), quote=1),
+        Block((Text("deeper"),), quote=2),
+        Block((Text("if a:\n\n  b"),), BlockKind.CODE, language="py"),
+    )
+)
+
+
+def test_formatting_becomes_entities_and_comes_back() -> None:
+    words = render(SET)
+    assert words.text == "Title\n\n\U0001f9d1 b x*ys\n\nquoted\n\n> deeper\n\nif a:\n\n  b"
+    assert words.entities == [
+        {"type": "bold", "offset": 0, "length": 5},
+        {"type": "bold", "offset": 10, "length": 1},
+        {"type": "code", "offset": 12, "length": 3},
+        {"type": "spoiler", "offset": 15, "length": 1},
+        {"type": "blockquote", "offset": 18, "length": 16},
+        {"type": "pre", "language": "py", "offset": 36, "length": 10},
+    ]
+    said = spoken(words.text, words.entities)
+    assert said.paragraphs[0] == (marked("Title", Mark.BOLD),)
+    assert said.paragraphs[2:] == (
+        Block((Text("quoted"),), quote=1),
+        Block((Text("> deeper"),), quote=1),
+        Block((Text("if a:\n\n  b"),), BlockKind.CODE, language="py"),
+    )
+
+
+def test_without_room_for_entities_quotations_have_a_sign() -> None:
+    links = tuple(
+        Block((Link(f"https://a.example/{n}", f"{n}"), marked(".", Mark.BOLD)), quote=n % 2) for n in range(101)
+    )
+    words = render(Document(links))
+    assert len(words.entities) == 100
+    assert words.text.startswith("0 (https://a.example/0).\n\n> 1 (https://a.example/1).")
 
 
 def test_settings_want_a_token_and_know_their_keys() -> None:

@@ -1,0 +1,241 @@
+"""Discord's Markdown: documents as a message's content, and back. Apart from translate.py because it is all there is
+about text.
+
+What the writer didn't mean as markup is escaped, as Discord's client (simple-markdown) reads it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from itertools import zip_longest
+from typing import NamedTuple
+
+from msgspec import structs
+
+from gateway.model.content import (
+    Block,
+    BlockKind,
+    Document,
+    Link,
+    Mark,
+    Mention,
+    Paragraph,
+    Piece,
+    Span,
+    Style,
+    Text,
+    layout,
+    spelled,
+)
+from gateway.text.markdown import from_markdown, joined
+
+PLATFORM = "discord"
+ID = re.compile(r"\d{1,20}")
+_STYLE = Style(bullet="-", headings=("#", "##", "###"), fence="```")
+_SIGNS = {Mark.SPOILER: "||", Mark.STRIKE: "~~", Mark.BOLD: "**", Mark.ITALIC: "*"}
+"""From the outermost to the innermost."""
+_ESCAPED = re.compile(
+    r"[*`\[]"
+    r"|(?<![^\W_])_|_(?![^\W_])"  # but not within a word
+    r"|(?:(?<=~)|\A)~|~(?=~|\Z)|(?:(?<=\|)|\A)\||\|(?=\||\Z)"  # these are signs in pairs
+    r"|<(?=[@#:]|/[^<>\n]*:\d|a:|t:|id:|\w+://)"
+    r"|\\(?=[^\w\s]|_|\n|\Z)"
+)
+_AT_LINE = re.compile(r"^(\s*)(?:(#{1,6}|-#?|\+)(?=\s|$)|(>)|(\d{1,9})([.)])(?=\s|$))", re.MULTILINE)
+_EDGES = re.compile(r"(\s*)(.*?)(\s*)\Z", re.DOTALL)
+_LOOKS_LIKE_ADDRESS = re.compile(r"://|\w\.\w", re.ASCII)
+_TOKEN = re.compile(r"(?<!\\)(?P<escapes>(?:\\\\)*)(?:<@!?(?P<user>\d{1,20})>|<(?P<emoji>a?:\w{1,40}:\d{1,20})>)")
+_AS_MARKDOWN = re.compile(rf"<mention:(?:{PLATFORM}:id=(?P<user>\d{{1,20}})|emoji:id=(?P<emoji>[\w:]{{1,80}}))>")
+_EMOJI = re.compile(r"a?(:\w{1,40}:)\d{1,20}")
+_BALANCED = re.compile(r"[^()]*(?:\([^()]*\)[^()]*)*")
+_REST_QUOTED = re.compile(r"^>>> ([\s\S]*)", re.MULTILINE)
+
+
+# Out.
+
+
+def render(document: Document) -> str:
+    """A message's content."""
+    pen = _Pen()
+    pieces = _joined(layout(document, _STYLE))
+    for piece, following in zip_longest(pieces, pieces[1:]):
+        if piece.span is None:
+            pen.decorate(piece.text)
+        elif piece.block.kind is BlockKind.CODE:
+            pen.decorate(spelled(piece.span))
+        else:
+            pen.say(piece.span, (spelled(following.span) if following.span else following.text) if following else "")
+    return pen.finished()
+
+
+def _joined(pieces: Iterable[Piece]) -> list[Piece]:
+    """Texts that are set the same way and stand together are one: their signs would run into each other."""
+    found: list[Piece] = []
+    for piece in pieces:
+        last, span = found[-1].span if found else None, piece.span
+        if isinstance(last, Text) and isinstance(span, Text) and last.marks == span.marks:
+            found[-1] = Piece("", Text(last.text + span.text, last.marks), piece.block)
+        else:
+            found.append(piece)
+    return found
+
+
+def spell(mention: Mention) -> str:
+    """Only people of this platform become pings."""
+    if mention.platform == PLATFORM and ID.fullmatch(mention.id):
+        return f"<@{mention.id}>"
+    return escaped(spelled(mention))
+
+
+def escaped(text: str, *, at_line: bool = False) -> str:
+    """A text that is read as just these characters; ``at_line`` where a line begins with it."""
+    safe = _ESCAPED.sub(r"\\\g<0>", text)
+    if at_line or "\n" in safe:
+        head = 0 if at_line else safe.find("\n")
+        safe = safe[:head] + _AT_LINE.sub(_unlined, safe[head:])
+    return safe
+
+
+def _unlined(found: re.Match[str]) -> str:
+    space, sign, quote, number, stop = found.groups()
+    return f"{space}{number}\\{stop}" if number else f"{space}\\{sign or quote}"
+
+
+class _Pen:
+    """Writes, and keeps track of the marks that are open."""
+
+    def __init__(self) -> None:
+        self._done: list[str] = []
+        self._open: list[tuple[Mark, str]] = []
+        self._at_line = True
+
+    def finished(self) -> str:
+        self._set(())
+        return "".join(self._done)
+
+    def decorate(self, text: str) -> None:
+        self._set(())
+        self._write(text)
+        self._at_line = True
+
+    def say(self, span: Span, following: str) -> None:
+        """``following`` is what comes next, unwritten: what a sign may be depends on it."""
+        if isinstance(span, Text):
+            self._text(span, following)
+            return
+        self._set(())
+        self._write(spell(span) if isinstance(span, Mention) else _link(span))
+        self._at_line = False
+
+    def _text(self, span: Text, following: str) -> None:
+        """Signs touch the words: blanks at the edges stay outside of them."""
+        found = _EDGES.match(span.text) if span.marks else None
+        before, words, after = found.groups() if found else ("", span.text, "")
+        if before:
+            self._set(())
+            self._write(before)
+        if words:
+            self._set(span.marks, after or following)
+            code = Mark.CODE in span.marks
+            self._write(_code(words) if code else escaped(words, at_line=self._at_line))
+            self._at_line = words.endswith("\n")
+        if after:
+            self._set(())
+            self._write(after)
+
+    def _set(self, marks: tuple[Mark, ...], following: str = "") -> None:
+        """Close and open marks until these are open."""
+        wanted = [mark for mark in _SIGNS if mark in marks]
+        kept = 0
+        while kept < min(len(self._open), len(wanted)) and self._open[kept][0] is wanted[kept]:
+            kept += 1
+        for _, sign in reversed(self._open[kept:]):
+            self._write(sign)
+        del self._open[kept:]
+        for mark in wanted[kept:]:
+            sign = self._sign(mark, following)
+            if sign:
+                self._open.append((mark, sign))
+                self._write(sign)
+
+    def _sign(self, mark: Mark, following: str) -> str:
+        """Signs that touch would be read as one: italic has another, the rest is left out."""
+        if not (self._done and self._done[-1].endswith(_SIGNS[mark][0])):
+            return _SIGNS[mark]
+        return "_" if mark is Mark.ITALIC and not (following and following[0].isalnum()) else ""
+
+    def _write(self, text: str) -> None:
+        if text:
+            self._done.append(text)
+
+
+def _code(words: str) -> str:
+    runs = [len(run) for run in re.findall("`+", words)]
+    fence = "`" * next(n for n in range(1, len(runs) + 2) if n not in runs)
+    words = " ".join(words.split("\n"))
+    return f"{fence} {words} {fence}" if words.startswith("`") or words.endswith("`") else f"{fence}{words}{fence}"
+
+
+def _link(link: Link) -> str:
+    """Behind its words, unless those look like an address themselves: Discord shows such a link as it stands."""
+    words = " ".join((link.text or "").split())
+    if not words or words == link.url or not link.url.startswith(("http://", "https://")):
+        return link.url if not words or words == link.url else f"{escaped(words)} ({link.url})"
+    if _LOOKS_LIKE_ADDRESS.search(words):
+        return f"{escaped(words)} ({link.url})"
+    url = link.url.replace("\\", "%5C")
+    if not _BALANCED.fullmatch(url):
+        url = url.replace("(", "%28").replace(")", "%29")
+    return "[" + escaped(words).replace("]", r"\]") + f"]({url})"
+
+
+# In.
+
+
+class Person(NamedTuple):
+    """Whom a message names."""
+
+    username: str
+    name: str = ""
+
+
+def document(content: str, people: Mapping[str, Person]) -> Document:
+    """The words of a message, with its links and mentions."""
+    told = _TOKEN.sub(_untokened, _REST_QUOTED.sub(_quoted, content))
+    said = from_markdown(told, chat=True)
+    return Document(tuple(_named(paragraph, people) for paragraph in said.paragraphs))
+
+
+def _untokened(found: re.Match[str]) -> str:
+    """Discord's own spelling of people and emoji, as Markdown has them."""
+    called = f"emoji:id={found['emoji']}" if found["emoji"] else f"{PLATFORM}:id={found['user']}"
+    return f"{found['escapes']}<mention:{called}>"
+
+
+def _retokened(found: re.Match[str]) -> str:
+    return f"<{found['emoji']}>" if found["emoji"] else f"<@{found['user']}>"
+
+
+def _quoted(found: re.Match[str]) -> str:
+    return "\n".join(f"> {line}" for line in found[1].split("\n"))
+
+
+def _named(paragraph: Paragraph | Block, people: Mapping[str, Person]) -> Paragraph | Block:
+    if not isinstance(paragraph, Block):
+        return tuple(joined(_person(span, people) for span in paragraph))
+    return structs.replace(paragraph, spans=tuple(joined(_person(span, people) for span in paragraph.spans)))
+
+
+def _person(span: Span, people: Mapping[str, Person]) -> Span:
+    """Whom a mention names. People of other platforms can't be called from here, whatever somebody writes."""
+    if isinstance(span, Text):
+        return Text(_AS_MARKDOWN.sub(_retokened, span.text), span.marks)
+    if not isinstance(span, Mention):
+        return span
+    if emoji := _EMOJI.fullmatch(span.id):
+        return Text(emoji[1])
+    if span.platform != PLATFORM or not ID.fullmatch(span.id):
+        return Text(span.name or f"@{span.handle or span.id}")
+    user = people.get(span.id) or Person(span.id)
+    return Mention(PLATFORM, span.id, user.username, user.name)
