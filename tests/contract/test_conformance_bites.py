@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import uuid
 from collections.abc import AsyncIterator
@@ -80,12 +81,11 @@ class ForgetsItsPosition(Broken):
         return self._adapter.events(None)
 
 
-class NeverMovesOn(Broken):
+class MovesOnTooFar(Broken):
     async def events(self, cursor: str | None) -> AsyncIterator[Any]:
-        first = cursor
         async for events, now in self._adapter.events(cursor):
-            first = first or now
-            yield events, first
+            position = json.loads(now)
+            yield events, json.dumps(position | {"offset": position.get("offset", 0) + 3})
 
 
 class ProbesByPosting(Broken):
@@ -164,7 +164,7 @@ CASES = [
     (PlansAtRandom, "the_same_draft_and_time_give_the_same_parts", {}),
     (LosesTheLastPart, "a_long_text_becomes_a_thread_in_order", {}),
     (ForgetsItsPosition, "what_was_said_while_we_were_away_arrives", {"kind": "direct"}),
-    (NeverMovesOn, "what_was_said_while_we_were_away_arrives", {"kind": "direct"}),
+    (MovesOnTooFar, "what_was_said_while_we_were_away_arrives", {"kind": "direct"}),
     (ProbesByPosting, "a_probe_of_a_healthy_account_only_reads", {}),
     (SeesNothing, "a_probe_sees_it_without_writing", {"trouble": "suspend"}),
     (StaysUnknown, "the_account_introduces_itself", {}),

@@ -98,8 +98,7 @@ class Outside:
         def no_gateway() -> Any:
             raise CallError("no gateway runs")
 
-        database = f"sqlite:///{self.folder}/multihome.db"
-        return (await asyncio.to_thread(call, database, no_gateway, operation, **arguments))[0]
+        return (await asyncio.to_thread(call, f"{self.folder}/multihome.db", no_gateway, operation, **arguments))[0]
 
     async def announce(self, text: str) -> None:
         """The gateway may die of it."""

@@ -64,7 +64,7 @@ def _a_dead_workers_sends_are_trusted() -> Patch:
 
 
 def _the_rescue_forgets() -> Patch:
-    async def rescue(self: Any, accounts: Any) -> int:
+    async def rescue(self: Any, account: Any, rules: Any) -> int:
         return 0
 
     return outbox.Outbox, "rescue", rescue
