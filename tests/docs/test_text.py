@@ -1,0 +1,41 @@
+"""docs/text.md: the table shows what the code writes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from adapters.discord.markup import render as on_discord
+from adapters.telegram.entities import render as on_telegram
+from gateway.model.content import plain
+from gateway.text.markdown import from_markdown
+
+PAGE = Path(__file__).parents[2] / "docs" / "text.md"
+CELL = re.compile(r"`` (.*?) ``([\w, ]*)")
+
+
+def rows() -> list[list[tuple[str, str]]]:
+    lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ``")]
+    return [[(meant(text), entities.strip()) for text, entities in CELL.findall(line)] for line in lines]
+
+
+def meant(cell: str) -> str:
+    return cell.replace(" ↵ ", "\n").replace("\\|", "|")
+
+
+def test_there_are_rows() -> None:
+    assert len(rows()) > 10
+    assert {len(row) for row in rows()} == {4}
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row[0][0])
+def test_the_table_is_what_is_written(row: list[tuple[str, str]]) -> None:
+    (written, _), (in_plain, _), (discord, _), (telegram, entities) = row
+    document = from_markdown(written)
+    words = on_telegram(document)
+    assert plain(document) == in_plain
+    assert on_discord(document) == discord
+    assert words.text == telegram
+    assert ", ".join(entity["type"] for entity in words.entities) == entities
