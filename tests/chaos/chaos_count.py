@@ -60,12 +60,15 @@ class Loss:
 
 @dataclass(frozen=True)
 class Entry:
-    """One part that the books say was sent, and what its delivery says of itself."""
+    """One part that the books say was sent, and what its delivery says of itself. ``returned``: it was on
+    another road and came home.
+    """
 
     network: str
     ref: str
     delivery: str
     reason: str = ""
+    returned: bool = False
 
 
 @dataclass
@@ -108,7 +111,9 @@ def broken(world: World) -> list[str]:
     """Promises that no moment may break, however unwell everybody is."""
     perhaps_chosen = {one.mark for one in world.found if one.network in world.resend}
     twice = [line for one, line in _doubles(world) if one.mark not in perhaps_chosen]
-    return [*twice, *_disordered(world.expected, world.found), *_forbidden(world)]
+    homes = {one.mark: one.home for one in world.expected if not _is_copy(one)}
+    judged = [one for one in world.found if homes.get(one.mark) != one.network]  # those may have returned: see count()
+    return [*twice, *_disordered(world.expected, judged), *_forbidden(world)]
 
 
 def count(world: World, rows: Sequence[Row], books: Sequence[Entry], held: Mapping[str, Iterable[str]]) -> Count:
@@ -130,7 +135,8 @@ def count(world: World, rows: Sequence[Row], books: Sequence[Entry], held: Mappi
     resent = _resent(world, books)
     unmarked = [line for one, line in _doubles(world) if one.mark not in resent]
     result.doubled = len(_doubles(world)) - len(unmarked)
-    result.wrong += lost + unmarked + _disordered(world.expected, world.found) + _forbidden(world)
+    stayed = _without_returned(world.found, books)
+    result.wrong += lost + unmarked + _disordered(world.expected, stayed) + _forbidden(world)
     result.wrong += _left_over(rows) + _unwritten(world, rows, books, resent) + _unreal(books, held)
     return result
 
@@ -174,6 +180,12 @@ def _resent(world: World, books: Sequence[Entry]) -> frozenset[str]:
     marked = {(one.network, one.ref) for one in books if one.reason.startswith(RESENT) and one.network in world.resend}
     refs = {(network, name) for network, ref in marked for name in _names(ref)}
     return frozenset(one.mark for one in world.found if (one.network, one.message) in refs)
+
+
+def _without_returned(found: Sequence[Found], books: Sequence[Entry]) -> list[Found]:
+    """Without what came back from another road: while it was there, what was said at its home went before it."""
+    returned = {(one.network, name) for one in books if one.returned for name in _names(one.ref)}
+    return [one for one in found if (one.network, one.message) not in returned]
 
 
 def _disordered(expected: Sequence[Expected], found: Sequence[Found]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from chaos_count import RESENT, Count, Entry, Expected, Found, Loss, World, broken, count, found_in
@@ -99,7 +100,21 @@ def test_a_double_by_choice_must_be_marked() -> None:
 
 def test_a_swapped_order_is_found() -> None:
     of = world(POSTS, held("p2@x", "p1@x"))
-    assert counted(of).wrong == broken(of) == ["out of order: p1 for x stands on x behind p2"]
+    assert counted(of).wrong == ["out of order: p1 for x stands on x behind p2"]
+
+
+def test_swapped_copies_are_found_at_any_moment() -> None:
+    copies = (Expected("a4", "x", "program", delivery="d4"), Expected("a5", "x", "program", delivery="d5"))
+    of = world(copies, held("a5@x", "a4@x"))
+    assert counted(of).wrong == broken(of) == ["out of order: a4 for x stands on x behind a5"]
+
+
+def test_what_came_back_from_another_road_may_be_overtaken() -> None:
+    of = world(POSTS, held("p2@x", "p1@x"))
+    first, second = (Entry(one.network, one.message, "d") for one in of.found)
+    assert not counted(of, books=[first, replace(second, returned=True)]).wrong
+    assert len(counted(of, books=[replace(first, returned=True), second]).wrong) == 0
+    assert len(counted(of, books=[first, second]).wrong) == 1
 
 
 def test_a_swapped_order_on_another_road_is_found() -> None:
