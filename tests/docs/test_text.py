@@ -13,12 +13,19 @@ from gateway.model.content import plain
 from gateway.text.markdown import from_markdown
 
 PAGE = Path(__file__).parents[2] / "docs" / "text.md"
-CELL = re.compile(r"`` (.*?) ``([\w, ]*)")
+BETWEEN = re.compile(r"(?<!\\) \| (?=``)")
+CELL = re.compile(r"`` (.*) ``([\w, ]*)")
 
 
 def rows() -> list[list[tuple[str, str]]]:
     lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ``")]
-    return [[(meant(text), entities.strip()) for text, entities in CELL.findall(line)] for line in lines]
+    return [[parsed(cell) for cell in BETWEEN.split(line[2:-2])] for line in lines]
+
+
+def parsed(cell: str) -> tuple[str, str]:
+    found = CELL.fullmatch(cell)
+    assert found, cell
+    return meant(found[1]), found[2].strip()
 
 
 def meant(cell: str) -> str:
