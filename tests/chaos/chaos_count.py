@@ -189,14 +189,17 @@ def _without_returned(found: Sequence[Found], books: Sequence[Entry]) -> list[Fo
 
 
 def _disordered(expected: Sequence[Expected], found: Sequence[Found]) -> list[str]:
-    """What stands before something that the same speaker said earlier, for the same home and place."""
+    """What stands before something that the same speaker said earlier, for the same home and place. Of what stands
+    twice the first counts: whether it may is another question.
+    """
     position = {(one.mark, one.home): (index, one) for index, one in enumerate(expected)}
     homes = {one.mark: one.home for one in expected if not _is_copy(one)}
     latest: dict[tuple[str, str, str, str], tuple[int, str]] = defaultdict(lambda: (-1, ""))
     wrong = []
+    first = {(one.mark, one.network): one for one in reversed(found)}
     for one in found:
         home = homes.get(one.mark, one.network)
-        if (one.mark, home) not in position:
+        if (one.mark, home) not in position or first[one.mark, one.network] is not one:
             continue
         index, meant = position[(one.mark, home)]
         key = (one.network, home, meant.speaker, meant.place)

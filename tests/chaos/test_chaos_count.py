@@ -109,6 +109,12 @@ def test_swapped_copies_are_found_at_any_moment() -> None:
     assert counted(of).wrong == broken(of) == ["out of order: a4 for x stands on x behind a5"]
 
 
+def test_of_what_stands_twice_the_first_counts() -> None:
+    post = tuple(Expected(f"p1s{n}", "telegram", "program", delivery="d1") for n in range(2))
+    twice = held("p1s0@telegram=1", "p1s1@telegram=1", "p1s0@telegram=2", "p1s1@telegram=2")
+    assert not broken(world(post, twice, resend=frozenset({"telegram"})))
+
+
 def test_what_came_back_from_another_road_may_be_overtaken() -> None:
     of = world(POSTS, held("p2@x", "p1@x"))
     first, second = (Entry(one.network, one.message, "d") for one in of.found)
