@@ -80,6 +80,8 @@ class Pacer:
             key = (lane.name, conversation if lane.scope is Scope.CONVERSATION else "")
             taken = self._taken.pop(key, None) or self._opened(lane)
             self._taken[key] = taken  # last: the longest unused are first
+            while taken and taken[0] <= at_unix_s - lane.per_s:
+                taken.popleft()
             taken.append(at_unix_s)
             live = self._live.get(key)
             if live is not None:

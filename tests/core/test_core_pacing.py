@@ -174,3 +174,13 @@ def test_the_longest_unused_window_is_forgotten_first(monkeypatch: pytest.Monkey
     assert windows.wait_s(part("busy"), 42) == 28.0
     windows.heard([LaneState("place", 5, 1_000.0, f"stranger{n}") for n in range(50)])
     assert len(windows._live) == 0
+
+
+def test_a_window_remembers_no_more_than_it_reaches_back() -> None:
+    """Where the rate is high, what left long ago says nothing any more."""
+    wide = structs.replace(PER_PLACE, n=1_000_000, per_s=60.0)
+    windows = Pacer([wide], POLICIES)
+    part = Part(0, wide.kinds[0], "", {}, "c1")
+    for second in range(10_000):
+        assert windows.wait_s(part, float(second)) == 0.0
+    assert len(windows._taken[wide.name, "c1"]) == 60
