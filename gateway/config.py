@@ -15,7 +15,9 @@ import msgspec
 from msgspec import Meta, Struct, structs
 
 from gateway import database_url, secret_source
+from gateway.duration import duration
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, WorkspaceId, platform_of
+from gateway.model.manner import USUAL, Manner
 from gateway.model.route import Route
 from gateway.model.secret import Secret
 from gateway.model.standing import GONE, MEANING, Standing
@@ -24,9 +26,6 @@ VAULT_KEY_MIN = 32
 _YEAR_S = 366 * 86400.0
 _ACCOUNT = re.compile(r"[a-z0-9_]+/[a-z0-9_.-]+")
 _HANDLER = re.compile(r"\w+(\.\w+)*:\w+(\.\w+)*")
-_DURATION = re.compile(r"(\d{1,9})([smhd])")
-_DURATION_MAX = timedelta(days=3650)
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 ROUTABLE = tuple(name for name in Standing if not MEANING[name].can_send and name is not Standing.CONNECTING)
 """The standings a route may be for: those in which an account can't send."""
 
@@ -75,6 +74,7 @@ class AccountConfig(Struct, frozen=True):
     on_uncertain: Literal["hold", "resend"]
     settings: Any
     rate_factor: float = 1.0
+    manner: Manner = USUAL
 
 
 class AgentSection(Struct, frozen=True):
@@ -126,6 +126,8 @@ class AccountTable(Struct, frozen=True):
     id: str
     on_uncertain: Literal["hold", "resend"] = "hold"
     rate_factor: Annotated[float, Meta(gt=0, le=10_000)] = 1.0
+    posting: dict[str, Any] = {}
+    """Keys of ``[posting]`` that are others for this account."""
 
 
 SECTIONS: dict[str, type[Struct]] = {
@@ -134,6 +136,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "routes": RouteTable,
     "agent": AgentSection,
     "announce": AnnounceSection,
+    "posting": Manner,
 }
 
 
@@ -184,11 +187,13 @@ class _Reader:
         self._platforms = platforms
         self._environ = environ
         self.problems: list[str] = []
+        self._posting: dict[str, Any] = {}
 
     def config(self, raw: dict[str, Any]) -> Config:
         for key in sorted(raw.keys() - SECTIONS.keys()):
             self._problem("", f"there is no section `{key}`{_nearest(key, SECTIONS)}")
         gateway = self.gateway(raw.get("gateway", {}))
+        self._posting = self._posting_of(raw)
         accounts = self._accounts(raw)
         names = self._names(raw)
         routes = self._routes(raw, names)
@@ -251,7 +256,15 @@ class _Reader:
         settings = self._struct(platform.settings, theirs, where, also=_keys(AccountTable))
         if head is None or settings is None:
             return None
-        return AccountConfig(AccountId(name), platform.name, head.on_uncertain, settings, head.rate_factor)
+        manner = self._struct(Manner, {**self._posting, **head.posting}, f"{where} posting")
+        if manner is None:
+            return None
+        return AccountConfig(AccountId(name), platform.name, head.on_uncertain, settings, head.rate_factor, manner)
+
+    def _posting_of(self, raw: dict[str, Any]) -> dict[str, Any]:
+        """What ``[posting]`` says, for each account to say otherwise; nothing where it can't be used."""
+        table = raw.get("posting", {})
+        return table if self._struct(Manner, table, "[posting]") is not None else {}
 
     def _names(self, raw: dict[str, Any]) -> frozenset[AccountId]:
         """Every account that is named, usable or not: a bad account is one problem, not one more in each route."""
@@ -333,7 +346,7 @@ class _Reader:
     def _value(self, value: object, kind: Any, where: str) -> Any:
         try:
             if kind is timedelta or timedelta in get_args(kind):
-                return _duration(value)
+                return duration(value)
             return msgspec.convert(value, kind, dec_hook=self._decode)
         except (msgspec.ValidationError, ValueError) as error:
             self._problem(where, str(error).replace(" - at `$", " at `"))
@@ -362,17 +375,6 @@ class _Reader:
             return self._folder / Path(name).expanduser()
         except RuntimeError:  # no such user
             return self._folder / name
-
-
-def _duration(value: object) -> timedelta:
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError('a duration is a whole number and a unit: "7d", "12h", "30m" or "45s"')
-    number, unit = match.groups()
-    duration = timedelta(**{_UNITS[unit]: int(number)})
-    if duration > _DURATION_MAX:
-        raise ValueError(f"is longer than {_DURATION_MAX.days} days; write a shorter one")
-    return duration
 
 
 def _keys(kind: type[Struct]) -> list[str]:

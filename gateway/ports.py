@@ -15,11 +15,12 @@ from msgspec import Struct
 
 from gateway.model.capabilities import Profile
 from gateway.model.content import Document
-from gateway.model.delivery import Draft, Part, Receipt
+from gateway.model.delivery import Draft, Part, Receipt, Shown
 from gateway.model.events import PlatformEvent
 from gateway.model.facts import InboundFacts, LinkFacts, NoticeFacts, OutboundFacts, WindowFacts
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, ConversationId, MessageRef
+from gateway.model.media import Attachment
 from gateway.model.secret import Secret
 from gateway.model.standing import Signal
 from gateway.model.verdict import Allow, Refuse, Verdict
@@ -82,7 +83,9 @@ class Adapter(Protocol):
         ...
 
     def plan(self, draft: Draft, at: datetime) -> tuple[Part, ...]:
-        """The native parts of a draft, with their keys. Pure: the same draft and time give the same parts.
+        """The native parts of a draft, with their keys. Pure: the same draft and time give the same parts. The draft
+        asks for nothing that the profile claims less than PARTIAL, except media: those that don't fit are the adapter's
+        to refuse.
 
         ``at`` is unique per plan within the gateway. Raises FaultError with TOO_LONG, MEDIA, INVALID or
         TARGET_REFUSED when the draft can't be carried.
@@ -134,7 +137,9 @@ class Reconciles(Protocol):
 
 @runtime_checkable
 class Edits(Protocol):
-    async def edit(self, ref: MessageRef, document: Document) -> Receipt: ...
+    async def edit(self, ref: MessageRef, document: Document) -> Receipt:
+        """The message says this now, its media included. Editing to what is there already is a success."""
+        ...
 
 
 @runtime_checkable
@@ -146,7 +151,32 @@ class Deletes(Protocol):
 
 @runtime_checkable
 class Reacts(Protocol):
-    async def react(self, ref: MessageRef, reaction: str) -> None: ...
+    async def react(self, ref: MessageRef, reaction: str) -> None:
+        """``reaction`` is an emoji; the adapter takes the nearest that the platform has. Twice is once."""
+        ...
+
+
+@runtime_checkable
+class Reposts(Protocol):
+    async def repost(self, ref: MessageRef) -> None:
+        """Show somebody's post to the account's own readers, as it is. Twice is once."""
+        ...
+
+
+@runtime_checkable
+class Fetches(Protocol):
+    def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        """The bytes of what somebody attached, in pieces, with the account's own credentials; never from an address
+        inside the operator's network. The caller limits the size.
+        """
+        ...
+
+
+@runtime_checkable
+class Previews(Protocol):
+    def preview(self, part: Part) -> Shown:
+        """How a planned part will look. Pure."""
+        ...
 
 
 @runtime_checkable

@@ -173,7 +173,8 @@ def _member(
         lambda signal: monitor.observe(account.id, signal),
     )
     profile = at_rate(platform.profile, account.rate_factor)
-    return Member(account.id, platform, account.settings, Rules(profile, account.on_uncertain), context)
+    rules = Rules(profile, account.on_uncertain, account.manner)
+    return Member(account.id, platform, account.settings, rules, context)
 
 
 def _member_name(new_id: str) -> str:

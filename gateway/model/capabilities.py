@@ -6,9 +6,14 @@ from enum import IntEnum, StrEnum
 
 from msgspec import Struct
 
+from gateway.model.media import MediaKind
+
 
 class Support(IntEnum):
-    """How well a platform carries a feature. Below FALLBACK nothing of it arrives."""
+    """How well a platform carries a feature. Below PARTIAL the adapter never gets to see it: by then
+    :mod:`gateway.text.carried` refused the draft (REJECTED), left the feature out with a note (DROPPED), or said it in
+    words (FALLBACK).
+    """
 
     REJECTED = -2
     DROPPED = -1
@@ -18,15 +23,41 @@ class Support(IntEnum):
 
 
 class Feature(StrEnum):
-    """What adapters may claim. The first four name optional protocols in :mod:`gateway.ports`."""
+    """What adapters may claim. The first six name optional protocols in :mod:`gateway.ports`."""
 
     EDIT = "edit"
     DELETE = "delete"
     REACT = "react"
+    REPOST = "repost"
     TYPING = "typing"
+    ATTACHMENTS = "attachments"
+    """What others attached can be fetched."""
     THREAD = "thread"
     DIRECT = "direct"
     IMAGE = "image"
+    GIF = "gif"
+    VIDEO = "video"
+    AUDIO = "audio"
+    FILE = "file"
+    ALT = "alt"
+    """A description of media, for who can't see them."""
+    FORMAT = "format"
+    """Bold, italic, code and the like are shown as such."""
+    SPOILER = "spoiler"
+    """Words that are hidden until a reader asks for them."""
+    LINK_TEXT = "link_text"
+    """A link may show other words than its address."""
+    LINK_CARD = "link_card"
+    POLL = "poll"
+    WARNING = "warning"
+    SENSITIVE = "sensitive"
+    LANGUAGE = "language"
+    UNLISTED = "unlisted"
+    FOLLOWERS = "followers"
+    """A post for the account's followers alone."""
+    QUOTE = "quote"
+    REPLIERS = "repliers"
+    """Who may reply can be restricted."""
     MENTION_ANYONE = "mention_anyone"
     """A public post can reach any person of the platform by mentioning them."""
     DIRECT_ANYONE = "direct_anyone"
@@ -76,6 +107,19 @@ class LaneState(Struct, frozen=True):
     conversation: str = ""
 
 
+class MediaLimits(Struct, frozen=True):
+    """What one post takes of a kind of media. ``None``: the platform names no limit."""
+
+    size_bytes: int
+    mimes: tuple[str, ...] = ()
+    """Empty: any."""
+    count_max: int = 1
+    side_max_px: int | None = None
+    sides_sum_max_px: int | None = None
+    pixels_max: int | None = None
+    duration_max_s: float | None = None
+
+
 class Limits(Struct, frozen=True):
     """Sizes of one post. ``unit`` names the measure; a server may state others at run time."""
 
@@ -88,6 +132,32 @@ class Limits(Struct, frozen=True):
     alt_max: int
     edit_window_s: float | None = None
     url_length: int | None = None
+    image_side_max_px: int | None = None
+    image_pixels_max: int | None = None
+    image_sides_sum_max_px: int | None = None
+    others: dict[MediaKind, MediaLimits] = {}
+    """Kinds of media besides images. One that is missing isn't taken."""
+    media_max: int | None = None
+    """Media of one post, whatever their kinds; ``None``: as many images as there may be, or one of another kind."""
+    poll_options_max: int | None = None
+    poll_option_length: int | None = None
+    poll_shortest_s: float | None = None
+    poll_longest_s: float | None = None
+
+    def of(self, kind: MediaKind) -> MediaLimits | None:
+        """What a post takes of this kind; ``None`` where it takes none."""
+        if kind is not MediaKind.IMAGE:
+            return self.others.get(kind)
+        if not self.images_max:
+            return None
+        return MediaLimits(
+            self.image_size_bytes,
+            self.image_mimes,
+            self.images_max,
+            self.image_side_max_px,
+            self.image_sides_sum_max_px,
+            self.image_pixels_max,
+        )
 
 
 class Profile(Struct, frozen=True):
@@ -108,5 +178,26 @@ class Profile(Struct, frozen=True):
     concurrency: int = 16
     """How many sends of one account may be under way at once."""
 
+    def support(self, feature: Feature) -> Support:
+        """What is not claimed is said in words where that can be done, and refused where it can't."""
+        return self.features.get(feature, UNCLAIMED.get(feature, Support.REJECTED))
+
     def supports(self, feature: Feature) -> bool:
-        return self.features.get(feature, Support.REJECTED) >= Support.PARTIAL
+        return self.support(feature) >= Support.PARTIAL
+
+
+UNCLAIMED = {
+    Feature.ALT: Support.DROPPED,
+    Feature.FORMAT: Support.FALLBACK,
+    Feature.LANGUAGE: Support.DROPPED,
+    Feature.LINK_CARD: Support.DROPPED,
+    Feature.LINK_TEXT: Support.FALLBACK,
+    Feature.POLL: Support.FALLBACK,
+    Feature.QUOTE: Support.FALLBACK,
+    Feature.REPLIERS: Support.DROPPED,
+    Feature.SENSITIVE: Support.DROPPED,
+    Feature.SPOILER: Support.DROPPED,
+    Feature.UNLISTED: Support.DROPPED,
+    Feature.WARNING: Support.FALLBACK,
+}
+"""How features are carried that an adapter says nothing about; what isn't here is REJECTED."""

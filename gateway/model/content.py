@@ -1,4 +1,6 @@
-"""Document: the one neutral text. Blocks of spans, and media with alt text; and how it is written without markup."""
+"""Document: the one neutral text. Blocks of spans, media with alt text, and what else a post may carry; and how it is
+written without markup.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from msgspec import Struct, structs
+
+from gateway.model.identity import Identity
+from gateway.model.ids import MessageRef
+from gateway.model.media import MediaKind, kind_of
 
 
 class Mark(StrEnum):
@@ -89,15 +95,50 @@ class Block(Struct, frozen=True, omit_defaults=True):
     language: str = ""
 
 
-class Media(Struct, frozen=True):
-    """One picture. Its bytes are kept by the store under ``sha256`` (hex)."""
+class Media(Struct, frozen=True, omit_defaults=True):
+    """One picture, film, sound or file. Its bytes are kept by the store under ``sha256`` (hex)."""
 
     sha256: str
+    """Empty while it is only known by its ``source``."""
     mime: str
     size_bytes: int
     alt: str = ""
     width_px: int | None = None
     height_px: int | None = None
+    duration_s: float | None = None
+    animated: bool = False
+    name: str = ""
+    """The file's name, without a folder."""
+    at: int | None = None
+    """The index of the paragraph that mentions it: a thread shows it on the part in which that paragraph ends."""
+    source: str = ""
+    """The web address it came from: what is written instead where it can't be shown."""
+    original: str = ""
+    """Where this is a version made to fit one account: the sha256 of what it was made from."""
+
+    @property
+    def kind(self) -> MediaKind:
+        return kind_of(self.mime, animated=self.animated)
+
+
+class Poll(Struct, frozen=True, omit_defaults=True):
+    """A question with answers to choose from; the question is the document's text."""
+
+    options: tuple[str, ...]
+    open_for_s: float = 86400.0
+    multiple: bool = False
+
+
+class Quote(Struct, frozen=True, omit_defaults=True):
+    """Another post that is shown below. ``ref`` means something on ``platform`` alone; anywhere else ``url`` is
+    written. ``author`` and ``text`` are known of what came in, where the payload has them.
+    """
+
+    platform: str
+    ref: MessageRef | None = None
+    url: str = ""
+    author: Identity | None = None
+    text: str = ""
 
 
 class Document(Struct, frozen=True, omit_defaults=True):
@@ -106,10 +147,17 @@ class Document(Struct, frozen=True, omit_defaults=True):
     paragraphs: tuple[Paragraph | Block, ...] = ()
     media: tuple[Media, ...] = ()
     language: str | None = None
+    """As in BCP 47: ``en``, ``pt-BR``."""
+    warning: str = ""
+    """A content warning: what a reader is told before deciding to read on."""
+    sensitive: bool = False
+    """Media are hidden until a reader asks for them."""
+    poll: Poll | None = None
+    quote: Quote | None = None
 
     @property
     def is_empty(self) -> bool:
-        return not self.media and not any(spelled(span).strip() for span in spans(self))
+        return not self.media and not self.poll and not any(spelled(span).strip() for span in spans(self))
 
 
 def marked(text: str, *marks: Mark) -> Text:

@@ -43,6 +43,27 @@ class ToPerson(Struct, frozen=True, tag="person", omit_defaults=True):
 Target = Timeline | InConversation | ToPerson
 
 
+class Visibility(StrEnum):
+    """Who can see a post on the account's own timeline."""
+
+    USUAL = ""
+    """As the account's settings say."""
+    PUBLIC = "public"
+    UNLISTED = "unlisted"
+    """For everybody, but not in public lists."""
+    FOLLOWERS = "followers"
+
+
+class Repliers(StrEnum):
+    """Who may reply to a post."""
+
+    EVERYONE = ""
+    FOLLOWED = "followed"
+    """Those whom the account follows, and those the post mentions."""
+    MENTIONED = "mentioned"
+    NOBODY = "nobody"
+
+
 class Detour(Struct, frozen=True, omit_defaults=True):
     """What a diverted draft was at home, and what was put before its words: so that it can go back."""
 
@@ -76,6 +97,12 @@ class Draft(Struct, frozen=True, omit_defaults=True):
     detour: Detour | None = None
     refused_by: tuple[AccountId, ...] = ()
     expires_at: datetime | None = None
+    visibility: Visibility = Visibility.USUAL
+    repliers: Repliers = Repliers.EVERYONE
+    numbered: bool = False
+    """The parts of a thread say which they are: "2/4"."""
+    canonical_url: str = ""
+    """Where the whole of it can be read, for accounts that show only its beginning."""
 
 
 class Part(Struct, frozen=True, omit_defaults=True):
@@ -94,6 +121,25 @@ class Part(Struct, frozen=True, omit_defaults=True):
     rest: Document | None = None
     previous: MessageRef | None = None
     first: MessageRef | None = None
+    notes: tuple[str, ...] = ()
+    """On the first part: what of the draft is carried otherwise than it was meant, for people to read."""
+
+
+class Shown(Struct, frozen=True, omit_defaults=True):
+    """How a part will look, for people: what :class:`gateway.ports.Previews` tells."""
+
+    text: str
+    """As a reader sees it, or in the platform's markup where it has one."""
+    length: int
+    """By the platform's own measure, ``unit``; ``limit`` is what it allows."""
+    limit: int
+    unit: str
+    media: tuple[str, ...] = ()
+    """A line for each: kind, type, size, alt text."""
+    extras: tuple[str, ...] = ()
+    """A line for each of poll, content warning, quote, reply control, card and the like."""
+    cost_usd: float | None = None
+    """What the platform charges for it by its price list."""
 
 
 class Receipt(Struct, frozen=True, omit_defaults=True):

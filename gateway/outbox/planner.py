@@ -5,9 +5,15 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime, timedelta
 
-from gateway.model.delivery import Draft, FaultError, FaultKind, Part
+from msgspec import structs
+
+from gateway.model.content import Document, Link, Text
+from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part
 from gateway.model.ids import AccountId
+from gateway.model.manner import USUAL, Manner, TooLong
 from gateway.ports import Adapter, Clock
+from gateway.text.carried import carried
+from gateway.text.split import lead
 
 log = logging.getLogger("multihome.outbox")
 
@@ -15,20 +21,60 @@ log = logging.getLogger("multihome.outbox")
 class Planner:
     """Asks the adapter. No two plans have the same hour."""
 
-    def __init__(self, account: AccountId, adapter: Adapter, clock: Clock) -> None:
+    def __init__(self, account: AccountId, adapter: Adapter, clock: Clock, manner: Manner = USUAL) -> None:
         self._account = account
         self._adapter = adapter
         self._clock = clock
+        self._manner = manner
         self._last_at = datetime.min.replace(tzinfo=UTC)
 
     def parts(self, draft: Draft) -> tuple[Part, ...] | str:
         """The parts, or why the account can't carry the draft."""
         self._last_at = max(self._clock.now(), self._last_at + timedelta(microseconds=1))
         try:
-            parts = self._adapter.plan(draft, self._last_at)
+            parts = planned(self._adapter, draft, self._last_at, self._manner)
         except FaultError as error:
             return f"{error.fault.kind}: {error.fault.evidence}"
         except Exception as error:
             log.exception("%s: planning %s failed", self._account, draft.id)
             return f"{FaultKind.UNKNOWN}: planning failed with {type(error).__name__}"
         return parts or f"{FaultKind.INVALID}: nothing of it can be said here"
+
+
+def planned(adapter: Adapter, draft: Draft, at: datetime, manner: Manner) -> tuple[Part, ...]:
+    """The parts of what of a draft the account carries; the first says in its notes what it doesn't. Pure.
+
+    Raises FaultError.
+    """
+    fitting, notes = carried(draft, adapter.profile, manner)
+    fitting = structs.replace(fitting, numbered=fitting.numbered or manner.numbered)
+    parts = adapter.plan(fitting, at)
+    if len(parts) > manner.parts_max:
+        parts, note = _begun(adapter, fitting, at, manner, len(parts))
+        notes = (*notes, note)
+    return (structs.replace(parts[0], notes=notes), *parts[1:]) if notes and parts else parts
+
+
+def _begun(
+    adapter: Adapter, draft: Draft, at: datetime, manner: Manner, parts: int
+) -> tuple[tuple[Part, ...], str]:  # fmt: skip
+    """The beginning of a draft that takes too many parts, and where the rest is."""
+    told = f"it takes {parts} posts, and this account posts {manner.parts_max} at most"
+    if manner.too_long is not TooLong.LEAD or not draft.canonical_url:
+        raise FaultError(Fault(FaultKind.TOO_LONG, True, told))
+
+    def shortened(piece: Document) -> Draft:
+        paragraphs = (*piece.paragraphs, (Text("… "), Link(draft.canonical_url)))
+        return structs.replace(draft, document=structs.replace(draft.document, paragraphs=paragraphs))
+
+    def fits(piece: Document) -> bool:
+        try:
+            return len(adapter.plan(shortened(piece), at)) <= manner.parts_max
+        except FaultError:
+            return False
+
+    try:
+        beginning = lead(draft.document, fits)
+    except ValueError as error:
+        raise FaultError(Fault(FaultKind.TOO_LONG, True, told)) from error
+    return adapter.plan(shortened(beginning), at), f"only its beginning, with a link to the rest: {told}"

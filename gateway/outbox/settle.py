@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 from gateway.books import Settlement
 from gateway.model.capabilities import Idempotency, Profile
 from gateway.model.delivery import RESENT, Delivery, Fault, FaultKind, Part, Receipt, State, marked
+from gateway.model.manner import USUAL, Manner
 from gateway.ports import Unsure
 
 Choice = Literal["sent", "resend", "drop"]
@@ -44,6 +45,7 @@ class Rules(Struct, frozen=True):
 
     profile: Profile
     on_uncertain: Literal["hold", "resend"] = "hold"
+    manner: Manner = USUAL
 
 
 def after_receipt(delivery: Delivery, part: Part, receipt: Receipt, now: datetime) -> Settlement:

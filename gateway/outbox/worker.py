@@ -59,7 +59,7 @@ class Worker:
         self._claims = Claims(account, house.store, self._active)
         self._timer: asyncio.Task[None] | None = None
         self._timer_at: datetime | None = None
-        self._planner = Planner(account, adapter, house.clock)
+        self._planner = Planner(account, adapter, house.clock, rules.manner)
         self._entrance = Entrance(self._planner, rules, pacer, house)
 
     # What others call.

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Insert, Select, Update, and_, bindparam, sele
 
 from gateway.books import LeaseLost, NewDelivery, StoredEvent
 from gateway.model.delivery import Delivery
-from gateway.model.events import MemberJoined, MessageDeleted, MessageReceived, PlatformEvent
+from gateway.model.events import MemberJoined, MemberLeft, MessageDeleted, MessageReceived, PlatformEvent
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, PersonId, WorkspaceId
 from gateway.store.codec import decode_event, encode, micros, scrub
@@ -118,7 +118,7 @@ def _author(event: PlatformEvent) -> Identity | None:
     match event:
         case MessageDeleted():
             return None
-        case MemberJoined(member=member):
+        case MemberJoined(member=member) | MemberLeft(member=member):
             return member if member.id else None
         case _:
             return event.author if event.author.id else None

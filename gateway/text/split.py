@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from enum import IntEnum
 from itertools import accumulate, zip_longest
+from typing import NamedTuple
 
 import regex
 from msgspec import structs
 
-from gateway.model.content import Block, BlockKind, Document, Paragraph, Span, Text, block, follows
+from gateway.model.content import Block, BlockKind, Document, Media, Paragraph, Span, Text, block, follows
 
 _MARK = r"\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}"
 # Python strips the four separators of ASCII as well: to a reader they are nothing. A space that carries an accent is
@@ -37,6 +38,10 @@ _WELL_FILLED = 1 / 3
 """A better break is taken when the part is still this full: three posts for two would be a bad bargain."""
 
 
+_WIDEST = 9_999
+"""The number that there is room for; nobody posts a longer thread."""
+
+
 class _Level(IntEnum):
     BAD = 0
     """After a heading, or within a line of code: not while there is a line or a block to end with."""
@@ -46,26 +51,65 @@ class _Level(IntEnum):
     PARAGRAPH = 4
 
 
-def split(document: Document, fits: Callable[[Document], bool]) -> tuple[Document, ...]:
-    """The document in parts that each fit, in order; the document itself when it fits whole.
+class Slice(NamedTuple):
+    """One part of a thread: what is ``said`` in it, and how that is ``shown``, with its number where it has one."""
+
+    said: Document
+    shown: Document
+
+
+def slices(document: Document, fits: Callable[[Document], bool], *, numbered: bool = False) -> tuple[Slice, ...]:
+    """As :func:`split`; the parts of a thread that is ``numbered`` end with "2/4", for which there is room."""
+    if not numbered or fits(document):
+        return tuple(Slice(piece, piece) for piece in split(document, fits))
+    pieces = split(document, lambda piece: fits(_with_number(piece, _WIDEST, _WIDEST)), whole=False)
+    return tuple(Slice(piece, _with_number(piece, n, len(pieces))) for n, piece in enumerate(pieces, 1))
+
+
+def _with_number(piece: Document, number: int, among: int) -> Document:
+    return structs.replace(piece, paragraphs=(*piece.paragraphs, (Text(f"{number}/{among}"),)))
+
+
+def split(document: Document, fits: Callable[[Document], bool], *, whole: bool = True) -> tuple[Document, ...]:
+    """The document in parts that each fit, in order; where ``whole``, the document itself when it fits as it is.
 
     ``fits`` judges a part as it will be written; its media aside. It is taken to be monotonic: what fits still fits
     with less. Cuts come at a block, a sentence end, a word or, in a word that is too long by itself, between two
     characters; in code at a line before all else; never inside a link or a mention. A heading goes with what follows.
-    Only white space at a cut is dropped, and an item that is cut goes on without a marker. Media stay on the first
-    part. Raises ValueError when a link, a mention or a single character does not fit alone.
+    Only white space at a cut is dropped, and an item that is cut goes on without a marker. Media are on the part in
+    which the paragraph ends that mentions them, else on the first, where poll and quote are too; a warning is on each.
+    Raises ValueError when a link, a mention or a single character does not fit alone.
     """
-    if fits(document):
+    if whole and fits(document):
         return (document,)
-    parts = list(_Knife(document, fits).parts()) or [structs.replace(document, paragraphs=(), media=())]
-    return (structs.replace(parts[0], media=document.media), *parts[1:])
+    knife = _Knife(document, fits)
+    parts = list(knife.parts()) or [structs.replace(document, paragraphs=(), media=())]
+    parts[0] = structs.replace(parts[0], poll=document.poll, quote=document.quote)
+    return _illustrated(parts, document.media, knife.last_paragraphs)
+
+
+def lead(document: Document, fits: Callable[[Document], bool]) -> Document:
+    """The beginning of a document, as much as fits, without its media. Raises ValueError when nothing does."""
+    return next(iter(_Knife(document, fits).parts()), Document())
+
+
+def _illustrated(
+    parts: Sequence[Document], media: Sequence[Media], last_paragraphs: Sequence[int]
+) -> tuple[Document, ...]:  # fmt: skip
+    """The parts with their media. ``last_paragraphs`` says with which paragraph each part ends."""
+    shown: list[list[Media]] = [[] for _ in parts]
+    for one in media:
+        place = 0 if one.at is None else min(bisect_left(last_paragraphs, one.at), len(parts) - 1)
+        shown[place].append(structs.replace(one, at=None))
+    return tuple(structs.replace(part, media=tuple(here)) for part, here in zip(parts, shown, strict=True))
 
 
 class _Sheet:
     """A block as a string, in which a link or a mention is one character. ``base`` is where it starts among all."""
 
-    def __init__(self, paragraph: Paragraph | Block, base: int) -> None:
+    def __init__(self, paragraph: Paragraph | Block, number: int, base: int) -> None:
         self._paragraph = paragraph
+        self.number = number
         self.block = block(paragraph)
         words = [span.text if isinstance(span, Text) else _OBJECT for span in self.block.spans]
         self.text = "".join(words)
@@ -110,8 +154,8 @@ class _Knife:
         self._fits = fits
         self._sheets: list[_Sheet] = []
         base = 0
-        for paragraph in document.paragraphs:
-            sheet = _Sheet(paragraph, base)
+        for number, paragraph in enumerate(document.paragraphs):
+            sheet = _Sheet(paragraph, number, base)
             if sheet.begin < sheet.end:
                 self._sheets.append(sheet)
                 base += len(sheet.text) + 2
@@ -124,6 +168,8 @@ class _Knife:
         self._ends = [end for end, _ in self._breaks]
         self._reach = 500
         """Where to look first: about as far as the last part went."""
+        self.last_paragraphs: list[int] = []
+        """Of each part the last paragraph that ends in it, or before it."""
 
     def parts(self) -> Iterator[Document]:
         start, index = self._sheets[0].begin if self._sheets else 0, 0
@@ -134,7 +180,7 @@ class _Knife:
                 continue
             chosen = self._natural(start, index, beyond)
             end, after = self._breaks[chosen]
-            yield self._part(start, end)
+            yield self._finished(start, end)
             start, index = after, chosen + 1
 
     def _through_word(self, start: int, end: int) -> Generator[Document, None, int]:
@@ -146,7 +192,7 @@ class _Knife:
         while (beyond := self._furthest(start, ends, index)) > index:
             if beyond == len(ends):
                 return start
-            yield self._part(start, ends[beyond - 1])
+            yield self._finished(start, ends[beyond - 1])
             start, index = begins[beyond], beyond
         raise ValueError("a link, a mention or a single character does not fit by itself")
 
@@ -190,11 +236,18 @@ class _Knife:
         """The block that ends at this place or goes on there."""
         return self._sheets[bisect_right(self._bases, place) - 1]
 
+    def _finished(self, start: int, end: int) -> Document:
+        sheet = self._sheet(end)
+        ended = end >= sheet.base + sheet.end
+        self.last_paragraphs.append(sheet.number if ended else sheet.number - 1)
+        return self._part(start, end)
+
     def _part(self, start: int, end: int) -> Document:
         first, last = (bisect_right(self._bases, place) - 1 for place in (start, end))
         sheets = self._sheets[first : last + 1]
         paragraphs = tuple([sheet.cut(start - sheet.base, end - sheet.base) for sheet in sheets])
-        return Document(paragraphs, (), self._document.language)
+        whole = self._document
+        return Document(paragraphs, (), whole.language, whole.warning, whole.sensitive)
 
     def _natural(self, start: int, first: int, beyond: int) -> int:
         """The index of the break to take among those that fit."""
