@@ -141,6 +141,17 @@ class Quote(Struct, frozen=True, omit_defaults=True):
     text: str = ""
 
 
+class Card(Struct, frozen=True, omit_defaults=True):
+    """What a linked page says of itself, for platforms that show only what the author sends. ``picture`` is JPEG or
+    PNG.
+    """
+
+    url: str
+    title: str
+    description: str = ""
+    picture: Media | None = None
+
+
 class Document(Struct, frozen=True, omit_defaults=True):
     """What is said, on no platform in particular. A bare tuple of spans is a plain paragraph."""
 
@@ -154,6 +165,8 @@ class Document(Struct, frozen=True, omit_defaults=True):
     """Media are hidden until a reader asks for them."""
     poll: Poll | None = None
     quote: Quote | None = None
+    card: Card | None = None
+    """Of one of its links. Found by the gateway where the account's platform claims LINK_CARD."""
 
     @property
     def is_empty(self) -> bool:

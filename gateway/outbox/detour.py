@@ -28,7 +28,9 @@ def unsent(delivery: Delivery) -> Document:
     slices = [part.rest for part in delivery.parts[len(delivery.sent) :] if part.rest is not None]
     paragraphs = tuple(paragraph for piece in slices for paragraph in piece.paragraphs)
     media = tuple(item for piece in slices for item in piece.media)
-    return structs.replace(delivery.draft.document, paragraphs=paragraphs, media=media, poll=None, quote=None)
+    return structs.replace(
+        delivery.draft.document, paragraphs=paragraphs, media=media, poll=None, quote=None, card=None
+    )
 
 
 def away(draft: Draft, verdict: Divert, preface: str, new_id: DraftId) -> Draft:

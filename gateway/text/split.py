@@ -84,7 +84,7 @@ def split(document: Document, fits: Callable[[Document], bool], *, whole: bool =
         return (document,)
     knife = _Knife(document, fits)
     parts = list(knife.parts()) or [structs.replace(document, paragraphs=(), media=())]
-    parts[0] = structs.replace(parts[0], poll=document.poll, quote=document.quote)
+    parts[0] = structs.replace(parts[0], poll=document.poll, quote=document.quote, card=document.card)
     return _illustrated(parts, document.media, knife.last_paragraphs)
 
 
