@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import convert, json
 
+from adapters.bluesky.events import Message
 from adapters.bluesky.parts import POSTS, like_key, plan, refused
 from adapters.bluesky.profile import DEFAULT_PUBLIC_SERVER, PROFILE, Settings
 from adapters.bluesky.receive import Receiver
 from adapters.bluesky.session import Session
-from adapters.bluesky.translate import CHAT, DirectMessage, Message, Post, aware, place_of, record_key
+from adapters.bluesky.translate import CHAT, DirectMessage, Post, aware, place_of, record_key
 from gateway.model.capabilities import LaneState, Profile
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt
 from gateway.model.identity import Identity

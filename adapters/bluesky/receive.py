@@ -12,9 +12,10 @@ from typing import Any
 
 from msgspec import Struct, convert, json, structs
 
+from adapters.bluesky.events import Convo, Entry, Notification, received, received_direct
 from adapters.bluesky.profile import Settings
 from adapters.bluesky.session import Session
-from adapters.bluesky.translate import CHAT, Convo, Entry, Notification, received, received_direct
+from adapters.bluesky.translate import CHAT
 from gateway.model.delivery import Fault, FaultError, FaultKind
 from gateway.model.events import MessageReceived
 from gateway.ports import Arrival, Context

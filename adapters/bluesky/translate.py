@@ -1,25 +1,59 @@
-"""Bluesky's words and ours, without any I/O: text with facets, references, and events. Plans are in parts.py."""
+"""Bluesky's words and ours, without any I/O: references, and text with facets both ways. Plans are in parts.py, what
+people do in events.py.
+"""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any, NamedTuple
+from itertools import accumulate, islice
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-from msgspec import Meta, Struct, convert
+import regex
+from msgspec import Struct, convert
 
 from adapters.bluesky.profile import NAME
-from gateway.model.content import Document, Link, Mention, Paragraph, Span, Text, layout, spans, spelled
-from gateway.model.events import Kind, MessageReceived
-from gateway.model.identity import Identity
-from gateway.model.ids import AccountId, ConversationId, MessageRef
+from gateway.model.content import (
+    BlockKind,
+    Document,
+    Link,
+    Mark,
+    Mention,
+    Paragraph,
+    Piece,
+    Span,
+    Text,
+    layout,
+    spelled,
+    written,
+)
+from gateway.model.ids import ConversationId, MessageRef
+from gateway.text.measure import graphemes
 
 CHAT = {"atproto-proxy": "did:web:api.bsky.chat#bsky_chat"}
 """The header that sends a call on to the chat service."""
 
-_FACETS_READ = 200
-_BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n)+")
-_URI = re.compile(r"[a-z][a-z0-9+.-]*:(//)?[^\s/]\S*", re.IGNORECASE)  # what the lexicon takes for a `uri`
+TAG_GRAPHEMES, TAG_BYTES = 64, 640  # lexicon app/bsky/richtext/facet.json
+_FACETS_READ, _FEATURES_READ = 200, 5
+_URL_MAX = 8000
+_FACET = "app.bsky.richtext.facet"
+
+_BLANK_LINES = regex.compile(r"\n(?:[^\S\n]*+\n)++")
+_URI = regex.compile(r"[a-z][a-z0-9+.-]*+:(?://)?[^\s/]\S*+", regex.IGNORECASE)  # what the lexicon takes for a `uri`
+_WEB = regex.compile(r"https?://\S++", regex.IGNORECASE)
+_HOST = regex.compile(r"[\p{L}\p{M}\p{N}_.-]++(?::\d++)?|\[[0-9a-f:.]++\](?::\d++)?")
+_SCHEME = regex.compile(r"https?://", regex.IGNORECASE)
+_CHARACTER = regex.compile(r"\X")
+
+# As the app finds them in what is typed: packages/api/src/rich-text/util.ts (2026-08).
+_HIDDEN = r"\u00AD\u2060\u200A\u200B\u200C\u200D\u20E2"
+_TAG = regex.compile(
+    rf"(?:^|(?<=\s))[#＃]((?!\uFE0F)[^\s{_HIDDEN}]*[^0-9\s\p{{P}}{_HIDDEN}]+[^\s{_HIDDEN}]*)"  # noqa: RUF001 - meant
+)
+_TAG_TAIL = regex.compile(r"\p{P}++$")
+_CUT = regex.compile(r"[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]")
+_CASHTAG = regex.compile(r"(?:^|(?<=[\s(]))\$([A-Za-z][A-Za-z0-9]{0,4})(?=\s|$|[.,;:!?)\"'\u2019])")
 
 
 # Names of things.
@@ -38,6 +72,10 @@ class Post(NamedTuple):
         if self.uri == self.root_uri:
             return MessageRef(f"{self.uri} {self.cid}")
         return MessageRef(" ".join(self))
+
+    @property
+    def conversation(self) -> ConversationId:
+        return ConversationId(f"{self.root_uri} {self.root_cid}")
 
     @property
     def reply(self) -> dict[str, Any]:
@@ -75,164 +113,14 @@ def direct_conversation(convo: str) -> ConversationId:
     return ConversationId(f"direct {convo}")
 
 
-# Out: a document becomes text with facets.
+_PAGES = {"app.bsky.feed.post": "post", "app.bsky.feed.generator": "feed", "app.bsky.graph.list": "lists"}
 
 
-def render(document: Document) -> tuple[str, list[dict[str, Any]]]:
-    """The text of a document, and its links and mentions as facets with UTF-8 offsets."""
-    pieces: list[str] = []
-    facets: list[dict[str, Any]] = []
-    end = 0
-    for piece in layout(document):
-        words = spell(piece.span) if piece.span else piece.text
-        begin, end = end, end + len(words.encode())
-        pieces.append(words)
-        feature = _feature(piece.span)
-        if feature and end > begin:
-            facets.append({"index": {"byteStart": begin, "byteEnd": end}, "features": [feature]})
-    return "".join(pieces), facets
-
-
-def spell(span: Span) -> str:
-    """What a reader sees of a span: a link may hide its address, a mention is a handle."""
-    match span:
-        case Link(url, text):
-            return text or url
-        case Mention(platform, did, handle, name) if platform == NAME:
-            return f"@{handle}" if handle else name or f"@{did}"
-    return spelled(span)
-
-
-def _feature(span: Span | None) -> dict[str, str] | None:
-    match span:
-        case Link(url) if _URI.fullmatch(url):
-            return {"$type": "app.bsky.richtext.facet#link", "uri": url}
-        case Mention(platform, did) if platform == NAME and did.startswith("did:"):
-            return {"$type": "app.bsky.richtext.facet#mention", "did": did}
-    return None
-
-
-# In: what the platform tells becomes events. Everything here is somebody else's data.
-
-_Name = Annotated[str, Meta(min_length=1, max_length=2600, pattern=r"^\S+$")]
-_Words = Annotated[str, Meta(max_length=40_000)]
-
-
-class _StrongRef(Struct):
-    uri: _Name
-    cid: _Name
-
-
-class _Reply(Struct):
-    root: _StrongRef
-    parent: _StrongRef
-
-
-class _Record(Struct):
-    text: _Words = ""
-    facets: Any = None
-    reply: _Reply | None = None
-
-
-class _Author(Struct, rename="camel"):
-    did: _Name
-    handle: _Words = ""
-    display_name: _Words | None = None
-
-    @property
-    def identity(self) -> Identity:
-        return Identity(NAME, self.did, self.handle, self.display_name or "")
-
-
-class Notification(Struct, rename="camel"):
-    """One item of listNotifications, checked as far as it is used."""
-
-    uri: _Name
-    cid: _Name
-    author: _Author
-    reason: str
-    record: _Record
-    indexed_at: datetime
-
-
-class _Sender(Struct):
-    did: _Name
-
-
-class Message(Struct, rename="camel"):
-    """A messageView of chat.bsky.convo."""
-
-    id: _Name
-    sender: _Sender
-    sent_at: datetime
-    text: _Words
-    facets: Any = None
-
-
-class Entry(Struct, rename="camel"):
-    """A logCreateMessage of the chat's log."""
-
-    convo_id: _Name
-    message: Message
-
-
-class Convo(Struct):
-    """Who talks in a convoView."""
-
-    id: _Name
-    members: list[_Author]
-    kind: Any = None
-
-    @property
-    def is_group(self) -> bool:
-        return isinstance(self.kind, dict) and str(self.kind.get("$type", "")).endswith("#groupConvo")
-
-
-def received(notification: Notification, account: AccountId, own_did: str) -> MessageReceived:
-    """A mention, a reply or a quote as an event."""
-    record = notification.record
-    post = Post(notification.uri, notification.cid, notification.uri, notification.cid)
-    parent = None
-    if record.reply:
-        root = record.reply.root
-        post = Post(notification.uri, notification.cid, root.uri, root.cid)
-        parent = Post(record.reply.parent.uri, record.reply.parent.cid, root.uri, root.cid)
-    document = read(record.text, record.facets)
-    answers_us = parent is not None and parent.uri.startswith(f"at://{own_did}/")
-    return MessageReceived(
-        account=account,
-        id=post.uri,
-        ref=post.ref,
-        conversation=ConversationId(f"{post.root_uri} {post.root_cid}"),
-        kind=Kind.REPLY if notification.reason == "reply" else Kind.MENTION,
-        author=notification.author.identity,
-        document=document,
-        at=aware(notification.indexed_at),
-        addressed=answers_us or _mentions(document, own_did),
-        in_reply_to=parent.ref if parent else None,
-    )
-
-
-def received_direct(message: Message, convo: Convo, account: AccountId, own_did: str) -> MessageReceived:
-    """A direct message as an event. In a group chat only who is called by name is addressed."""
-    document = read(message.text, message.facets)
-    author = next((m.identity for m in convo.members if m.did == message.sender.did), None)
-    return MessageReceived(
-        account=account,
-        id=message.id,
-        ref=DirectMessage(convo.id, message.id).ref,
-        conversation=direct_conversation(convo.id),
-        kind=Kind.GROUP if convo.is_group else Kind.DIRECT,
-        author=author or Identity(NAME, message.sender.did),
-        document=document,
-        at=aware(message.sent_at),
-        private=True,
-        addressed=not convo.is_group or _mentions(document, own_did),
-    )
-
-
-def _mentions(document: Document, did: str) -> bool:
-    return any(isinstance(span, Mention) and span.id == did for span in spans(document))
+def page_of(uri: str) -> str:
+    """Where Bluesky's app shows a record, or nothing."""
+    did, collection, key = (*uri.removeprefix("at://").split("/"), "", "")[:3]
+    place = _PAGES.get(collection)
+    return f"https://bsky.app/profile/{did}/{place}/{key}" if place and key else ""
 
 
 def aware(at: datetime) -> datetime:
@@ -243,20 +131,150 @@ def record_key(uri: str) -> str:
     return uri.rpartition("/")[2]
 
 
+# Out: a document becomes text with facets.
+
+
+def text_of(document: Document) -> str:
+    """What a reader sees of it."""
+    return written(document, spell)
+
+
+def render(document: Document) -> tuple[str, list[dict[str, Any]]]:
+    """The text of a document, with its links, mentions and hashtags as facets: their places are in UTF-8 bytes."""
+    pieces: list[str] = []
+    found: list[tuple[int, int, dict[str, str]]] = []
+    closed: list[tuple[int, int]] = []
+    end = 0
+    for piece in layout(document):
+        words = spell(piece.span) if piece.span else piece.text
+        begin, end = end, end + len(words)
+        pieces.append(words)
+        if feature := _feature(piece.span) if words else None:
+            found.append((begin, end, feature))
+        if _is_closed(piece):
+            closed.append((begin, end))
+    text = "".join(pieces)
+    found += [(b, e, tag) for b, e, tag in _tags(text) if not any(b < to and since < e for since, to in closed)]
+    return text, _facets(text, sorted(found, key=lambda item: item[0]))
+
+
+def _is_closed(piece: Piece) -> bool:
+    """Whether no hashtag is meant there: in links, mentions and code."""
+    if isinstance(piece.span, Text):
+        return piece.block.kind is BlockKind.CODE or Mark.CODE in piece.span.marks
+    return piece.span is not None
+
+
+def _facets(text: str, found: list[tuple[int, int, dict[str, str]]]) -> list[dict[str, Any]]:
+    if not found:
+        return []
+    places = list(accumulate((len(character.encode()) for character in text), initial=0))
+    return [
+        {"index": {"byteStart": places[begin], "byteEnd": places[end]}, "features": [feature]}
+        for begin, end, feature in found
+    ]
+
+
+def _tags(text: str) -> Iterator[tuple[int, int, dict[str, str]]]:
+    if "#" in text or "＃" in text:  # noqa: RUF001 - the full-width sign is one, too
+        for match in _TAG.finditer(text):
+            tag = _TAG_TAIL.sub("", match.group(1))
+            end = match.start(1) + len(tag)
+            if tag and len(tag.encode()) <= TAG_BYTES and graphemes(tag) <= TAG_GRAPHEMES and not _CUT.match(text, end):
+                yield match.start(), end, {"$type": f"{_FACET}#tag", "tag": tag}
+    if "$" in text:
+        for match in _CASHTAG.finditer(text):
+            yield *match.span(), {"$type": f"{_FACET}#tag", "tag": match.group().upper()}
+
+
+def spell(span: Span) -> str:
+    """What a reader sees of a span: a link may hide its address, a mention is a handle.
+
+    Who belongs to another platform has no ``@``: a stranger here may have the same handle.
+    """
+    match span:
+        case Text(text):
+            return text
+        case Link(url, text) if not _is_target(url):
+            return spelled(span)
+        case Link(url, text):
+            return text if text and text != url else shown(url)
+        case Mention(platform, did, handle, name) if platform == NAME:
+            return f"@{handle}" if handle else name or f"@{did}"
+        case Mention(_, _, handle, name):
+            return name or handle
+
+
+def _feature(span: Span | None) -> dict[str, str] | None:
+    match span:
+        case Link(url) if _is_target(url):
+            return {"$type": f"{_FACET}#link", "uri": url}
+        case Mention(platform, did) if platform == NAME and did.startswith("did:"):
+            return {"$type": f"{_FACET}#mention", "did": did}
+    return None
+
+
+def _is_target(url: str) -> bool:
+    return len(url) <= _URL_MAX and _URI.fullmatch(url) is not None
+
+
+def shown(url: str) -> str:
+    """A web address as Bluesky's app shows it (social-app ``toShortUrl``): the host and the beginning of the rest.
+
+    Other than there, letters beyond ASCII stay letters.
+    """
+    host, rest = _parts(url)
+    if not host:
+        return url
+    if len(rest) <= 15:
+        return host + rest
+    return host + "".join(islice(_CHARACTER.findall(rest[:200]), 13)) + "..."
+
+
+def _parts(url: str) -> tuple[str, str]:
+    """The host and what follows it; no host where that isn't beyond doubt."""
+    try:
+        parts = urlsplit(url) if _WEB.fullmatch(url) else None
+    except ValueError:
+        parts = None
+    host = parts.netloc.rpartition("@")[2].lower() if parts else ""
+    if parts is None or not _HOST.fullmatch(host) or "\\" in parts.netloc:
+        return "", ""
+    path = "" if parts.path == "/" else parts.path
+    return host, path + ("?" + parts.query if parts.query else "") + ("#" + parts.fragment if parts.fragment else "")
+
+
+def _is_shown(words: str, url: str) -> bool:
+    """Whether these words are but this address, whole or cut short at its end, whoever did it."""
+    host, rest = _parts(url)
+    if not host:
+        return words == url
+    bare = _SCHEME.sub("", words, count=1)
+    begun = bare.removesuffix("...").removesuffix("…")
+    if begun.lower() != host and not begun.lower().startswith(host):
+        return False
+    told = begun[len(host) :]
+    return rest.startswith(told) and bool(told) if begun != bare else told.rstrip("/") == rest.rstrip("/")
+
+
+# In: text with facets becomes a document. Everything here is somebody else's data.
+
+
 def read(text: str, facets: Any = None) -> Document:
     """Text with facets as a Document. Facets that overlap, lie outside or cut a character are left out."""
     data = text.encode(errors="replace")
     flat: list[Span] = []
     position = 0
-    for begin, end, feature in _sound(facets, len(data)):
+    for begin, end, features in _sound(facets, len(data)):
+        if begin < position:
+            continue
         try:
             before, words = data[position:begin].decode(), data[begin:end].decode()
         except UnicodeDecodeError:
             continue
-        span = _span(feature, words) if begin >= position else None
+        span = next((span for each in features if (span := _span(each, words))), None)
         if span is not None:
-            flat += [Text(before)] if before else []
-            flat.append(span)
+            flat += [Text(before), span] if before else [span]
             position = end
     rest = data[position:].decode()
     return Document(_paragraphs([*flat, Text(rest)] if rest else flat))
@@ -272,7 +290,7 @@ class _Facet(Struct):
     features: list[dict[str, Any]]
 
 
-def _sound(facets: Any, size_bytes: int) -> list[tuple[int, int, dict[str, Any]]]:
+def _sound(facets: Any, size_bytes: int) -> list[tuple[int, int, list[dict[str, Any]]]]:
     """The facets that can be read, in order of the text."""
     found = []
     for raw in facets[:_FACETS_READ] if isinstance(facets, list) else ():
@@ -282,18 +300,23 @@ def _sound(facets: Any, size_bytes: int) -> list[tuple[int, int, dict[str, Any]]
             continue
         index = facet.index
         if 0 <= index.byte_start < index.byte_end <= size_bytes:
-            found += [(index.byte_start, index.byte_end, feature) for feature in facet.features[:1]]
+            found.append((index.byte_start, index.byte_end, facet.features[:_FEATURES_READ]))
     return sorted(found, key=lambda item: item[:2])
 
 
 def _span(feature: dict[str, Any], words: str) -> Span | None:
+    """A hashtag is its words."""
     flat = " ".join(words.split())
     match feature:
-        case {"$type": "app.bsky.richtext.facet#mention", "did": str(did)} if flat:
-            return Mention(NAME, did, flat.removeprefix("@"))
-        case {"$type": "app.bsky.richtext.facet#link", "uri": str(url)} if flat:
-            return Link(url) if flat == url else Link(url, flat)
+        case {"$type": "app.bsky.richtext.facet#mention", "did": str(did)} if flat and did.startswith("did:"):
+            return Mention(NAME, did[:_URL_MAX], flat.removeprefix("@"))
+        case {"$type": "app.bsky.richtext.facet#link", "uri": str(url)} if flat and is_web(url):
+            return Link(url) if _is_shown(flat, url) else Link(url, flat)
     return None
+
+
+def is_web(url: str) -> bool:
+    return len(url) <= _URL_MAX and _WEB.fullmatch(url) is not None
 
 
 def _paragraphs(flat: list[Span]) -> tuple[Paragraph, ...]:

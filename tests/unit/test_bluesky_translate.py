@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from base64 import b64decode
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,19 +13,20 @@ from hypothesis import strategies as st
 from msgspec import convert, structs
 from msgspec import json as msgjson
 
+from adapters.bluesky.events import Notification, received
 from adapters.bluesky.parts import blob_cid, like_key, plan, tid
 from adapters.bluesky.profile import PROFILE
 from adapters.bluesky.translate import (
     DirectMessage,
-    Notification,
     Post,
     direct_conversation,
+    page_of,
     place_of,
     read,
-    received,
     render,
+    shown,
 )
-from gateway.model.content import Document, Link, Media, Mention, Text, plain
+from gateway.model.content import Block, BlockKind, Document, Link, Mark, Media, Mention, Text, marked
 from gateway.model.delivery import Draft, FaultError, FaultKind, InConversation, Part, Target, Timeline, ToPerson
 from gateway.model.events import Kind
 from gateway.model.identity import Identity
@@ -37,50 +36,6 @@ from gateway.text.plain import from_text
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 OWN = "did:plc:own"
-VECTORS = Path(__file__).parents[3] / "shared" / "vectors" / "bluesky_facets.json"
-
-
-def cases() -> list[Any]:
-    if not VECTORS.is_file():
-        return []
-    found: list[Any] = json.loads(VECTORS.read_text(encoding="utf-8"))["cases"]
-    return found
-
-
-def document_of(segments: list[list[str]]) -> Document:
-    """The vector's segments as spans: a link, a mention, or words (tags are words here)."""
-    spans: list[Any] = []
-    for text, *target in segments:
-        if target and target[0].startswith("did:"):
-            spans.append(Mention("bluesky", target[0], text.removeprefix("@")))
-        elif target and "://" in target[0]:
-            spans.append(Link(target[0], None if target[0] == text else text))
-        else:
-            spans.append(Text(text))
-    return Document((tuple(spans),))
-
-
-@pytest.mark.skipif(not cases(), reason="the shared vectors are not here")
-@pytest.mark.parametrize("case", cases(), ids=lambda case: case["text"][:40])
-def test_facets_have_the_byte_ranges_of_the_reference(case: dict[str, Any]) -> None:
-    text, facets = render(document_of(case["segments"]))
-    assert text == case["text"]
-    wanted, at = [], 0
-    for words, *target in case["segments"]:
-        begin, at = at, at + len(words.encode())
-        if target and ("://" in target[0] or target[0].startswith("did:")):
-            wanted.append((begin, at, target[0]))
-    found = [(f["index"]["byteStart"], f["index"]["byteEnd"], _target(f)) for f in facets]
-    assert found == wanted
-    assert plain(read(text, facets)).split() == plain(document_of(case["segments"])).split()
-
-
-def _target(facet: dict[str, Any]) -> str:
-    feature = facet["features"][0]
-    found: str = feature.get("uri") or feature.get("did")
-    return found
-
-
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12).filter(lambda t: t.strip() == t)
 LINE = WORDS.map(lambda text: " ".join(text.split()) or "x")
 SPANS = st.one_of(
@@ -97,17 +52,55 @@ def test_what_was_rendered_is_read_back(paragraphs: Any) -> None:
     assert render(back) == (text, facets)
 
 
-@given(st.text(max_size=60), st.lists(st.tuples(st.integers(-3, 200), st.integers(-3, 200)), max_size=6))
-def test_hostile_facets_never_change_the_words(text: str, ranges: list[tuple[int, int]]) -> None:
+HOSTILE = st.one_of(
+    st.integers(-3, 200),
+    st.sampled_from([-(2**70), 2**70, None, "1", 1.5, [], True]),
+)
+FEATURES = st.lists(
+    st.sampled_from(
+        [
+            {"$type": "app.bsky.richtext.facet#link", "uri": "https://evil.example"},
+            {"$type": "app.bsky.richtext.facet#link", "uri": "javascript:alert(1)"},
+            {"$type": "app.bsky.richtext.facet#link", "uri": 7},
+            {"$type": "app.bsky.richtext.facet#tag", "tag": "x"},
+            {"$type": ["x"]},
+            {},
+        ]
+    ),
+    max_size=3,
+)
+
+
+@given(st.text(max_size=60), st.lists(st.tuples(HOSTILE, HOSTILE, FEATURES), max_size=8))
+def test_hostile_facets_never_change_the_words(text: str, facets: list[tuple[Any, Any, Any]]) -> None:
     text = text.encode(errors="replace").decode()
-    feature = {"$type": "app.bsky.richtext.facet#link", "uri": "https://evil.example"}
-    facets = [{"index": {"byteStart": a, "byteEnd": b}, "features": [feature]} for a, b in ranges]
-    shown = "".join(
+    told = [{"index": {"byteStart": a, "byteEnd": b}, "features": features} for a, b, features in facets]
+    words = "".join(
         (span.text or span.url) if isinstance(span, Link) else span.text  # type: ignore[union-attr]  # no mentions here
-        for paragraph in read(text, facets).paragraphs
+        for paragraph in read(text, told).paragraphs
         for span in paragraph
     )
-    assert "".join(shown.split()) == "".join(text.split())
+    assert "".join(words.split()) == "".join(text.split())
+
+
+@given(st.integers(1, 10), st.integers(1, 10))
+def test_a_facet_that_cuts_a_character_is_none(begin: int, end: int) -> None:
+    """Of "é日👍", in bytes 0-2, 2-5 and 5-9."""
+    facet = {"index": {"byteStart": begin, "byteEnd": end}, "features": [LINK]}
+    spans = read("é日👍", [facet]).paragraphs[0]
+    assert any(isinstance(span, Link) for span in spans) is ((begin, end) in ((2, 5), (2, 9), (5, 9)))
+
+
+LINK = {"$type": "app.bsky.richtext.facet#link", "uri": "https://e.org/"}
+
+
+def test_of_facets_that_overlap_the_first_counts() -> None:
+    facets = [
+        {"index": {"byteStart": b, "byteEnd": e}, "features": [LINK]} for b, e in ((4, 7), (0, 5), (2, 3), (0, 2))
+    ]
+    assert read("one two", facets).paragraphs == (
+        (Link("https://e.org/", "on"), Link("https://e.org/", "e"), Text(" "), Link("https://e.org/", "two")),
+    )
 
 
 @pytest.mark.parametrize("facets", [None, 5, "x", {}, [None], [{}], [{"index": 1, "features": 2}], [[]] * 1000])
@@ -116,8 +109,75 @@ def test_what_isnt_a_facet_is_no_facet(facets: Any) -> None:
 
 
 def test_a_stranger_with_the_same_handle_isnt_called() -> None:
-    text, facets = render(Document(((Mention("mastodon", "17", "ana@social.example"), Text(" hi")),)))
-    assert (text, facets) == ("@ana@social.example hi", [])
+    text, facets = render(Document(((Mention("mastodon", "17", "ana.test"), Text(" hi")),)))
+    assert (text, facets) == ("ana.test hi", [])
+
+
+# Links and hashtags.
+
+SHOWN = {
+    "https://example.org": "example.org",
+    "https://example.org/": "example.org",
+    "http://www.Example.org:8080/a/b?c=d": "www.example.org:8080/a/b?c=d",
+    "https://example.org/123456789012345": "example.org/123456789012...",
+    "https://example.org/12345678901234": "example.org/12345678901234",
+    "https://example.org?q=a+long+question#there": "example.org?q=a+long+que...",
+    "https://user:pass@example.org/": "example.org",
+    "https://bücher.example/Straße": "bücher.example/Straße",
+    "https://example.org/👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧": "example.org/👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧...",
+    "https://evil.example\\@bank.example/": "https://evil.example\\@bank.example/",
+    "https://[::1]/x": "[::1]/x",
+    "https://[::1/x": "https://[::1/x",
+    "mailto:ana@example.org": "mailto:ana@example.org",
+}
+
+
+@pytest.mark.parametrize("url", SHOWN)
+def test_an_address_is_shown_short_and_kept_whole(url: str) -> None:
+    text, facets = render(Document(((Text("see "), Link(url), Text(".")),)))
+    assert shown(url) == SHOWN[url]
+    assert text == f"see {SHOWN[url]}."
+    assert facets[0]["features"][0]["uri"] == url
+    if url.startswith("http"):
+        assert read(text, facets).paragraphs[0][1] == Link(url)
+
+
+@pytest.mark.parametrize(
+    ("words", "is_address"),
+    [
+        ("https://bank.example/account", False),
+        ("bank.example", False),
+        ("evil.example.org", False),
+        ("evil.example...", False),
+        ("evil.example/way...", True),
+        ("evil.example/wayward", False),
+        ("EVIL.example/way/in", True),
+        ("here", False),
+    ],
+)
+def test_words_that_name_another_address_stay(words: str, *, is_address: bool) -> None:
+    url = "https://evil.example/way/in"
+    facet = {"index": {"byteStart": 0, "byteEnd": len(words)}, "features": [{**LINK, "uri": url}]}
+    assert read(words, [facet]).paragraphs == ((Link(url, None if is_address else words),),)
+
+
+def test_hashtags_stay_out_of_code_and_links() -> None:
+    code = Block((Text("#include <x>"),), BlockKind.CODE)
+    spans = (Text("#yes "), marked("#no", Mark.CODE), Text(" "), Link("https://e.org", "#link"), Text("\n#two, #2"))
+    _, facets = render(Document((spans, code)))
+    features = [facet["features"][0] for facet in facets]
+    assert [feature.get("tag") or feature.get("uri") for feature in features] == ["yes", "https://e.org", "two"]
+
+
+@pytest.mark.parametrize("text", ["#" + "z\u0323\u0301" * 129, "#👩‍👩‍👧", "#a\u20e2"])
+def test_a_hashtag_that_is_too_big_or_would_cut_a_character_is_words(text: str) -> None:
+    assert render(Document(((Text(text),),)))[1] == []
+
+
+def test_pages_of_records() -> None:
+    assert page_of("at://did:plc:a/app.bsky.feed.post/5") == "https://bsky.app/profile/did:plc:a/post/5"
+    assert page_of("at://did:plc:a/app.bsky.feed.generator/cats") == "https://bsky.app/profile/did:plc:a/feed/cats"
+    assert page_of("at://did:plc:a/com.example.thing/5") == page_of("at://did:plc:a") == page_of("x") == ""
 
 
 def test_a_link_that_is_no_address_stays_words() -> None:
@@ -299,7 +359,7 @@ def test_a_picture_needs_no_words() -> None:
 
 def test_nothing_to_say_and_too_much_at_once() -> None:
     assert _refusal(draft(" ")) is FaultKind.INVALID
-    assert _refusal(draft(Document(((Link("https://example.org/" + "x" * 300),),)))) is FaultKind.TOO_LONG
+    assert _refusal(draft(Document(((Link("https://example.org/", "x" * 301),),)))) is FaultKind.TOO_LONG
 
 
 def _refusal(one: Draft) -> FaultKind:
