@@ -29,6 +29,8 @@ class Announcer:
         intake: Intake,
         routes: Mapping[AccountId, Route],
         default: Sequence[AccountId],
+        *,
+        keep: timedelta,
     ) -> None:
         self._workspace = services.workspace
         self._clock = services.clock
@@ -38,6 +40,8 @@ class Announcer:
         self._intake = intake
         self._routes = routes
         self.default = tuple(default)
+        self._news_for = min(NOTICE_LIVES, keep)
+        """How long a loss is announced: what was said of it must not be forgotten meanwhile, or it is said again."""
 
     async def announce(
         self, document: Document, *, accounts: Sequence[AccountId] = (), key: str = ""
@@ -55,7 +59,7 @@ class Announcer:
         """Have the other accounts say that this one is lost, where its route wants it and while it is news. Each says
         it once per loss, however often this is called.
         """
-        if self._clock.now() - record.since >= NOTICE_LIVES:
+        if self._clock.now() - record.since >= self._news_for:
             return
         others = tuple(r for r in self._monitor.records() if r.account != record.account and r.account in self.default)
         facts = NoticeFacts(record, self._routes.get(record.account), others)

@@ -134,7 +134,8 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
     monitor.on_cleared = outbox.wake
     intake = Intake(services, Roads(store, routes, profiles, monitor.record), outbox.enter)
     announced = config.announce.accounts or tuple(account.id for account in config.accounts)
-    announcer = Announcer(services, monitor, intake, routes, announced)
+    keep = timedelta(days=config.gateway.keep_days)
+    announcer = Announcer(services, monitor, intake, routes, announced, keep=keep)
     rerouter = Rerouter(services, monitor, intake, outbox, ramp_s=config.gateway.ramp_s, tell=announcer.notice)
     pipeline = Pipeline(
         services, intake, outbox, adapters, profiles, handler(config), _limits(config), lambda: monitor.own_voices
@@ -144,7 +145,7 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
     desk = Desk(services, monitor, announcer, directory, outbox, adapters)
     rooms = Rooms(services, monitor, outbox, pipeline, adapters, asyncio.Lock())
     leases = Leases(store, clock, _member_name(services.new_id()), [*(member.account for member in members), HOUSE])
-    scheduler = Scheduler(services, timedelta(days=config.gateway.keep_days), outbox.wake_all)
+    scheduler = Scheduler(services, keep, outbox.wake_all)
     return Gateway(
         config,
         services,

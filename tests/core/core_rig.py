@@ -174,6 +174,7 @@ class House:
         pauses: Pauses | None = None,
         kind: type[ScriptedAdapter] = ScriptedAdapter,
         name: str = "me",
+        keep: timedelta = timedelta(days=30),
     ) -> None:
         self.world = world
         self.clock = world.clock
@@ -195,7 +196,7 @@ class House:
         self.intake = Intake(
             services, Roads(self.store, by_source, self.profiles, self.monitor.record), self.outbox.enter
         )
-        self.announcer = Announcer(services, self.monitor, self.intake, by_source, tuple(world.platforms))
+        self.announcer = Announcer(services, self.monitor, self.intake, by_source, tuple(world.platforms), keep=keep)
         self.rerouter = Rerouter(
             services, self.monitor, self.intake, self.outbox, ramp_s=RAMP_S, tell=self.announcer.notice
         )

@@ -407,6 +407,20 @@ async def test_old_news_is_not_told(world: Worlds) -> None:
     assert w.texts(BLUE) == []
 
 
+async def test_a_loss_is_not_told_again_once_it_is_forgotten_that_it_was(world: Worlds) -> None:
+    """Found by seed 9234: history was kept for less than a loss is news."""
+    w, keep, routes = world(RED, BLUE), timedelta(hours=10), (road(RED, announce=True, notice="find us"),)
+    async with w.house(routes=routes, keep=keep) as house:
+        await house.lose()
+        await house.pass_time(60)
+        assert w.texts(BLUE) == ["find us"]
+        await house.pass_time(3_600 * 11, 60.0)
+        await house.real_store.prune(w.clock.now() - keep, 100)
+    async with w.house(routes=routes, keep=keep) as later:
+        await later.pass_time(60)
+    assert w.texts(BLUE) == ["find us"]
+
+
 # Coming home.
 
 

@@ -154,6 +154,10 @@ def die(store: SqlStore) -> None:
     store._lock.close()
 
 
+def is_closed(store: SqlStore) -> bool:
+    return bool(store._writer._closed)  # type: ignore[attr-defined]
+
+
 class Obstruction:
     """A full disk, or another program that keeps the database locked."""
 

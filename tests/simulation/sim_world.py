@@ -32,6 +32,7 @@ from gateway.model.delivery import Part
 from gateway.model.ids import AccountId, platform_of
 from gateway.model.route import Route
 from gateway.model.standing import GONE, Standing
+from gateway.store.store import SqlStore
 
 ACCOUNTS = ("red/main", "blue/main", "green/main", "gold/main", "grey/main", "red/second", "grey/second")
 SPANS_S = (0.2 * HOUR,) * 4 + (HOUR,) * 4 + (4 * HOUR,) * 3 + (12 * HOUR,) * 2 + (40 * HOUR,)
@@ -296,15 +297,19 @@ class World:
     def fill_disk(self) -> None:
         self.watch.nobody_is_able()
         self.obstruction.full = True
-        if self.running() is not None and self.process is not None and self.process.store is not None:
-            self.obstruction.fill(self.process.store)
+        if (store := self._open_store()) is not None:
+            self.obstruction.fill(store)
 
     def free_disk(self) -> None:
         self.watch.nobody_is_able()
-        store = self.process.store if self.running() is not None and self.process is not None else None
         self.obstruction.full = False
-        if store is not None:
+        if (store := self._open_store()) is not None:
             self.obstruction.empty(store)
+
+    def _open_store(self) -> SqlStore | None:
+        """That of the process, be it starting, at work or stopping."""
+        store = self.process.store if self.process is not None else None
+        return None if store is None or sim_store.is_closed(store) else store
 
     def lock_database(self) -> None:
         self.watch.nobody_is_able()
