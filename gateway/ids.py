@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
-from base64 import b32hexencode
 from collections.abc import Callable
 
 from gateway.ports import Clock
 
-LENGTH = 20
+_CHARACTERS = "0123456789abcdefghijklmnopqrstuv"
+_PAIRS = tuple(first + second for first in _CHARACTERS for second in _CHARACTERS)
+"""Ten bits each."""
+_SHIFTS = tuple(range(90, -1, -10))
 _CHANCE_BITS = 43
 
 
@@ -20,6 +22,6 @@ def id_source(clock: Clock, randomness: random.Random | None = None) -> Callable
     def new_id() -> str:
         stamp_us = int(clock.now().timestamp() * 1_000_000)
         bits = stamp_us << _CHANCE_BITS | chance.getrandbits(_CHANCE_BITS)
-        return b32hexencode((bits << 4).to_bytes(13, "big"))[:LENGTH].decode().lower()
+        return "".join([_PAIRS[bits >> shift & 1023] for shift in _SHIFTS])
 
     return new_id
