@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from msgspec import convert, json
+from msgspec import convert, json, structs
 
+from adapters.bluesky.embeds import blob_places, refused
 from adapters.bluesky.events import Message
-from adapters.bluesky.parts import POSTS, like_key, plan, refused
+from adapters.bluesky.parts import GATES, POSTS, gate_of, mark_key, plan, preview, stamp
 from adapters.bluesky.profile import DEFAULT_PUBLIC_SERVER, PROFILE, Settings
 from adapters.bluesky.receive import Receiver
 from adapters.bluesky.session import Session
 from adapters.bluesky.translate import CHAT, DirectMessage, Post, aware, place_of, record_key
 from gateway.model.capabilities import LaneState, Profile
-from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt
+from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt, Shown
 from gateway.model.identity import Identity
 from gateway.model.ids import MessageRef
 from gateway.model.standing import WEATHER, Signal, Source
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from adapters.bluesky.wire import Wire
 
 LIKES = "app.bsky.feed.like"
+REPOSTS = "app.bsky.feed.repost"
 PAGE, PAGES_MAX = 100, 10
 SLACK, CLOCKS_APART = timedelta(seconds=5), timedelta(minutes=10)
 
@@ -79,15 +82,23 @@ class BlueskyAdapter:
     def plan(self, draft: Draft, at: datetime) -> tuple[Part, ...]:
         return plan(draft, at)
 
+    def preview(self, part: Part) -> Shown:
+        return preview(part)
+
     # Sending.
 
     async def send(self, part: Part) -> Receipt:
         if part.kind == "direct":
             return await self._send_message(part)
         record = _complete(part)
-        for place, sha256 in enumerate(part.body["media"]):
-            record = _with_blob(record, place, await self._upload(record, place, sha256))
-        return await self._put(part, record)
+        for (holder, name), sha256 in zip(blob_places(record.get("embed")), part.body["media"], strict=True):
+            holder[name] = await self._upload(sha256, holder[name]["mimeType"])
+        receipt = await self._put(part, record)
+        try:
+            await self._gate(part)
+        except FaultError as error:  # the post is there
+            raise FaultError(structs.replace(error.fault, certain=False)) from error
+        return receipt
 
     async def _put(self, part: Part, record: dict[str, Any]) -> Receipt:
         """Write where nothing is, or exactly this: seen on a real PDS, an identical put is a no-op before
@@ -113,9 +124,26 @@ class BlueskyAdapter:
         did, _, key = uri.removeprefix("at://").split("/", 2)
         return f"https://bsky.app/profile/{did}/post/{key}"
 
-    async def _upload(self, record: dict[str, Any], place: int, sha256: str) -> dict[str, Any]:
-        """Uploading the same bytes again gives the same blob."""
-        mime = record["embed"]["images"][place]["image"]["mimeType"]
+    async def _gate(self, part: Part) -> None:
+        """Say who may reply, where the part does. After the post: the index marks a post it knows."""
+        did = await self._session.did()
+        gate = gate_of(part, f"at://{did}/{POSTS}/{part.key}")
+        if gate is not None:
+            await self._put_once(GATES, part.key, gate)
+
+    async def _put_once(self, collection: str, key: str, record: dict[str, Any]) -> None:
+        """Write where nothing is; what is there already stays."""
+        body = {"repo": await self._session.did(), "collection": collection, "rkey": key, "record": record}
+        try:
+            await self._session.procedure("com.atproto.repo.putRecord", json.encode({**body, "swapRecord": None}))
+        except FaultError as error:
+            if not error.fault.evidence.startswith("400 InvalidSwap"):
+                raise
+
+    async def _upload(self, sha256: str, mime: str) -> dict[str, Any]:
+        """Uploading the same bytes again gives the same blob. The server looks into the bytes and may know their type
+        better; it refuses a record that says another.
+        """
         data = await self._context.media(sha256)
         answer = await self._session.procedure("com.atproto.repo.uploadBlob", data, {"Content-Type": mime})
         blob = answer.body.get("blob")
@@ -160,6 +188,10 @@ class BlueskyAdapter:
         planned, found = part.body["record"], answer.get("value")
         if not isinstance(found, dict) or any(found.get(name) != planned[name] for name in ("text", "createdAt")):
             return Unsure.NOT_SENT
+        try:
+            await self._gate(part)
+        except FaultError:
+            return Unsure.UNKNOWN
         return self._receipt(answer, found)
 
     async def _reconcile_message(self, part: Part, since: datetime, taken: Taken) -> Receipt | Unsure:
@@ -191,7 +223,7 @@ class BlueskyAdapter:
             params["cursor"] = answer["cursor"]
         return Unsure.UNKNOWN
 
-    # Deleting and liking.
+    # Deleting, liking and showing to others.
 
     async def delete(self, ref: MessageRef) -> None:
         post = place_of(ref)
@@ -210,24 +242,21 @@ class BlueskyAdapter:
                 body = {"convoId": convo, "messageId": message, "value": reaction}
                 await self._session.procedure("chat.bsky.convo.addReaction", json.encode(body), CHAT)
             case Post() as post:
-                await self._like(post)
+                await self._mark(LIKES, post)
             case _:
                 raise refused(FaultKind.TARGET_REFUSED, "not a message of this network")
 
-    async def _like(self, post: Post) -> None:
-        """The key comes from the post: liking twice is one like."""
-        record = {
-            "$type": LIKES,
-            "subject": {"uri": post.uri, "cid": post.cid},
-            "createdAt": self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        }
-        key = like_key(post.uri)
-        body = {"repo": await self._session.did(), "collection": LIKES, "rkey": key, "record": record}
-        try:
-            await self._session.procedure("com.atproto.repo.putRecord", json.encode({**body, "swapRecord": None}))
-        except FaultError as error:
-            if not error.fault.evidence.startswith("400 InvalidSwap"):
-                raise
+    async def repost(self, ref: MessageRef) -> None:
+        post = place_of(ref)
+        if not isinstance(post, Post):
+            raise refused(FaultKind.TARGET_REFUSED, "not a post of this network")
+        await self._mark(REPOSTS, post)
+
+    async def _mark(self, collection: str, post: Post) -> None:
+        """A like or a repost. Its key comes from the post: twice is once."""
+        subject = {"uri": post.uri, "cid": post.cid}
+        record = {"$type": collection, "subject": subject, "createdAt": stamp(self._clock.now())}
+        await self._put_once(collection, mark_key(post.uri), record)
 
     # Standing.
 
@@ -281,21 +310,14 @@ _NOT_SEEN = WEATHER | {FaultKind.RATE_LIMITED, FaultKind.CONFIG, FaultKind.UNKNO
 
 
 def _complete(part: Part) -> dict[str, Any]:
-    """The planned record; one that goes on with a thread gets its place there."""
-    record: dict[str, Any] = part.body["record"]
+    """The planned record, to be written into; one that goes on with a thread gets its place there."""
+    record: dict[str, Any] = deepcopy(part.body["record"])
     if part.index == 0:
         return record
     before = place_of(part.previous) if part.previous else None
     if not isinstance(before, Post):
         raise refused(FaultKind.INVALID, "the post before this one isn't known")
     return {**record, "reply": before.reply}
-
-
-def _with_blob(record: dict[str, Any], place: int, blob: dict[str, Any]) -> dict[str, Any]:
-    """The server looks into the bytes and may know their type better; it refuses a record that says another."""
-    images = list(record["embed"]["images"])
-    images[place] = {**images[place], "image": blob}
-    return {**record, "embed": {**record["embed"], "images": images}}
 
 
 def _readable(page: list[Any]) -> list[Message]:

@@ -6,7 +6,6 @@ A file of its own because translate.py would be too long with it.
 from __future__ import annotations
 
 import re
-from base64 import b32encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -14,21 +13,35 @@ from typing import Any
 
 from msgspec import structs
 
-from adapters.bluesky.profile import DIRECT_BYTES, DIRECT_GRAPHEMES, NAME, PROFILE, TEXT_BYTES, TEXT_GRAPHEMES
-from adapters.bluesky.translate import DirectMessage, Post, place_of, record_key, render
-from gateway.model.content import Document, Media, Mention, Paragraph, Text, opened
-from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, InConversation, Part, ToPerson
+from adapters.bluesky.embeds import embed_lines, embed_of, media_lines, quoted, refused
+from adapters.bluesky.profile import DIRECT_BYTES, DIRECT_GRAPHEMES, NAME, TEXT_BYTES, TEXT_GRAPHEMES
+from adapters.bluesky.translate import DirectMessage, Post, place_of, record_key, render, text_of
+from gateway.model.content import Document, Link, Media, Mention, Paragraph, Text, opened
+from gateway.model.delivery import Draft, FaultKind, InConversation, Part, Repliers, Shown, ToPerson
 from gateway.model.identity import Identity
 from gateway.text.measure import graphemes
-from gateway.text.split import split
+from gateway.text.split import Slice, slices
 
 POSTS = "app.bsky.feed.post"
+GATES = "app.bsky.feed.threadgate"
+
+LABEL = "graphic-media"
+"""Of the labels that authors give themselves the one that hides media from everybody until asked, and nothing else."""
 
 _S32 = "234567abcdefghijklmnopqrstuvwxyz"
 _CLOCK_IDS = 1024
 _TID = re.compile(r"[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+# Of BCP 47 what is never refused; of anything longer the language itself is told.
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(?=$|-)")
+
+_MENTIONED = {"$type": f"{GATES}#mentionRule"}
+_FOLLOWED = {"$type": f"{GATES}#followingRule"}
+_ALLOWED = {
+    Repliers.NOBODY: [],
+    Repliers.MENTIONED: [_MENTIONED],
+    Repliers.FOLLOWED: [_MENTIONED, _FOLLOWED],
+}
 
 
 def tid(at: datetime, clock_id: int) -> str:
@@ -37,25 +50,20 @@ def tid(at: datetime, clock_id: int) -> str:
     return "".join(_S32[(value >> shift) & 31] for shift in range(60, -1, -5))
 
 
-def like_key(uri: str) -> str:
-    """The record key of a like of this post, always the same: the post's own time, other last bits."""
+def mark_key(uri: str) -> str:
+    """The record key of a like or a repost of this post, always the same: the post's own time, other last bits."""
     digest = sha256(uri.encode()).digest()
     last = _S32[digest[0] & 31] + _S32[digest[1] & 31]
     key = record_key(uri)
     return key[:11] + last if _TID.fullmatch(key) else _S32[0] + "".join(_S32[b & 31] for b in digest[2:14])
 
 
-def blob_cid(digest: str) -> str:
-    """The address a blob has on every server: CIDv1, raw, SHA-256. So a record can be written before its upload."""
-    return "b" + b32encode(b"\x01\x55\x12\x20" + bytes.fromhex(digest)).decode().lower().rstrip("=")
+def fits_post(document: Document) -> bool:
+    return _fits(text_of(document), TEXT_GRAPHEMES, TEXT_BYTES)
 
 
-def fits_post(text: str) -> bool:
-    return _fits(text, TEXT_GRAPHEMES, TEXT_BYTES)
-
-
-def fits_direct(text: str) -> bool:
-    return _fits(text, DIRECT_GRAPHEMES, DIRECT_BYTES)
+def fits_direct(document: Document) -> bool:
+    return _fits(text_of(document), DIRECT_GRAPHEMES, DIRECT_BYTES)
 
 
 def _fits(text: str, characters: int, size_bytes: int) -> bool:
@@ -66,7 +74,7 @@ def _fits(text: str, characters: int, size_bytes: int) -> bool:
 
 def plan(draft: Draft, at: datetime) -> tuple[Part, ...]:
     """The parts of a draft. Pure; FaultError when it can't be carried."""
-    if draft.document.is_empty:
+    if draft.document.is_empty and draft.document.quote is None:
         raise refused(FaultKind.INVALID, "there is nothing to say")
     match draft.target:
         case ToPerson(identity, private):
@@ -76,103 +84,135 @@ def plan(draft: Draft, at: datetime) -> tuple[Part, ...]:
     parent = place_of(draft.in_reply_to) if draft.in_reply_to else None
     if isinstance(parent, DirectMessage):
         raise refused(FaultKind.TARGET_REFUSED, "a direct message isn't answered in public")
-    return _posts(draft.document, parent, at)
+    return _posts(draft, parent, at)
 
 
 def _to_person(draft: Draft, identity: Identity, at: datetime, *, private: bool) -> tuple[Part, ...]:
     if identity.platform != NAME or not identity.id.startswith("did:"):
         raise refused(FaultKind.TARGET_REFUSED, f"{identity} is nobody on Bluesky")
     if private:
-        return _messages(draft.document, {"to": identity.id}, "")
+        return _messages(draft, {"to": identity.id}, "")
     mention = Mention(NAME, identity.id, identity.handle, identity.name)
-    return _posts(opened(draft.document, mention, Text(" ")), None, at)
+    return _posts(structs.replace(draft, document=opened(draft.document, mention, Text(" "))), None, at)
 
 
 def _in_conversation(draft: Draft, conversation: str, at: datetime, *, private: bool) -> tuple[Part, ...]:
     place = place_of(conversation)
     if isinstance(place, DirectMessage):
-        return _messages(draft.document, {"convo": place.convo}, conversation)
+        return _messages(draft, {"convo": place.convo}, conversation)
     parent = place_of(draft.in_reply_to) if draft.in_reply_to else place
     if private or place is None or not isinstance(parent, Post):
         raise refused(FaultKind.TARGET_REFUSED, "the conversation isn't one of this account's, or isn't private")
-    return _posts(draft.document, parent, at)
+    return _posts(draft, parent, at)
 
 
-def _posts(document: Document, parent: Post | None, at: datetime) -> tuple[Part, ...]:
-    _check_media(document.media)
-    slices = _slices(document, fits_post)
-    if len(slices) > _CLOCK_IDS:
-        raise refused(FaultKind.TOO_LONG, f"{len(slices)} posts are too many for one thread")
+def _posts(draft: Draft, parent: Post | None, at: datetime) -> tuple[Part, ...]:
+    if parent and draft.repliers:
+        raise refused(FaultKind.INVALID, "who may reply is said by the thread's first post, and this one is a reply")
+    pieces = _slices(draft, draft.document, fits_post)
+    if len(pieces) > _CLOCK_IDS:
+        raise refused(FaultKind.TOO_LONG, f"{len(pieces)} posts are too many for one thread")
     parts = []
-    for index, piece in enumerate(slices):
-        key = tid(at, index)
-        record = _record(piece, at + timedelta(milliseconds=index))
+    for index, piece in enumerate(pieces):
+        record, sources = _record(piece.shown, at + timedelta(milliseconds=index))
+        body: dict[str, Any] = {"record": record, "media": list(sources)}
         if index == 0 and parent:
             record["reply"] = parent.reply
-        kind = "reply" if parent else "post"
-        body = {"record": record, "media": [media.sha256 for media in piece.media]}
-        parts.append(Part(index, kind, key, body, rest=piece if len(slices) > 1 else None))
+        if index == 0 and draft.repliers:
+            body["allow"] = _ALLOWED[draft.repliers]
+        rest = piece.said if len(pieces) > 1 else None
+        parts.append(Part(index, "reply" if parent else "post", tid(at, index), body, rest=rest))
     return tuple(parts)
 
 
-def _record(document: Document, at: datetime) -> dict[str, Any]:
+def _record(document: Document, at: datetime) -> tuple[dict[str, Any], tuple[str, ...]]:
     text, facets = render(document)
-    record: dict[str, Any] = {
-        "$type": POSTS,
-        "text": text,
-        "createdAt": at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-    }
+    embed, sources = embed_of(document)
+    record: dict[str, Any] = {"$type": POSTS, "text": text, "createdAt": stamp(at)}
     if facets:
         record["facets"] = facets
-    if document.language and _LANGUAGE.fullmatch(document.language):
-        record["langs"] = [document.language]
-    if document.media:
-        record["embed"] = {"$type": "app.bsky.embed.images", "images": [_image(media) for media in document.media]}
-    return record
+    if language := _LANGUAGE.match(document.language or ""):
+        record["langs"] = [language.group()]
+    if embed:
+        record["embed"] = embed
+    if document.sensitive and document.media:
+        record["labels"] = {"$type": "com.atproto.label.defs#selfLabels", "values": [{"val": LABEL}]}
+    return record, sources
 
 
-def _image(media: Media) -> dict[str, Any]:
-    link = {"$link": blob_cid(media.sha256)}
-    blob = {"$type": "blob", "ref": link, "mimeType": media.mime, "size": media.size_bytes}
-    image: dict[str, Any] = {"image": blob, "alt": media.alt}
-    if media.width_px and media.height_px:
-        image["aspectRatio"] = {"width": media.width_px, "height": media.height_px}
-    return image
+def stamp(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _check_media(media: tuple[Media, ...]) -> None:
-    limits = PROFILE.limits
-    if len(media) > limits.images_max:
-        raise refused(FaultKind.MEDIA, f"{len(media)} pictures, a post takes {limits.images_max}")
-    for item in media:
-        if not item.mime.startswith("image/") or item.size_bytes > limits.image_size_bytes:
-            raise refused(FaultKind.MEDIA, f"{item.mime} of {item.size_bytes} bytes: images up to 2 MB only")
+def gate_of(part: Part, post_uri: str) -> dict[str, Any] | None:
+    """The record that says who may reply. It has the post's own key."""
+    if "allow" not in part.body:
+        return None
+    made = part.body["record"]["createdAt"]
+    return {"$type": GATES, "post": post_uri, "allow": part.body["allow"], "createdAt": made}
 
 
-def _messages(document: Document, whither: dict[str, str], conversation: str) -> tuple[Part, ...]:
-    slices = _slices(_in_words(document), fits_direct)
+def _messages(draft: Draft, whither: dict[str, str], conversation: str) -> tuple[Part, ...]:
+    pieces = _slices(draft, _in_words(draft.document), fits_direct)
     parts = []
-    for index, piece in enumerate(slices):
-        text, facets = render(piece)
-        message = {"text": text, "facets": facets} if facets else {"text": text}
-        body = {**whither, "message": message}
-        parts.append(Part(index, "direct", "", body, conversation, rest=piece if len(slices) > 1 else None))
+    for index, piece in enumerate(pieces):
+        text, facets = render(piece.shown)
+        message: dict[str, Any] = {"text": text, "facets": facets} if facets else {"text": text}
+        if piece.shown.quote:
+            message["embed"] = quoted(piece.shown.quote)
+        rest = piece.said if len(pieces) > 1 else None
+        parts.append(Part(index, "direct", "", {**whither, "message": message}, conversation, rest=rest))
     return tuple(parts)
 
 
 def _in_words(document: Document) -> Document:
-    """Direct messages take no pictures: what they show is told."""
-    told: tuple[Paragraph, ...] = tuple((Text(f"[image: {m.alt}]" if m.alt else "[image]"),) for m in document.media)
+    """Direct messages take no media: what they show is told, with a link where there is one."""
+    told = tuple(map(_told, document.media))
     return structs.replace(document, paragraphs=document.paragraphs + told, media=()) if told else document
 
 
-def _slices(document: Document, fits: Callable[[str], bool]) -> tuple[Document, ...]:
+def _told(one: Media) -> Paragraph:
+    words = f"[{one.kind}: {one.alt}]" if one.alt else f"[{one.kind}]"
+    return (Link(one.source, words) if one.source else Text(words),)
+
+
+def _slices(draft: Draft, document: Document, fits: Callable[[Document], bool]) -> tuple[Slice, ...]:
     try:
-        return split(document, lambda piece: fits(render(piece)[0]))
+        return slices(document, fits, numbered=draft.numbered)
     except ValueError as error:
         raise refused(FaultKind.TOO_LONG, str(error)) from error
 
 
-def refused(kind: FaultKind, why: str) -> FaultError:
-    """A fault of our own making, before anything was sent."""
-    return FaultError(Fault(kind, True, why))
+# For people.
+
+_GATED = {0: "nobody may reply", 1: "only who is mentioned may reply", 2: "only who is mentioned or followed may reply"}
+
+
+def preview(part: Part) -> Shown:
+    """How a planned part will look."""
+    if part.kind == "direct":
+        message = part.body["message"]
+        text, extras = message["text"], (*_link_lines(message), *embed_lines(message.get("embed")))
+        return Shown(text, graphemes(text), DIRECT_GRAPHEMES, "graphemes", extras=extras)
+    record = part.body["record"]
+    text, embed = record["text"], record.get("embed")
+    extras = (*_link_lines(record), *embed_lines(embed))
+    if "labels" in record:
+        extras += (f"media are hidden until asked for (label {LABEL})",)
+    if "allow" in part.body:
+        extras += (_GATED[len(part.body["allow"])],)
+    if "langs" in record:
+        extras += (f"language: {record['langs'][0]}",)
+    return Shown(text, graphemes(text), TEXT_GRAPHEMES, "graphemes", media_lines(embed), extras)
+
+
+def _link_lines(said: dict[str, Any]) -> tuple[str, ...]:
+    """The whole address of each link that shows something else."""
+    data = said["text"].encode()
+    lines = []
+    for facet in said.get("facets", ()):
+        index, url = facet["index"], facet["features"][0].get("uri")
+        words = data[index["byteStart"] : index["byteEnd"]].decode()
+        if url and url not in (words, f"https://{words}"):
+            lines.append(f"link: {words} leads to {url}")
+    return tuple(lines)

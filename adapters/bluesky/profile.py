@@ -1,7 +1,8 @@
 """Facts of Bluesky: what an account of it is configured with, can do, is limited to, and how its errors read.
 
 Sources: ``lexicon`` is bluesky-social/atproto ``lexicons/`` and ``pds`` its ``packages/pds`` (2026-08), ``seen`` is a
-real PDS (npm ``@atproto/dev-env`` 0.6.7) asked on 2026-11-22, ``lib`` is atproto 0.0.73.
+real PDS (npm ``@atproto/dev-env`` 0.6.7) asked on 2026-11-22 and 2026-11-26, ``lib`` is atproto 0.0.73, ``docs`` is
+docs.bsky.app (2026-11).
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 from adapters.border import Rule
-from gateway.model.capabilities import Feature, Idempotency, Lane, Limits, Profile, Support
+from gateway.model.capabilities import Feature, Idempotency, Lane, Limits, MediaLimits, Profile, Support
 from gateway.model.delivery import FaultKind
+from gateway.model.media import MediaKind
 from gateway.model.secret import Secret
 from gateway.ports import Platform
 
@@ -22,6 +24,9 @@ TEXT_GRAPHEMES = 300  # lexicon app/bsky/feed/post.json
 TEXT_BYTES = 3000
 DIRECT_GRAPHEMES = 1000  # lexicon chat/bsky/convo/defs.json
 DIRECT_BYTES = 10_000
+IMAGE_BYTES = 2_000_000  # lexicon app/bsky/embed/images.json; seen
+THUMB_BYTES = 1_000_000  # lexicon app/bsky/embed/external.json; seen
+ALT_MAX = 2000  # no limit in the lexicon; the app's own
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,10 +52,30 @@ PROFILE = Profile(
         Feature.EDIT: Support.REJECTED,
         Feature.DELETE: Support.FULL,
         Feature.REACT: Support.PARTIAL,  # likes only
+        Feature.REPOST: Support.FULL,
         Feature.TYPING: Support.REJECTED,
+        Feature.ATTACHMENTS: Support.FULL,
         Feature.THREAD: Support.FULL,
         Feature.DIRECT: Support.FULL,
         Feature.IMAGE: Support.PARTIAL,  # in posts; a direct message carries the words of the picture
+        Feature.GIF: Support.REJECTED,  # a GIF is shown as a picture that stands still (docs: images)
+        # One, by the PDS: shown once the video service has seen the post, some seconds later (docs: tutorials/video).
+        Feature.VIDEO: Support.PARTIAL,
+        Feature.AUDIO: Support.REJECTED,  # lexicon app/bsky/feed/post.json: no such embed
+        Feature.FILE: Support.REJECTED,
+        Feature.ALT: Support.FULL,
+        Feature.FORMAT: Support.FALLBACK,  # lexicon app/bsky/richtext/facet.json: mentions, links, tags
+        Feature.SPOILER: Support.DROPPED,
+        Feature.LINK_TEXT: Support.FULL,
+        Feature.LINK_CARD: Support.FULL,
+        Feature.POLL: Support.FALLBACK,
+        Feature.WARNING: Support.FALLBACK,
+        Feature.SENSITIVE: Support.PARTIAL,  # a label of its own: "graphic media" (docs: advanced-guides/moderation)
+        Feature.LANGUAGE: Support.FULL,
+        Feature.UNLISTED: Support.DROPPED,  # every post is public
+        Feature.FOLLOWERS: Support.REJECTED,
+        Feature.QUOTE: Support.FULL,
+        Feature.REPLIERS: Support.PARTIAL,  # lexicon app/bsky/feed/threadgate.json: of a thread's first post alone
         Feature.MENTION_ANYONE: Support.FULL,
         Feature.DIRECT_ANYONE: Support.PARTIAL,  # where the person's settings let strangers in
     },
@@ -59,9 +84,16 @@ PROFILE = Profile(
         unit="graphemes",
         direct_max=DIRECT_GRAPHEMES,
         images_max=4,  # lexicon app/bsky/embed/images.json
-        image_size_bytes=2_000_000,
+        image_size_bytes=IMAGE_BYTES,
         image_mimes=("image/jpeg", "image/png", "image/webp", "image/gif"),
-        alt_max=2000,  # no limit in the lexicon; the app's own
+        alt_max=ALT_MAX,
+        others={
+            MediaKind.VIDEO: MediaLimits(
+                50_000_000,  # lexicon: 300 MB; docs rate-limits: a PDS of Bluesky takes blobs of 50 MiB
+                ("video/mp4",),  # lexicon app/bsky/embed/video.json; seen
+                duration_max_s=180.0,  # the app's own (bsky.app 1.99, 2025-03)
+            )
+        },
     ),
     lanes=(
         # pds rate-limits.ts; a put of a new record costs 2 points. The names are the server's policies (n;w=seconds).
@@ -107,6 +139,8 @@ FAULTS: tuple[Rule, ...] = (
     Rule(FaultKind.MEDIA, code="InvalidMimeType", source="pds repo/prepare.ts; seen"),
     Rule(FaultKind.MEDIA, code="BlobTooLarge", source="pds repo/prepare.ts"),
     Rule(FaultKind.MEDIA, code="BlobNotFound", source="seen"),
+    Rule(FaultKind.MEDIA, status=400, text="blob too big", source="seen"),
+    Rule(FaultKind.MEDIA, status=400, text=".mimeType", source="seen: a blob of a type that the embed doesn't take"),
     Rule(FaultKind.TOO_LONG, status=400, text="too big (maximum", source="seen"),
     Rule(FaultKind.FORBIDDEN, code="AccountSuspended", source=_CHAT),
     Rule(FaultKind.INVALID, status=400, source="pds; seen: InvalidRequest, InvalidSwap: nothing written"),

@@ -37,6 +37,8 @@ from gateway.ports import Clock
 
 CALL_S = 60.0
 """A whole call, whatever the server does; connecting and each wait for bytes have the shorter ones below."""
+SLOWEST_UPLOAD_BYTES_S = 200_000
+"""What is sent with a call may take longer at this pace."""
 ANSWER_MAX_BYTES = 8_000_000
 SENDERS = 16
 
@@ -89,7 +91,8 @@ class Wire:
             )
 
     async def procedure(self, nsid: str, content: bytes, headers: dict[str, str]) -> Answer:
-        async with self._turn() as client, self._crossing(nsid):
+        within_s = CALL_S + len(content) / SLOWEST_UPLOAD_BYTES_S
+        async with self._turn() as client, self._crossing(nsid, within_s):
             given = {"Content-Type": _JSON, **headers} if content else headers
             return _answer(
                 await client.invoke_procedure(nsid, content=content, headers=given, ignore_session_check=True)
@@ -101,10 +104,10 @@ class Wire:
             await client.request.close()
 
     @asynccontextmanager
-    async def _crossing(self, doing: str) -> AsyncIterator[None]:
+    async def _crossing(self, doing: str, within_s: float = CALL_S) -> AsyncIterator[None]:
         if self._closed:
             raise FaultError(Fault(FaultKind.CANCELLED, True, f"{doing}: the account is closed"))
-        async with crossing(self._describe, FAULTS, doing=doing), asyncio.timeout(CALL_S):
+        async with crossing(self._describe, FAULTS, doing=doing), asyncio.timeout(within_s):
             yield
 
     def _describe(self, error: Exception) -> Told | None:

@@ -10,32 +10,30 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import convert, structs
-from msgspec import json as msgjson
+from msgspec import convert
 
+from adapters.bluesky.embeds import blob_cid
 from adapters.bluesky.events import Notification, received
-from adapters.bluesky.parts import blob_cid, like_key, plan, tid
+from adapters.bluesky.parts import mark_key, tid
 from adapters.bluesky.profile import PROFILE
 from adapters.bluesky.translate import (
     DirectMessage,
     Post,
-    direct_conversation,
     page_of,
     place_of,
     read,
     render,
     shown,
 )
-from gateway.model.content import Block, BlockKind, Document, Link, Mark, Media, Mention, Text, marked
-from gateway.model.delivery import Draft, FaultError, FaultKind, InConversation, Part, Target, Timeline, ToPerson
+from gateway.model.content import Block, BlockKind, Document, Link, Mark, Mention, Text, marked
 from gateway.model.events import Kind
 from gateway.model.identity import Identity
-from gateway.model.ids import AccountId, ConversationId, DraftId, MessageRef, WorkspaceId
-from gateway.text.measure import graphemes
-from gateway.text.plain import from_text
+from gateway.model.ids import AccountId, ConversationId
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 OWN = "did:plc:own"
+ROOT = "at://did:plc:b/app.bsky.feed.post/1"
+THREAD = ConversationId(f"{ROOT} cidroot")
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12).filter(lambda t: t.strip() == t)
 LINE = WORDS.map(lambda text: " ".join(text.split()) or "x")
 SPANS = st.one_of(
@@ -221,152 +219,12 @@ def test_a_blobs_address_is_known_before_its_upload() -> None:
 
 
 def test_a_like_has_one_key_per_post() -> None:
-    keys = {like_key(f"at://did:plc:{name}/app.bsky.feed.post/3n2wbin4pk622") for name in ("a", "b", "c")}
+    keys = {mark_key(f"at://did:plc:{name}/app.bsky.feed.post/3n2wbin4pk622") for name in ("a", "b", "c")}
     assert len(keys) == 3
     assert all(key.startswith("3n2wbin4pk6") and len(key) == 13 for key in keys)
-    odd = like_key("at://did:plc:a/app.bsky.feed.generator/cats")
+    odd = mark_key("at://did:plc:a/app.bsky.feed.generator/cats")
     assert len(odd) == 13
-    assert odd == like_key("at://did:plc:a/app.bsky.feed.generator/cats")
-
-
-# Plans.
-
-
-def draft(said: str | Document, target: Target | None = None, to: str | None = None) -> Draft:
-    document = from_text(said) if isinstance(said, str) else said
-    ref = MessageRef(to) if to else None
-    return Draft(
-        DraftId("d1"),
-        WorkspaceId("default"),
-        AccountId("bluesky/main"),
-        target or Timeline(),
-        document,
-        AT,
-        "key",
-        in_reply_to=ref,
-    )
-
-
-def test_the_record_is_frozen_whole() -> None:
-    (part,) = plan(draft(structs.replace(from_text("hello"), language="de")), AT)
-    assert part == Part(
-        0,
-        "post",
-        tid(AT, 0),
-        {
-            "record": {
-                "$type": "app.bsky.feed.post",
-                "text": "hello",
-                "createdAt": "2026-11-22T12:00:00.123Z",
-                "langs": ["de"],
-            },
-            "media": [],
-        },
-    )
-    assert msgjson.decode(msgjson.encode(part), type=Part) == part
-
-
-@given(st.text(alphabet="aé日👩‍👩‍👧‍👧 .\n", min_size=1, max_size=2500).filter(lambda text: text.strip()))
-def test_every_part_is_within_both_limits(text: str) -> None:
-    parts = plan(draft(text), AT)
-    texts = [part.body["record"]["text"] for part in parts]
-    assert all(graphemes(t) <= 300 and len(t.encode()) <= 3000 for t in texts)
-    assert "".join("".join(texts).split()) == "".join(text.split())
-    assert len({part.key for part in parts}) == len(parts)
-    assert all((part.rest is None) == (len(parts) == 1) for part in parts)
-
-
-def test_bytes_count_where_characters_dont() -> None:
-    family = "👨‍👩‍👧‍👦"
-    assert len(plan(draft(family * 150), AT)) == 2  # 150 characters, 3750 bytes
-
-
-def test_a_direct_message_may_be_longer() -> None:
-    convo = InConversation(direct_conversation("c1"), private=True)
-    (part,) = plan(draft("x" * 1000, convo), AT)
-    assert (part.kind, part.key, part.conversation) == ("direct", "", "direct c1")
-    assert len(plan(draft("word " * 201, convo), AT)) == 2
-
-
-ROOT = "at://did:plc:b/app.bsky.feed.post/1"
-THREAD = ConversationId(f"{ROOT} cidroot")
-
-
-def test_a_reply_without_a_message_answers_the_root() -> None:
-    (part,) = plan(draft("yes", InConversation(THREAD)), AT)
-    assert part.body["record"]["reply"]["parent"] == {"uri": ROOT, "cid": "cidroot"}
-
-
-def test_a_reply_deep_in_a_thread() -> None:
-    parent = Post("at://did:plc:c/app.bsky.feed.post/2", "cid2", ROOT, "cidroot")
-    (part,) = plan(draft("yes", InConversation(THREAD), parent.ref), AT)
-    assert part.kind == "reply"
-    assert part.body["record"]["reply"] == {
-        "root": {"uri": ROOT, "cid": "cidroot"},
-        "parent": {"uri": parent.uri, "cid": "cid2"},
-    }
-
-
-def test_a_person_is_called_by_a_mention() -> None:
-    (part,) = plan(draft("hello", ToPerson(Identity("bluesky", "did:plc:ana", "ana.test"))), AT)
-    record = part.body["record"]
-    assert record["text"] == "@ana.test hello"
-    assert record["facets"][0]["features"][0]["did"] == "did:plc:ana"
-
-
-@pytest.mark.parametrize(
-    ("target", "to"),
-    [
-        (InConversation(THREAD, private=True), None),  # what was private stays private
-        (InConversation(THREAD), DirectMessage("c1", "m1").ref),
-        (InConversation(ConversationId("nonsense")), None),
-        (Timeline(), DirectMessage("c1", "m1").ref),
-        (ToPerson(Identity("mastodon", "17", "ana")), None),
-        (ToPerson(Identity("bluesky", "ana.test"), private=True), None),
-    ],
-)
-def test_what_cant_be_reached_is_refused(target: Target, to: str | None) -> None:
-    assert _refusal(draft("hello", target, to)) is FaultKind.TARGET_REFUSED
-
-
-def test_a_direct_conversation_is_never_public() -> None:
-    for private in (True, False):
-        (part,) = plan(draft("psst", InConversation(direct_conversation("c1"), private)), AT)
-        assert part.kind == "direct"
-
-
-def media(**changes: Any) -> Media:
-    return structs.replace(Media("ab" * 32, "image/png", 1000, "alt"), **changes)
-
-
-@pytest.mark.parametrize(
-    ("pictures", "kind"),
-    [
-        ((media(),) * 5, FaultKind.MEDIA),
-        ((media(size_bytes=2_000_001),), FaultKind.MEDIA),
-        ((media(mime="video/mp4"),), FaultKind.MEDIA),
-    ],
-)
-def test_pictures_that_dont_go(pictures: tuple[Media, ...], kind: FaultKind) -> None:
-    assert _refusal(draft(structs.replace(from_text("look"), media=pictures))) is kind
-
-
-def test_a_picture_needs_no_words() -> None:
-    (part,) = plan(draft(Document(media=(media(),))), AT)
-    assert part.body["record"]["text"] == ""
-    assert "aspectRatio" not in part.body["record"]["embed"]["images"][0]
-
-
-def test_nothing_to_say_and_too_much_at_once() -> None:
-    assert _refusal(draft(" ")) is FaultKind.INVALID
-    assert _refusal(draft(Document(((Link("https://example.org/", "x" * 301),),)))) is FaultKind.TOO_LONG
-
-
-def _refusal(one: Draft) -> FaultKind:
-    with pytest.raises(FaultError) as caught:
-        plan(one, AT)
-    assert caught.value.fault.certain
-    return caught.value.fault.kind
+    assert odd == mark_key("at://did:plc:a/app.bsky.feed.generator/cats")
 
 
 # Events.
