@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import pytest
 
-_PARTS = ("rig", "planning", "sending", "failing", "standing", "receiving", "acting", "hygiene")
+_PARTS = ("rig", "planning", "sending", "failing", "standing", "receiving", "acting", "showing", "hygiene")
 pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in _PARTS))
 
 from gateway.testing.conformance.acting import Acting  # noqa: E402  # after the rewrite is registered
@@ -25,11 +25,12 @@ from gateway.testing.conformance.planning import Planning  # noqa: E402
 from gateway.testing.conformance.receiving import Receiving  # noqa: E402
 from gateway.testing.conformance.rig import Held, Rig  # noqa: E402
 from gateway.testing.conformance.sending import Sending  # noqa: E402
+from gateway.testing.conformance.showing import Showing  # noqa: E402
 from gateway.testing.conformance.standing import Standing  # noqa: E402
 
 
 @pytest.mark.asyncio
-class Conformance(Planning, Sending, Failing, Standing, Receiving, Acting, Hygiene):
+class Conformance(Planning, Sending, Failing, Standing, Receiving, Acting, Showing, Hygiene):
     """Everything."""
 
 
@@ -43,5 +44,6 @@ __all__ = [
     "Receiving",
     "Rig",
     "Sending",
+    "Showing",
     "Standing",
 ]

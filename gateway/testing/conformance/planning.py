@@ -12,7 +12,7 @@ from gateway.model.content import Document, Text
 from gateway.model.delivery import Fault, FaultKind, InConversation, Part, ToPerson
 from gateway.model.events import Kind
 from gateway.model.ids import DraftId, MessageRef
-from gateway.ports import Adapter, Deletes, Edits, Reacts, Reconciles, ShowsTyping
+from gateway.ports import Adapter, Deletes, Edits, Fetches, Reacts, Reconciles, Reposts, ShowsTyping
 from gateway.testing.conformance.rig import (
     Rig,
     answer_to,
@@ -31,6 +31,8 @@ _CLAIMS: tuple[tuple[Feature, type], ...] = (
     (Feature.EDIT, Edits),
     (Feature.DELETE, Deletes),
     (Feature.REACT, Reacts),
+    (Feature.REPOST, Reposts),
+    (Feature.ATTACHMENTS, Fetches),
     (Feature.TYPING, ShowsTyping),
 )
 
