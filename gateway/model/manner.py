@@ -38,7 +38,7 @@ class Correction(StrEnum):
 class Manner(Struct, frozen=True):
     """``[posting]``, and ``posting`` of ``[[accounts]]``: keys that are the same on every platform."""
 
-    parts_max: Annotated[int, Meta(ge=1, le=1_000)] = 25
+    parts_max: Annotated[int, Meta(ge=1, le=1_000)] = 50
     too_long: TooLong = TooLong.REFUSE
     numbered: bool = False
     alt_required: bool = False
