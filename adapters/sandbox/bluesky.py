@@ -9,8 +9,9 @@ from aiohttp import web
 
 from adapters.sandbox.bluesky_bodies import READS, answer, error, profile, refusal, stamp, too_many, wire_handle
 from adapters.sandbox.bluesky_chat import Chat
+from adapters.sandbox.bluesky_lexicon import LIKES, POSTS, REPOSTS, RefusedError
 from adapters.sandbox.bluesky_methods import METHODS
-from adapters.sandbox.bluesky_repo import POSTS, UPLOAD_MAX_BYTES, RefusedError, Repos, did_of, next_tid
+from adapters.sandbox.bluesky_repo import UPLOAD_MAX_BYTES, Repos, did_of, next_tid, record_cid
 from adapters.sandbox.bluesky_sessions import Sessions, TokenError
 from adapters.sandbox.face import Face
 from adapters.sandbox.faults import Faults, Rule, Trouble
@@ -78,13 +79,26 @@ class BlueskyFace(Face):
             case "reply":
                 to = options.get("to") or self.network.held_by(account.handle)[-1].id
                 return self._person_posts(author, account, text, **{**options, "to": to})
+            case "quote":
+                quoted = self.network.messages[options["of"]]
+                ref = {"uri": quoted.id, "cid": quoted.extra["cid"]}
+                record = {"embed": {"$type": "app.bsky.embed.record", "record": ref}, **options.get("record", {})}
+                return self._person_posts(author, account, text, **{**options, "record": record}, reason="quote")
             case "post":
                 return self._person_posts(author, None, text, **options)
-        raise ValueError(f"nobody can say {kind!r} on Bluesky: mention, reply, direct or post")
+        raise ValueError(f"nobody can say {kind!r} on Bluesky: mention, reply, quote, direct or post")
 
     def _person_posts(
-        self, author: Member, heard_by: Member | None, text: str, *, mention: bool = False, **options: Any
+        self,
+        author: Member,
+        heard_by: Member | None,
+        text: str,
+        *,
+        mention: bool = False,
+        reason: str = "reply",
+        **options: Any,
     ) -> Message:
+        """``record`` among the options is what else the record has, as hostile as one likes."""
         record: dict[str, Any] = {"$type": POSTS, "createdAt": stamp(utc_now()), "text": text}
         if mention and heard_by:
             called = f"@{wire_handle(heard_by)}"
@@ -99,36 +113,62 @@ class BlueskyFace(Face):
             record["reply"] = {"root": parent.extra["record"].get("reply", {}).get("root", ref), "parent": ref}
         if options.get("image"):
             record["embed"] = self._picture(author)
+        record |= options.get("record", {})
         key = next_tid()
         self.repos.write(author, POSTS, key, record, kind="mention" if mention else None)
         message = self.network.messages[f"at://{author.id}/{POSTS}/{key}"]
         if heard_by:
-            self._notify(heard_by, author, message, "mention" if mention else "reply")
+            self._notify(heard_by, author, message.id, message.extra, "mention" if mention else reason)
         return message
+
+    def person_reacts(self, person: str, message_id: str, _: str = "") -> None:
+        self._marks(person, LIKES, message_id)
+
+    def person_reposts(self, person: str, message_id: str) -> None:
+        self._marks(person, REPOSTS, message_id)
+
+    def _marks(self, person: str, collection: str, message_id: str) -> None:
+        author, post, key = self._join(person), self.network.messages[message_id], next_tid()
+        subject = {"uri": post.id, "cid": post.extra["cid"]}
+        record = {"$type": collection, "subject": subject, "createdAt": stamp(utc_now())}
+        self.repos.write(author, collection, key, record)
+        self.tell_author(author, f"at://{author.id}/{collection}/{key}", record_cid(record), record)
+
+    def tell_author(self, member: Member, uri: str, cid: str, record: dict[str, Any]) -> None:
+        """A post's author hears who likes it and who shows it to others."""
+        reason = {LIKES: "like", REPOSTS: "repost"}.get(str(record.get("$type")))
+        post = self.network.messages.get(str(record.get("subject", {}).get("uri"))) if reason else None
+        if reason and post and post.author != member.id:
+            author = self.network.members[post.author]
+            self._notify(author, member, uri, {"cid": cid, "record": record}, reason, post.id)
 
     def _picture(self, author: Member) -> dict[str, Any]:
         blob = self.repos.store(author, b"\x89PNG\r\n\x1a\nsandbox", "image/png")
         return {"$type": "app.bsky.embed.images", "images": [{"image": blob, "alt": "a picture"}]}
 
-    def _notify(self, member: Member, author: Member, message: Message, reason: str) -> None:
+    def _notify(
+        self, member: Member, author: Member, uri: str, said: dict[str, Any], reason: str, subject: str = ""
+    ) -> None:
         notification = {
-            "uri": message.id,
-            "cid": message.extra["cid"],
+            "uri": uri,
+            "cid": said["cid"],
             "author": profile(author),
             "reason": reason,
-            "record": message.extra["record"],
+            "record": said["record"],
             "isRead": False,
             "indexedAt": stamp(utc_now()),
             "labels": [],
         }
-        member.extra["heard"].append(notification)
+        member.extra["heard"].append(notification | ({"reasonSubject": subject} if subject else {}))
 
     def forget(self, before: datetime) -> int:
         gone = {message.id for message in self.network.forget(before)}
         self.repos.forget(gone)
         self.chat.forget(gone)
         for member in self.network.members.values():
-            member.extra["heard"] = [note for note in member.extra["heard"] if note["uri"] not in gone]
+            member.extra["heard"] = [
+                note for note in member.extra["heard"] if gone.isdisjoint((note["uri"], note.get("reasonSubject")))
+            ]
         self.calls.clear()
         return len(gone)
 

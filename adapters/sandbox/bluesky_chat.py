@@ -6,7 +6,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapters.sandbox.bluesky_repo import RefusedError, next_tid
+from adapters.sandbox.bluesky_lexicon import RefusedError
+from adapters.sandbox.bluesky_repo import next_tid
 from adapters.sandbox.world import Member, Message, Network, utc_now
 
 _DEFS = "chat.bsky.convo.defs"
@@ -42,7 +43,14 @@ class Chat:
     def of(self, member: Member) -> list[Convo]:
         return [convo for convo in self._convos.values() if member in convo.members]
 
-    def say(self, author: Member, convo: Convo, text: str, facets: list[Any] | None = None) -> Message:
+    def say(
+        self,
+        author: Member,
+        convo: Convo,
+        text: str,
+        facets: list[Any] | None = None,
+        embed: dict[str, Any] | None = None,
+    ) -> Message:
         message = Message(
             id=next_tid(),
             author=author.id,
@@ -51,7 +59,7 @@ class Chat:
             kind="direct",
             conversation=convo.id,
             private=True,
-            extra={"facets": facets or []},
+            extra={"facets": facets, "embed": embed},
         )
         convo.messages.append(self._network.add(message))
         entry = {"$type": f"{_DEFS}#logCreateMessage", "rev": next_tid(), "convoId": convo.id}
@@ -90,4 +98,4 @@ class Chat:
             "sender": {"did": message.author},
             "sentAt": message.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         }
-        return {**view, "facets": message.extra["facets"]} if message.extra["facets"] else view
+        return view | {name: told for name, told in message.extra.items() if told}

@@ -9,17 +9,18 @@ from aiohttp import web
 
 from adapters.sandbox.bluesky_bodies import READS, WRITES, answer, error, profile, refusal, wire_handle
 from adapters.sandbox.bluesky_chat import Convo
-from adapters.sandbox.bluesky_repo import (
+from adapters.sandbox.bluesky_lexicon import (
+    GATES,
     LIKES,
     POSTS,
-    UPLOAD_MAX_BYTES,
+    REPOSTS,
     RefusedError,
+    blobs_in,
     check_key,
+    check_message,
     check_record,
-    check_text,
-    next_tid,
-    record_cid,
 )
+from adapters.sandbox.bluesky_repo import UPLOAD_MAX_BYTES, next_tid, record_cid
 from adapters.sandbox.faults import Trouble
 from adapters.sandbox.world import Member, Message
 
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 _Reply = web.StreamResponse
 _ANYBODY = frozenset({Trouble.REVOKE, Trouble.SUSPEND, Trouble.LOCK})
-_ACTIONS = {POSTS: "post", LIKES: "like"}
+_ACTIONS = {POSTS: "post", LIKES: "like", REPOSTS: "repost", GATES: "gate"}
+_POSTS_MAX = 25
 
 
 # Records.
@@ -65,6 +67,7 @@ async def _write(face: BlueskyFace, request: web.Request, *, create: bool) -> _R
     message = face.network.messages.get(uri)
     if not repeated:
         message = face.repos.write(member, collection, key, value)
+        face.tell_author(member, uri, body["cid"], value)
         body["commit"] = {"cid": record_cid({"commit": next_tid()}), "rev": next_tid()}
     return await face.answer(request, member, action, answer(body, WRITES), message, repeated=repeated)
 
@@ -138,6 +141,25 @@ async def upload_blob(face: BlueskyFace, request: web.Request) -> _Reply:
     return await face.answer(request, member, "media", answer({"blob": blob}, READS))
 
 
+async def get_blob(face: BlueskyFace, request: web.Request) -> _Reply:
+    """The bytes of a blob that one of its owner's records names, for anybody."""
+    did, cid = request.query.get("did", ""), request.query.get("cid", "")
+    member = face.network.members.get(did)
+    refused = await face.admit(request, member, "blob", on="read", ignore=_ANYBODY)
+    if refused is not None:
+        return refused
+    if member is None:
+        return error(400, "RepoNotFound", f"Could not find repo for DID: {did}")
+    if (did, cid) not in face.repos.data or not any(cid in _named(r) for r in face.repos.values(did, POSTS)):
+        return error(400, "InvalidRequest", "Blob not found")
+    mime = face.repos.blobs[did][cid]["mimeType"]
+    return web.Response(body=face.repos.data[did, cid], content_type=mime)
+
+
+def _named(record: dict[str, Any]) -> set[str]:
+    return {blob["ref"]["$link"] for blob in blobs_in(record.get("embed"))}
+
+
 def _find(face: BlueskyFace, name: str) -> Member | None:
     return next((m for m in face.network.members.values() if name in (m.id, wire_handle(m))), None)
 
@@ -154,7 +176,7 @@ async def list_notifications(face: BlueskyFace, request: web.Request) -> _Reply:
     reasons, cursor = request.query.getall("reasons", []), request.query.get("cursor")
     limit = min(100, int(request.query.get("limit", 50)))
     heard = [n for n in reversed(member.extra["heard"]) if not reasons or n["reason"] in reasons]
-    heard = [n for n in heard if not face.network.messages[n["uri"]].deleted]
+    heard = [n for n in heard if not ((said := face.network.messages.get(n["uri"])) and said.deleted)]
     start = int(cursor or 0)
     page: list[Any] = heard[start : start + limit]
     body: dict[str, Any] = {"seenAt": "1970-01-01T00:00:00.000Z"}
@@ -187,7 +209,11 @@ async def get_posts(face: BlueskyFace, request: web.Request) -> _Reply:
     refused = await face.admit(request, member, "posts", on="read")
     if refused is not None:
         return refused
-    found = [face.network.messages.get(uri) for uri in request.query.getall("uris", [])]
+    uris = request.query.getall("uris", [])
+    if len(uris) > _POSTS_MAX:
+        told = f"array too big (maximum {_POSTS_MAX}, got {len(uris)})"
+        return error(400, "InvalidRequest", f"Invalid app.bsky.feed.getPosts params: {told} at $.uris")
+    found = [face.network.messages.get(uri) for uri in uris]
     return answer({"posts": [_post(face, m) for m in found if m and not m.deleted]}, READS)
 
 
@@ -255,11 +281,11 @@ async def send_message(face: BlueskyFace, request: web.Request) -> _Reply:
         return refused
     try:
         convo = face.chat.find(member, given.get("convoId"))
-        check_text(words, 1000, 10_000, "Invalid chat.bsky.convo.sendMessage input", "message.text")
+        check_message(given.get("message"))
     except RefusedError as told:
         face.network.attempted(member.handle, "direct", "refused", text=str(words), detail=told.message)
         raise
-    message = face.chat.say(member, convo, words, given["message"].get("facets"))
+    message = face.chat.say(member, convo, words, given["message"].get("facets"), _quoted(face, given["message"]))
     return await face.answer(request, member, "direct", answer(face.chat.view(message)), message)
 
 
@@ -277,6 +303,16 @@ async def add_reaction(face: BlueskyFace, request: web.Request) -> _Reply:
     return await face.answer(request, member, "reaction", answer({"message": face.chat.view(message)}), message)
 
 
+def _quoted(face: BlueskyFace, message: dict[str, Any]) -> dict[str, Any] | None:
+    """The view of a post that a message shows."""
+    match message.get("embed"):
+        case {"$type": "app.bsky.embed.record", "record": {"uri": str(uri)}} if uri in face.network.messages:
+            post = _post(face, face.network.messages[uri])
+            view = {"$type": "app.bsky.embed.record#viewRecord", **post, "value": post["record"]}
+            return {"$type": "app.bsky.embed.record#view", "record": view}
+    return None
+
+
 def _convo(convo: Convo) -> dict[str, Any]:
     members = [profile(member) for member in convo.members]
     rev = convo.messages[-1].id if convo.messages else "2222222222222"
@@ -290,6 +326,7 @@ METHODS: dict[tuple[str, str], Callable[[BlueskyFace, web.Request], Awaitable[_R
     ("GET", "com.atproto.repo.getRecord"): get_record,
     ("GET", "com.atproto.repo.listRecords"): list_records,
     ("POST", "com.atproto.repo.uploadBlob"): upload_blob,
+    ("GET", "com.atproto.sync.getBlob"): get_blob,
     ("GET", "app.bsky.notification.listNotifications"): list_notifications,
     ("GET", "app.bsky.actor.getProfile"): get_profile,
     ("GET", "app.bsky.feed.getPosts"): get_posts,

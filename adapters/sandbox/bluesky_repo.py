@@ -1,41 +1,24 @@
-"""What a Bluesky server knows of records: keys, addresses, and what it refuses. For adapters/sandbox/bluesky.py."""
+"""What a Bluesky server knows of records: keys, addresses, blobs. For adapters/sandbox/bluesky.py."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
 import json
-import re
 import time
-import unicodedata
 from base64 import b32encode
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
+from adapters.sandbox.bluesky_lexicon import POSTS, blobs_in, media_in
 from adapters.sandbox.world import Member, Message, Network, utc_now
 
 S32 = "234567abcdefghijklmnopqrstuvwxyz"
-POSTS = "app.bsky.feed.post"
-LIKES = "app.bsky.feed.like"
 
-_TID = re.compile(r"[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}")
-_URI = re.compile(r"\w+:(?://)?[^\s/]\S*")
-_AT_URI = re.compile(r"at://did:[a-z]+:\S+/[a-z.A-Z]+/\S+")
 _MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif", b"RIFF": "image/webp"}
 _clock = itertools.count(time.time_ns() // 1000)
 
-IMAGE_MAX_BYTES = 2_000_000
 UPLOAD_MAX_BYTES = 52_428_800
-
-
-class RefusedError(Exception):
-    """A 400 with its error and message."""
-
-    def __init__(self, error: str, message: str) -> None:
-        super().__init__(message)
-        self.error = error
-        self.message = message
 
 
 def next_tid() -> str:
@@ -65,119 +48,9 @@ def _cid(kind: bytes, data: bytes) -> str:
 
 def sniff(data: bytes, told: str) -> str:
     """The type a server finds in the bytes; else what it was told."""
+    if data[4:8] == b"ftyp":
+        return "video/mp4"
     return next((mime for magic, mime in _MAGIC.items() if data.startswith(magic)), told)
-
-
-def graphemes(text: str) -> int:
-    """About how many characters a reader sees: marks, joined emoji, skin tones and flags count once."""
-    count, joined, flag = 0, False, False
-    for character in text:
-        code = ord(character)
-        extends = unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Mc")
-        extends = extends or code in (0x200D, 0xFE0F) or 0x1F3FB <= code <= 0x1F3FF
-        if 0x1F1E6 <= code <= 0x1F1FF:
-            extends, flag = flag, not flag
-        else:
-            flag = False
-        if not (extends or joined):
-            count += 1
-        joined = code == 0x200D
-    return count
-
-
-def check_text(text: object, characters: int, size_bytes: int, subject: str, path: str) -> None:
-    if not isinstance(text, str):
-        raise RefusedError("InvalidRequest", f'{subject}: Missing required key "text" at $.{path.rpartition(".")[0]}')
-    if len(text.encode()) > size_bytes:
-        told = f"string too big (maximum {size_bytes}, got {len(text.encode())})"
-        raise RefusedError("InvalidRequest", f"{subject}: {told} at $.{path}")
-    if graphemes(text) > characters:
-        told = f"grapheme too big (maximum {characters}, got {graphemes(text)})"
-        raise RefusedError("InvalidRequest", f"{subject}: {told} at $.{path}")
-
-
-def check_key(collection: str, key: str) -> None:
-    if collection in (POSTS, LIKES) and not _TID.fullmatch(key):
-        raise RefusedError(
-            "InvalidRequest", f'Invalid record key for {collection}: Invalid TID string (got "{key}") at $'
-        )
-
-
-def check_record(collection: str, record: object, blobs: dict[str, dict[str, Any]]) -> None:
-    """Refuse what a server's lexicons refuse, in its words (a real PDS, 2026-11)."""
-    subject = f"Invalid {collection} record"
-    if not isinstance(record, dict) or record.get("$type") != collection:
-        raise RefusedError("InvalidRequest", f"{subject}: expected $type {collection}")
-    if collection == POSTS:
-        check_text(record.get("text"), 300, 3000, subject, "record.text")
-        _check_facets(record, subject)
-        _check_reply(record, subject)
-        for number, image in enumerate(_images(record, subject)):
-            _check_image(image, blobs, f"{subject}: at $.record.embed.images[{number}]")
-    _check_time(record.get("createdAt"), subject)
-
-
-def _check_time(text: object, subject: str) -> None:
-    try:
-        at = datetime.fromisoformat(str(text))
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise RefusedError("InvalidRequest", f'{subject}: Invalid datetime (got "{text}") at $.record.createdAt')
-
-
-def _check_facets(record: dict[str, Any], subject: str) -> None:
-    size_bytes = len(record["text"].encode())
-    for number, facet in enumerate(record.get("facets", [])):
-        path = f"$.record.facets[{number}]"
-        index = facet.get("index", {})
-        if not 0 <= index.get("byteStart", -1) < index.get("byteEnd", -1) <= size_bytes:
-            raise RefusedError("InvalidRequest", f"{subject}: Invalid byteSlice at {path}.index")
-        for place, feature in enumerate(facet.get("features", [])):
-            uri = feature.get("uri")
-            if str(feature.get("$type")).endswith("#link") and not (isinstance(uri, str) and _URI.fullmatch(uri)):
-                told = f'Invalid uri (got "{uri}") at {path}.features[{place}].uri'
-                raise RefusedError("InvalidRequest", f"{subject}: {told}")
-
-
-def _check_reply(record: dict[str, Any], subject: str) -> None:
-    if "reply" not in record:
-        return
-    for name in ("root", "parent"):
-        ref = record["reply"].get(name)
-        if not isinstance(ref, dict) or not _AT_URI.fullmatch(str(ref.get("uri"))) or not ref.get("cid"):
-            raise RefusedError("InvalidRequest", f"{subject}: Invalid strongRef at $.record.reply.{name}")
-
-
-def _images(record: dict[str, Any], subject: str) -> list[dict[str, Any]]:
-    images: list[dict[str, Any]] = record.get("embed", {}).get("images", [])
-    if len(images) > 4:
-        told = f"array too big (maximum 4, got {len(images)}) at $.record.embed.images"
-        raise RefusedError("InvalidRequest", f"{subject}: {told}")
-    return images
-
-
-def _check_image(image: dict[str, Any], blobs: dict[str, dict[str, Any]], subject: str) -> None:
-    if not isinstance(image.get("alt"), str):
-        raise RefusedError("InvalidRequest", f'{subject}: Missing required key "alt"')
-    told = image.get("image", {})
-    link = told.get("ref", {}).get("$link")
-    blob = blobs.get(link)
-    if blob is None:
-        raise RefusedError("BlobNotFound", f"Could not find blob: {link}")
-    if blob["mimeType"] != told.get("mimeType"):
-        words = f"Expected: {blob['mimeType']}, Got: {told.get('mimeType')}"
-        raise RefusedError("InvalidMimeType", f"Referenced Mimetype does not match stored blob. {words}")
-    if blob["size"] > IMAGE_MAX_BYTES:
-        raise RefusedError("BlobTooLarge", f"This file is too large. It is {blob['size']} bytes")
-
-
-def media_of(record: dict[str, Any]) -> list[dict[str, Any]]:
-    """The pictures of a record as the network notes them."""
-    return [
-        {"mime": item["image"]["mimeType"], "size_bytes": item["image"]["size"], "alt": item["alt"]}
-        for item in record.get("embed", {}).get("images", [])
-    ]
 
 
 @dataclass
@@ -193,6 +66,8 @@ class Repos:
         self._network = network
         self._records: dict[tuple[str, str], dict[str, Record]] = {}
         self.blobs: dict[str, dict[str, dict[str, Any]]] = {}
+        self.data: dict[tuple[str, str], bytes] = {}
+        """The bytes of blobs, by whose they are and their address."""
 
     def find(self, did: str, collection: str, key: str) -> Record | None:
         return self._records.get((did, collection), {}).get(key)
@@ -201,6 +76,9 @@ class Repos:
         """Newest first."""
         return sorted(self._records.get((did, collection), {}), reverse=True)
 
+    def values(self, did: str, collection: str) -> list[dict[str, Any]]:
+        return [record.value for record in self._records.get((did, collection), {}).values()]
+
     def write(
         self, member: Member, collection: str, key: str, value: dict[str, Any], *, kind: str | None = None
     ) -> Message | None:
@@ -208,7 +86,7 @@ class Repos:
         record = Record(record_cid(value), value)
         self._records.setdefault((member.id, collection), {})[key] = record
         if collection != POSTS:
-            self._like(member, value)
+            self._note(member, key, value)
             return None
         uri = f"at://{member.id}/{collection}/{key}"
         message = self._network.messages.get(uri)
@@ -218,10 +96,18 @@ class Repos:
             return message
         return self._network.add(_message(uri, member, key, record, kind))
 
-    def _like(self, member: Member, value: dict[str, Any]) -> None:
-        liked = self._network.messages.get(str(value.get("subject", {}).get("uri")))
-        if liked is not None and value.get("$type") == LIKES:
-            self._network.react(liked, member, "like")
+    def _note(self, member: Member, key: str, value: dict[str, Any]) -> None:
+        """Likes, reposts and who may reply are seen at the post."""
+        post = self._network.messages.get(str(value.get("post") or value.get("subject", {}).get("uri")))
+        match value.get("$type"):
+            case _ if post is None:
+                return
+            case "app.bsky.feed.like":
+                self._network.react(post, member, "like")
+            case "app.bsky.feed.repost":
+                post.extra.setdefault("reposts", []).append(member.id)
+            case "app.bsky.feed.threadgate" if post.author == member.id and post.key == key:
+                post.extra["gate"] = value["allow"]
 
     def remove(self, member: Member, collection: str, key: str) -> Message | None:
         """What was deleted, where it was there and a post."""
@@ -235,13 +121,15 @@ class Repos:
         """The records of these posts are no more."""
         for (did, collection), records in self._records.items():
             for key in [key for key in records if f"at://{did}/{collection}/{key}" in gone]:
-                del records[key]
+                for blob in blobs_in(records.pop(key).value.get("embed")):
+                    self.data.pop((did, blob["ref"]["$link"]), None)
 
     def store(self, member: Member, data: bytes, told: str) -> dict[str, Any]:
         """Keep a blob; the reference that records name it by."""
         mime, cid = sniff(data, told), blob_cid(data)
         blob = {"$type": "blob", "ref": {"$link": cid}, "mimeType": mime, "size": len(data)}
         self.blobs.setdefault(member.id, {})[cid] = blob
+        self.data[member.id, cid] = data
         return blob
 
 
@@ -257,6 +145,6 @@ def _message(uri: str, member: Member, key: str, record: Record, kind: str | Non
         conversation=reply["root"]["uri"] if reply else uri,
         in_reply_to=reply["parent"]["uri"] if reply else None,
         key=key,
-        media=media_of(value),
+        media=media_in(value.get("embed")),
         extra={"cid": record.cid, "record": value},
     )

@@ -16,7 +16,8 @@ from msgspec import structs
 
 from adapters.bluesky.adapter import BlueskyAdapter
 from adapters.bluesky.translate import place_of
-from adapters.sandbox.bluesky_repo import POSTS, did_of
+from adapters.sandbox.bluesky_lexicon import POSTS
+from adapters.sandbox.bluesky_repo import did_of
 from gateway.model.content import Document, Media, Text
 from gateway.model.delivery import FaultKind, InConversation, Receipt, ToPerson
 from gateway.model.events import Kind, MessageReceived

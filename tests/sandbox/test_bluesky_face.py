@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import time
 from collections.abc import AsyncIterator
@@ -10,10 +11,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from bluesky_records import what_differs
 
 from adapters.sandbox.bluesky import BlueskyFace
 from adapters.sandbox.bluesky_bodies import REFUSALS
-from adapters.sandbox.bluesky_repo import graphemes
+from adapters.sandbox.bluesky_lexicon import graphemes
 from adapters.sandbox.control import build
 from adapters.sandbox.faults import Rule, Trouble
 
@@ -254,7 +256,76 @@ async def test_blobs_and_the_pictures_that_name_them(wire: Wire) -> None:
     ]
 
 
+async def test_what_is_taken_and_refused_is_what_a_real_server_takes_and_refuses(wire: Wire) -> None:
+    await wire.sign_in()
+
+    async def put(collection: str, key: str, record: dict[str, Any]) -> tuple[int, Any]:
+        body = {"repo": wire.did, "collection": collection, "rkey": key, "record": record}
+        return await wire.post("com.atproto.repo.putRecord", **body)
+
+    async def upload(data: bytes, mime: str) -> tuple[int, Any]:
+        return await wire.call(
+            "POST", "com.atproto.repo.uploadBlob", data=io.BytesIO(data), headers={"Content-Type": mime}
+        )
+
+    assert await what_differs(put, upload) == []
+
+
+@pytest.mark.parametrize(("begin", "end"), [(0, 30), (3, 1), (1, 3), (2, 2)])
+async def test_a_facet_that_nobody_would_show_is_refused(wire: Wire, begin: int, end: int) -> None:
+    """A real server takes it; that ours never sends one is seen here."""
+    await wire.sign_in()
+    feature = {"$type": "app.bsky.richtext.facet#link", "uri": "https://e.org"}
+    facets = [{"index": {"byteStart": begin, "byteEnd": end}, "features": [feature]}]
+    status, body = await wire.put("é日x", record={"facets": facets})
+    assert (status, body["message"]) == (400, PREFIX + "Invalid byteSlice at $.record.facets[0].index")
+
+
+async def test_a_blob_is_there_for_everybody_once_a_record_names_it(wire: Wire) -> None:
+    await wire.sign_in()
+    _, body = await wire.call("POST", "com.atproto.repo.uploadBlob", data=PNG, headers={"Content-Type": "image/png"})
+    where = {"did": wire.did, "cid": body["blob"]["ref"]["$link"]}
+    gone = (400, {"error": "InvalidRequest", "message": "Blob not found"})
+    assert await wire.get("com.atproto.sync.getBlob", **where) == gone
+    image = {"image": body["blob"], "alt": ""}
+    await wire.put(record={"embed": {"$type": "app.bsky.embed.images", "images": [image]}})
+    async with wire.http.get(f"{wire.face.url}/xrpc/com.atproto.sync.getBlob", params=where) as response:
+        assert (response.status, response.content_type, await response.read()) == (200, "image/png", PNG)
+    told = {"error": "RepoNotFound", "message": "Could not find repo for DID: did:plc:x"}
+    assert await wire.get("com.atproto.sync.getBlob", did="did:plc:x", cid="x") == (400, told)
+
+
+async def test_who_may_reply_is_seen_at_the_post_whose_key_it_has(wire: Wire) -> None:
+    await wire.sign_in()
+    _, post = await wire.put()
+    gate = {"$type": "app.bsky.feed.threadgate", "post": post["uri"], "allow": [], "createdAt": "2026-11-22T10:00:00Z"}
+    body = {"repo": wire.did, "collection": "app.bsky.feed.threadgate", "record": gate}
+    assert (await wire.post("com.atproto.repo.putRecord", rkey="3m6abcdefgh2z", **body))[0] == 200
+    assert "gate" not in wire.face.network.held_by("agent")[0].extra
+    assert (await wire.post("com.atproto.repo.putRecord", rkey=KEY, **body))[0] == 200
+    assert wire.face.network.held_by("agent")[0].extra["gate"] == []
+
+
 # Receiving.
+
+
+async def test_likes_reposts_and_quotes_are_told(wire: Wire) -> None:
+    await wire.sign_in()
+    await wire.put()
+    (ours,) = wire.face.network.held_by("agent")
+    wire.face.person_reacts("ana", ours.id)
+    wire.face.person_reposts("ben", ours.id)
+    said = wire.face.say("cleo", "quote", "look at this", of=ours.id)
+    nsid = "app.bsky.notification.listNotifications"
+    _, page = await wire.get(nsid)
+    assert [item["reason"] for item in page["notifications"]] == ["quote", "repost", "like"]
+    like = page["notifications"][2]
+    assert (like["reasonSubject"], like["record"]["subject"]["uri"]) == (ours.id, ours.id)
+    assert said.extra["record"]["embed"]["record"]["uri"] == ours.id
+    _, only = await wire.get(nsid, reasons=["like", "repost"])
+    assert len(only["notifications"]) == 2
+    assert ours.reactions[0]["reaction"] == "like"
+    assert len(ours.extra["reposts"]) == 1
 
 
 async def test_notifications_come_newest_first_and_page_back(wire: Wire) -> None:
@@ -311,6 +382,8 @@ async def test_posts_are_looked_up(wire: Wire) -> None:
     said = wire.face.say("ana", "post", "hello")
     _, found = await wire.get("app.bsky.feed.getPosts", uris=[said.id, "at://did:plc:x/app.bsky.feed.post/none"])
     assert [post["record"]["text"] for post in found["posts"]] == ["hello"]
+    status, refused = await wire.get("app.bsky.feed.getPosts", uris=[said.id] * 26)
+    assert (status, refused["error"]) == (400, "InvalidRequest")
 
 
 # Trouble.
