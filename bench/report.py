@@ -31,6 +31,8 @@ class Mark(Struct, frozen=True):
 LIBRARY = "library's CPU"
 LOOP = "loop + writer, one core"
 SIMPLE = (
+    ("render_ms", "300 words on five platforms, ms", 2.0, False, "the renderings' CPU"),
+    ("split_s", "a megabyte cut into posts, s", 1.0, False, "measuring, in proportion"),
     ("accepted_ratio", "drafts accepted / group commit", 0.3, True, LOOP),
     ("queue_procrastinate", "queue / procrastinate, PostgreSQL", 5.0, True, LOOP),
     ("queue_dbos", "queue / DBOS, SQLite", 20.0, True, LOOP),
@@ -122,6 +124,7 @@ def _reply_lines(replies: dict[str, Any]) -> Iterator[str]:
 
 
 FACTS = (
+    ("render_ms", "300 words and 5 links, ms: {render_each_ms}"),
     ("accepted_ratio", "accepted/s: {accepted_drafts_per_s}, a bare group commit: {floor_per_s}"),
     ("queue_dbos", "queue/s on SQLite: {queue_dbos[per_s]}, DBOS {queue_dbos[rival_per_s]}"),
     (

@@ -36,6 +36,7 @@ QUICK = Effort(
     idle_s=3.0,
 )
 MEASURES: dict[str, Callable[[Stage, Effort], Awaitable[dict[str, Any]]]] = {
+    "rendering": volume.rendering,
     "accepted": volume.accepted,
     "dbos": volume.dbos,
     "procrastinate": volume.procrastinate,

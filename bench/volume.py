@@ -42,6 +42,19 @@ async def accepted(stage: Stage, effort: Effort) -> Figures:
     }
 
 
+async def rendering(stage: Stage, effort: Effort) -> Figures:
+    """A post of 300 words and five links, planned for all five platforms; and a megabyte cut into posts."""
+    worker = await stage.load("render")
+    found = [await worker.ask(times=effort.echoes) for _ in range(effort.rounds)]
+    await worker.end()
+    each = {name: statistics.median(one["each_ms"][name] for one in found) for name in found[0]["each_ms"]}
+    return {
+        "render_ms": round(sum(each.values()), 3),
+        "render_each_ms": {name: round(took, 3) for name, took in each.items()},
+        "split_s": round(statistics.median(one["split_s"] for one in found), 3),
+    }
+
+
 async def dbos(stage: Stage, effort: Effort) -> Figures:
     """Enqueue to done on SQLite, 64 callers."""
     with tempfile.TemporaryDirectory() as folder:

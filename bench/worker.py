@@ -98,8 +98,9 @@ def _role(name: str) -> Callable[[str, str, Path], AbstractAsyncContextManager[R
     if name in ROLES:
         return ROLES[name]
     import loads
+    import rendering
 
-    return loads.ROLES[name]
+    return {**loads.ROLES, "render": rendering.render}[name]
 
 
 async def work(role: str, platform: str, url: str) -> None:

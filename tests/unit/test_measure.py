@@ -13,6 +13,7 @@ from gateway.text.measure import graphemes
         ("é", 1),
         ("e\u0301", 1),
         ("\r\n", 1),
+        ("a\r\nb\rc\n\r", 7),
         ("👩‍👩‍👧‍👦", 1),
         ("👍🏽", 1),
         ("🇩🇪🇫🇷", 2),
