@@ -21,6 +21,7 @@ from gateway.model.capabilities import LaneState, Profile
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt, Shown
 from gateway.model.identity import Identity
 from gateway.model.ids import MessageRef
+from gateway.model.media import Attachment
 from gateway.model.standing import WEATHER, Signal, Source
 from gateway.ports import Arrival, Context, Taken, Unsure, nobodys
 
@@ -84,6 +85,12 @@ class BlueskyAdapter:
 
     def preview(self, part: Part) -> Shown:
         return preview(part)
+
+    def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        from adapters.bluesky.blobs import Blobs
+
+        public = self._settings.public_server == DEFAULT_PUBLIC_SERVER
+        return Blobs(self._session.endpoint, self._clock, public=public).fetch(attachment)
 
     # Sending.
 

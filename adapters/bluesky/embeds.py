@@ -120,7 +120,7 @@ def blob_places(embed: Embed | None) -> Iterator[tuple[dict[str, Any], str]]:
     match embed:
         case {"$type": "app.bsky.embed.images", "images": images}:
             yield from ((image, "image") for image in images)
-        case {"$type": "app.bsky.embed.video", "video": _} as film:
+        case dict() as film if film.get("$type") == VIDEO:
             yield film, "video"
         case {"$type": "app.bsky.embed.external", "external": external} if "thumb" in external:
             yield external, "thumb"

@@ -6,23 +6,34 @@ A file of its own because adapter.py would be too long with it.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec import Struct, convert, json, structs
 
-from adapters.bluesky.events import Convo, Entry, Notification, received, received_direct
-from adapters.bluesky.profile import Settings
+from adapters.bluesky.events import (
+    MARKED,
+    SAID,
+    Convo,
+    Entry,
+    Here,
+    Notification,
+    View,
+    marked,
+    received,
+    received_direct,
+    wanted,
+)
+from adapters.bluesky.profile import DEFAULT_PUBLIC_SERVER, Settings
 from adapters.bluesky.session import Session
 from adapters.bluesky.translate import CHAT
 from gateway.model.delivery import Fault, FaultError, FaultKind
-from gateway.model.events import MessageReceived
+from gateway.model.events import MessageReceived, PlatformEvent
 from gateway.ports import Arrival, Context
 
 log = logging.getLogger("multihome.bluesky")
 
-REASONS = ("mention", "reply", "quote")
 FIRST_PAGE, PAGE, PAGES_MAX = 10, 100, 50
 """A poll that finds nothing new costs ten items; one after a long absence reads up to five thousand."""
 ARRIVAL_MAX = 50
@@ -32,6 +43,8 @@ SEEN_MAX = 500
 CONVOS_MAX = 1000
 LOG_ROUNDS_MAX = 50
 URI_MAX = 2600
+VIEWS_MAX = 25
+"""Posts that the index tells at once: lexicon app/bsky/feed/getPosts.json."""
 CHAT_REST_S = 300.0
 
 _LOST = frozenset({FaultKind.SIGNED_OUT, FaultKind.SUSPENDED, FaultKind.LOCKED})
@@ -39,20 +52,28 @@ _CREATED = "chat.bsky.convo.defs#logCreateMessage"
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Position(Struct, frozen=True, omit_defaults=True):
-    """How far was read: the newest notification's time, what is known around it, and the chat's own cursor."""
+class Place(Struct, frozen=True, omit_defaults=True):
+    """How far a list of notifications was read: the newest one's time, and what is known around it."""
 
     at: datetime = _NEVER
     seen: tuple[str, ...] = ()
+
+    def past(self, uri: str, at: datetime) -> Place:
+        return Place(max(self.at, at), (*self.seen[-SEEN_MAX + 1 :], uri))
+
+
+class Position(Place, frozen=True, omit_defaults=True):
+    """What was read of everything: of what people say, of likes and reposts, and the chat's own cursor.
+
+    Likes are a list of their own: however many there are, they never push out what somebody said.
+    """
+
     chat: str | None = None
+    marks: Place | None = None
 
     @property
     def cursor(self) -> str:
         return json.encode(self).decode()
-
-    def past(self, uri: str, at: datetime) -> Position:
-        seen = (*self.seen[-SEEN_MAX + 1 :], uri)
-        return structs.replace(self, at=max(self.at, at), seen=seen)
 
 
 class Receiver:
@@ -66,6 +87,7 @@ class Receiver:
         self._convos: dict[str, Convo] = {}
         self._chat_rests_until_s = 0.0
         self._logged: set[int] = set()
+        self._public = settings.public_server == DEFAULT_PUBLIC_SERVER
 
     async def arrivals(self, cursor: str | None) -> AsyncIterator[Arrival]:
         position = _position(cursor)
@@ -74,20 +96,22 @@ class Receiver:
             yield (), position.cursor
         direct_due_s = self._clock.monotonic()
         while True:
-            unread = await self._unread(position)
-            for start in range(0, len(unread), ARRIVAL_MAX):
-                before = position
-                events, position = await self._heard(unread[start : start + ARRIVAL_MAX], position)
-                if position != before:
-                    yield events, position.cursor
+            async for events, place in self._walk(SAID, position):
+                position = structs.replace(position, at=place.at, seen=place.seen)
+                yield events, position.cursor
+            marks = position.marks if position.marks is not None else await self._now(MARKED)
+            position = structs.replace(position, marks=marks)
+            async for events, place in self._walk(MARKED, marks):
+                position = structs.replace(position, marks=place)
+                yield events, position.cursor
             if self._settings.poll_direct_s > 0 and self._clock.monotonic() >= direct_due_s:
                 direct_due_s = self._clock.monotonic() + self._settings.poll_direct_s
                 for _ in range(LOG_ROUNDS_MAX):
                     before = position
-                    events, position = await self._directs(position)
+                    messages, position = await self._directs(position)
                     if position == before:
                         break
-                    yield events, position.cursor
+                    yield messages, position.cursor
             await self._clock.sleep(self._pause_s(direct_due_s))
 
     def _pause_s(self, direct_due_s: float) -> float:
@@ -96,22 +120,35 @@ class Receiver:
         return min(self._settings.poll_s, max(0.01, direct_due_s - self._clock.monotonic()))
 
     async def _from_now(self) -> Position:
-        position = Position()
-        for raw in reversed((await self._page(FIRST_PAGE, None))[0]):
-            if (where := self._where(raw)) is not None:
-                position = position.past(*where)
+        said, marks = await self._now(SAID), await self._now(MARKED)
+        position = Position(said.at, said.seen, marks=marks)
         return (await self._directs(position))[1] if self._settings.poll_direct_s > 0 else position
+
+    async def _now(self, reasons: Sequence[str]) -> Place:
+        place = Place()
+        for raw in reversed((await self._page(reasons, FIRST_PAGE, None))[0]):
+            if (where := self._where(raw)) is not None:
+                place = place.past(*where)
+        return place
 
     # Notifications: newest first, the platform's cursor walks backwards.
 
-    async def _unread(self, position: Position) -> list[Any]:
-        """What came after the position, oldest first."""
-        known = frozenset(position.seen)
-        until = position.at - OVERLAP if position.at > _NEVER else _NEVER
+    async def _walk(self, reasons: Sequence[str], place: Place) -> AsyncIterator[tuple[list[PlatformEvent], Place]]:
+        """What came after the place, oldest first, and where that is."""
+        unread = await self._unread(reasons, place)
+        for start in range(0, len(unread), ARRIVAL_MAX):
+            before = place
+            events, place = await self._heard(unread[start : start + ARRIVAL_MAX], place)
+            if place != before:
+                yield events, place
+
+    async def _unread(self, reasons: Sequence[str], place: Place) -> list[Any]:
+        known = frozenset(place.seen)
+        until = place.at - OVERLAP if place.at > _NEVER else _NEVER
         found: list[Any] = []
         cursor: str | None = None
         for number in range(PAGES_MAX):
-            page, cursor = await self._page(PAGE if number else FIRST_PAGE, cursor)
+            page, cursor = await self._page(reasons, PAGE if number else FIRST_PAGE, cursor)
             places = [(self._where(raw), raw) for raw in page]
             found += [raw for where, raw in places if where is None or (where[1] >= until and where[0] not in known)]
             if not cursor or not page or any(where is not None and where[1] < until for where, _ in places):
@@ -121,8 +158,8 @@ class Receiver:
         found.reverse()
         return found
 
-    async def _page(self, limit: int, cursor: str | None) -> tuple[list[Any], str | None]:
-        params: dict[str, Any] = {"reasons": list(REASONS), "limit": limit}
+    async def _page(self, reasons: Sequence[str], limit: int, cursor: str | None) -> tuple[list[Any], str | None]:
+        params: dict[str, Any] = {"reasons": list(reasons), "limit": limit}
         answer = await self._session.query(
             "app.bsky.notification.listNotifications", {**params, "cursor": cursor} if cursor else params
         )
@@ -140,19 +177,38 @@ class Receiver:
                 return uri, min(at if at.tzinfo else at.replace(tzinfo=UTC), self._clock.now())
         return None
 
-    async def _heard(self, page: Sequence[Any], position: Position) -> tuple[list[MessageReceived], Position]:
-        own = await self._session.did()
-        events = []
+    async def _heard(self, page: Sequence[Any], place: Place) -> tuple[list[PlatformEvent], Place]:
+        here = await self._here()
+        views = await self._views(page)
+        events: list[PlatformEvent] = []
         for raw in page:
             try:
-                notification = convert(raw, Notification)
-                if notification.author.did != own:
-                    events.append(received(notification, self._context.account, own))
+                event = _event(raw, here, views)
+                events += [event] if event else []
             except ValueError as error:
                 self._skip(raw, error)
             if (where := self._where(raw)) is not None:
-                position = position.past(*where)
-        return events, position
+                place = place.past(*where)
+        return events, place
+
+    async def _here(self) -> Here:
+        return Here(self._context.account, await self._session.did(), self._public)
+
+    async def _views(self, page: Sequence[Any]) -> dict[str, View]:
+        """The posts that these notifications quote or are about, as far as the index tells: nothing waits for it."""
+        uris = sorted({uri for raw in page if (uri := wanted(raw))})
+        views: dict[str, View] = {}
+        for start in range(0, len(uris), VIEWS_MAX):
+            try:
+                answer = await self._session.query("app.bsky.feed.getPosts", {"uris": uris[start : start + VIEWS_MAX]})
+            except FaultError as error:
+                if error.fault.kind in _LOST:
+                    raise
+                log.warning("%s: what is quoted isn't known: %s", self._context.account, error.fault.evidence)
+                continue
+            posts = answer.get("posts")
+            views |= _views(posts[:VIEWS_MAX] if isinstance(posts, list) else [])
+        return views
 
     # Direct messages: a log, oldest first, with a cursor that goes on.
 
@@ -189,10 +245,10 @@ class Receiver:
                 return None  # reactions, reads, members that come and go
         try:
             entry = convert(raw, Entry)
-            own = await self._session.did()
-            if entry.message.sender.did == own:
+            here = await self._here()
+            if entry.message.sender.did == here.did:
                 return None
-            return received_direct(entry.message, await self._convo(entry.convo_id), self._context.account, own)
+            return received_direct(entry.message, await self._convo(entry.convo_id), here, raw)
         except ValueError as error:
             self._skip(raw, error)
             return None
@@ -211,6 +267,27 @@ class Receiver:
         if mark not in self._logged and len(self._logged) < SEEN_MAX:
             self._logged.add(mark)
             log.warning("%s: an event that can't be read was left out: %s", self._context.account, why)
+
+
+def _event(raw: Any, here: Here, views: Mapping[str, View]) -> PlatformEvent | None:
+    """Own deeds are none."""
+    notification = convert(raw, Notification)
+    if notification.author.did == here.did:
+        return None
+    if notification.reason in MARKED:
+        return marked(notification, here, views)
+    return received(notification, here, views, raw)
+
+
+def _views(posts: Sequence[Any]) -> dict[str, View]:
+    views = {}
+    for raw in posts:
+        try:
+            view = convert(raw, View)
+        except ValueError:  # somebody else's record
+            continue
+        views[view.uri] = view
+    return views
 
 
 def _position(cursor: str | None) -> Position | None:

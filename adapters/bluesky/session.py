@@ -115,6 +115,10 @@ class Session:
         """Who we are, signing in when that isn't known yet."""
         return (self._tokens or await self._ready()).did
 
+    async def endpoint(self) -> str:
+        """The server the account lives on, as far as it is known."""
+        return (self._tokens or await self._ready()).endpoint
+
     async def query(
         self, nsid: str, params: dict[str, Any] | None = None, headers: dict[str, str] | None = None
     ) -> dict[str, Any]:

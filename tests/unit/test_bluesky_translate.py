@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import convert
 
 from adapters.bluesky.embeds import blob_cid
-from adapters.bluesky.events import Notification, received
 from adapters.bluesky.parts import mark_key, tid
 from adapters.bluesky.profile import PROFILE
 from adapters.bluesky.translate import (
@@ -26,9 +24,7 @@ from adapters.bluesky.translate import (
     shown,
 )
 from gateway.model.content import Block, BlockKind, Document, Link, Mark, Mention, Text, marked
-from gateway.model.events import Kind
-from gateway.model.identity import Identity
-from gateway.model.ids import AccountId, ConversationId
+from gateway.model.ids import ConversationId
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 OWN = "did:plc:own"
@@ -225,56 +221,6 @@ def test_a_like_has_one_key_per_post() -> None:
     odd = mark_key("at://did:plc:a/app.bsky.feed.generator/cats")
     assert len(odd) == 13
     assert odd == mark_key("at://did:plc:a/app.bsky.feed.generator/cats")
-
-
-# Events.
-
-
-def notification(**changes: Any) -> dict[str, Any]:
-    return {
-        "uri": "at://did:plc:ana/app.bsky.feed.post/5",
-        "cid": "cid5",
-        "author": {"did": "did:plc:ana", "handle": "ana.test", "displayName": "Ana"},
-        "reason": "reply",
-        "record": {"text": "yes", "createdAt": "2026-11-22T12:00:00Z"},
-        "indexedAt": "2026-11-22T12:00:01.000Z",
-        **changes,
-    }
-
-
-def test_a_reply_to_us_is_addressed() -> None:
-    parent = {"uri": f"at://{OWN}/app.bsky.feed.post/4", "cid": "cid4"}
-    reply = {"root": {"uri": ROOT, "cid": "cidroot"}, "parent": parent}
-    raw = convert(notification(record={"text": "yes", "reply": reply}), Notification)
-    event = received(raw, AccountId("bluesky/main"), OWN)
-    assert (event.kind, event.addressed, event.private) == (Kind.REPLY, True, False)
-    assert event.conversation == THREAD
-    assert event.in_reply_to == Post(parent["uri"], "cid4", ROOT, "cidroot").ref
-    assert event.author == Identity("bluesky", "did:plc:ana", "ana.test", "Ana")
-    assert event.at == datetime(2026, 11, 22, 12, 0, 1, tzinfo=UTC)
-
-
-def test_a_reply_to_others_in_our_thread_isnt_addressed() -> None:
-    other = {"uri": "at://did:plc:b/app.bsky.feed.post/4", "cid": "cid4"}
-    raw = convert(notification(record={"text": "yes", "reply": {"root": other, "parent": other}}), Notification)
-    assert not received(raw, AccountId("bluesky/main"), OWN).addressed
-
-
-@pytest.mark.parametrize(
-    "broken",
-    [
-        {"uri": "with space"},
-        {"cid": ""},
-        {"author": {"handle": "x"}},
-        {"record": None},
-        {"record": {"text": "x" * 50_000}},
-        {"record": {"text": "x", "reply": {"root": {}}}},
-        {"indexedAt": "yesterday"},
-    ],
-)
-def test_a_broken_notification_is_a_value_error(broken: dict[str, Any]) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - whatever msgspec says
-        convert(notification(**broken), Notification)
 
 
 def test_rules_have_sources() -> None:
