@@ -94,14 +94,14 @@ class Receiver:
         if position is None:
             position = await self._from_now()
             yield (), position.cursor
+        elif position.marks is None:  # kept before likes were told: those to come are
+            position = structs.replace(position, marks=await self._now(MARKED))
         direct_due_s = self._clock.monotonic()
         while True:
             async for events, place in self._walk(SAID, position):
                 position = structs.replace(position, at=place.at, seen=place.seen)
                 yield events, position.cursor
-            marks = position.marks if position.marks is not None else await self._now(MARKED)
-            position = structs.replace(position, marks=marks)
-            async for events, place in self._walk(MARKED, marks):
+            async for events, place in self._walk(MARKED, position.marks or Place()):
                 position = structs.replace(position, marks=place)
                 yield events, position.cursor
             if self._settings.poll_direct_s > 0 and self._clock.monotonic() >= direct_due_s:

@@ -20,7 +20,6 @@ from adapters.sandbox.world import Message
 from gateway.clock import SystemClock
 from gateway.model.content import Document
 from gateway.model.delivery import Draft, Fault, FaultError, Part, Receipt, Target, Timeline
-from gateway.model.events import MessageReceived
 from gateway.model.ids import AccountId, DraftId, MessageRef, WorkspaceId
 from gateway.model.secret import Secret
 from gateway.testing.kit import Bench
@@ -133,9 +132,9 @@ class Ear:
     def __init__(self, adapter: BlueskyAdapter, cursor: str | None = None) -> None:
         self.stream = cast("Any", adapter.events(cursor))
         self.cursor = cursor
-        self.heard: list[MessageReceived] = []
+        self.heard: list[Any] = []
 
-    async def until(self, count: int) -> list[MessageReceived]:
+    async def until(self, count: int) -> list[Any]:
         async with asyncio.timeout(20):
             while len(self.heard) < count:
                 await self.step()

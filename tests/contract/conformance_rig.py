@@ -38,7 +38,7 @@ SHOWN = {
     "x": frozenset({"edit"}),
     "discord": frozenset({"edit", "delete", "react"}),
     "telegram": frozenset({"edit", "react"}),
-    "bluesky": frozenset(),
+    "bluesky": frozenset({"react"}),
     "mastodon": frozenset({"edit", "delete", "react"}),
 }
 
