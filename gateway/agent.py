@@ -11,24 +11,50 @@ from types import ModuleType
 from typing import Any
 
 from gateway.books import Store, Turn
+from gateway.model.content import Document
 from gateway.model.events import MessageReceived
 from gateway.model.ids import AccountId, ConversationId, PersonId
+from gateway.model.media import Attachment
+from gateway.ports import Adapter, Fetches
+
+FETCH_MAX_BYTES = 20_000_000
 
 
 class AgentError(Exception):
     """One line for people: why the agent can't be used, and the cure."""
 
 
+class FetchError(Exception):
+    """One line: why what was attached can't be had. What the platform says about it comes as a FaultError."""
+
+
 class Conversation:
     """Where a message was said: what an agent gets beside the message."""
 
-    def __init__(self, message: MessageReceived, person: PersonId | None, store: Store) -> None:
+    def __init__(
+        self, message: MessageReceived, person: PersonId | None, store: Store, adapter: Adapter | None = None
+    ) -> None:
         self.account: AccountId = message.account
         self.id: ConversationId = message.conversation
         self.private = message.private
         self.person = person
         """The human behind the author, the same on every platform that is linked; ``None`` for nobody known."""
         self._store = store
+        self._adapter = adapter
+
+    async def fetch(self, attachment: Attachment, size_max_bytes: int = FETCH_MAX_BYTES) -> bytes:
+        """The bytes of one of the message's attachments. Raises FetchError, and FaultError when the platform fails."""
+        adapter = self._adapter
+        if adapter is None or not isinstance(adapter, Fetches):
+            raise FetchError(f"{self.account} can't fetch what is attached")
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in adapter.fetch(attachment):
+            size += len(piece)
+            if size > size_max_bytes:
+                raise FetchError(f"{attachment.name or attachment.kind} has more than {size_max_bytes} bytes")
+            pieces.append(piece)
+        return b"".join(pieces)
 
     async def history(self, limit: int = 20) -> tuple[Turn, ...]:
         """The last messages here, both sides, oldest first. The message being answered is the last."""
@@ -36,7 +62,12 @@ class Conversation:
 
 
 Handler = Callable[[MessageReceived, Conversation], Any]
-"""An async function that returns the answer or ``None``, or an async generator of its pieces."""
+"""An async function that returns the answer, as a text or a Document, or ``None``; or an async generator of a text's
+pieces.
+"""
+
+Answer = str | Document
+
 
 
 def load(spelled: str) -> Handler:
@@ -91,12 +122,13 @@ def _is_async(value: object) -> bool:
     return inspect.iscoroutinefunction(value) or inspect.isasyncgenfunction(value)
 
 
-async def answer(handler: Handler, message: MessageReceived, conversation: Conversation) -> str | None:
+async def answer(handler: Handler, message: MessageReceived, conversation: Conversation) -> Answer | None:
     """Ask the agent; pieces of a generator are joined into one answer."""
     result = handler(message, conversation)
     if inspect.isasyncgen(result):
         return "".join([str(piece) async for piece in result]) or None
     said = await result
-    if said is not None and not isinstance(said, str):
-        raise TypeError(f"the agent returned {type(said).__name__}, not a text or None")
-    return said or None
+    if said is not None and not isinstance(said, Answer):
+        raise TypeError(f"the agent returned {type(said).__name__}, not a text, a Document or None")
+    nothing = said.is_empty if isinstance(said, Document) else not said
+    return None if nothing else said

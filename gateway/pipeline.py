@@ -226,13 +226,13 @@ class Pipeline:
                 log.error("the database fails, trying again: %s", error)  # noqa: TRY400 - it says it all
                 await self._clock.sleep(STORE_PAUSE_S)
 
-    async def _said(self, stored: StoredEvent) -> str | None:
+    async def _said(self, stored: StoredEvent) -> agent.Answer | None:
         message = stored.event
         if not isinstance(message, MessageReceived) or self._handler is None or self._refused(message):
             return None
         return await self._ask(self._handler, stored, message)
 
-    async def _answer(self, stored: StoredEvent, said: str | None) -> None:
+    async def _answer(self, stored: StoredEvent, said: agent.Answer | None) -> None:
         """The event's mark and the answer, together."""
         message = stored.event
         new: tuple[NewDelivery, ...] = ()
@@ -249,9 +249,9 @@ class Pipeline:
             log.info("%s: not for the agent: %s", message.account, verdict.reason)
         return isinstance(verdict, Refuse)
 
-    async def _ask(self, handler: agent.Handler, stored: StoredEvent, message: MessageReceived) -> str | None:
-        conversation = agent.Conversation(message, stored.person, self._store)
+    async def _ask(self, handler: agent.Handler, stored: StoredEvent, message: MessageReceived) -> agent.Answer | None:
         adapter = self._adapters.get(message.account)
+        conversation = agent.Conversation(message, stored.person, self._store, adapter)
         sign = None
         if adapter is not None and isinstance(adapter, ShowsTyping):
             sign = asyncio.create_task(self._show_typing(adapter, message))
@@ -278,7 +278,7 @@ class Pipeline:
         except Exception:
             log.exception("%s: typing could not be shown", message.account)
 
-    def _reply(self, stored: StoredEvent, message: MessageReceived, said: str) -> Draft:
+    def _reply(self, stored: StoredEvent, message: MessageReceived, said: agent.Answer) -> Draft:
         """The answer as a draft. A group is as closed as a DM: what is said there never goes out in public."""
         among_members = not message.private and not self._profiles[message.account].open_conversations
         return Draft(
@@ -286,7 +286,7 @@ class Pipeline:
             self._workspace,
             message.account,
             InConversation(message.conversation, message.private),
-            self._limits.read(said),
+            said if isinstance(said, Document) else self._limits.read(said),
             self._clock.now(),
             f"reply:{message.account}:{stored.seq}",
             in_reply_to=message.ref,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from gateway.model.content import Document, Text
 from gateway.model.events import Kind, MessageReceived
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, ConversationId, MessageRef
+from gateway.model.media import Attachment
 
 MESSAGE = MessageReceived(
     AccountId("x/main"), "1", MessageRef("r1"), ConversationId("c1"), Kind.MENTION, Identity("x", "7", "ana"),
@@ -40,7 +41,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], st
     return put
 
 
-async def asked(handler: agent.Handler) -> str | None:
+async def asked(handler: agent.Handler) -> agent.Answer | None:
     conversation = agent.Conversation(MESSAGE, None, NoStore())  # type: ignore[arg-type]
     return await agent.answer(handler, MESSAGE, conversation)
 
@@ -64,6 +65,41 @@ async def test_an_answer_is_a_text_or_nothing(write: Any, body: str, said: str |
 async def test_a_method_is_named_by_its_path(write: Any) -> None:
     name = write("class Bot:\n    async def reply(self, m, c): return 'bot'\nbot = Bot()")
     assert await asked(agent.load(f"{name}:bot.reply")) == "bot"
+
+
+DOCUMENTS = "from gateway.model.content import Document, Text\nasync def reply(m, c): return "
+
+
+async def test_an_answer_may_be_a_document(write: Any) -> None:
+    said = await asked(agent.load(f"{write(DOCUMENTS + 'Document(((Text(m.text),),), language=chr(101))')}:reply"))
+    assert said == Document(((Text("hello"),),), language="e")
+    assert await asked(agent.load(f"{write(DOCUMENTS + 'Document()')}:reply")) is None
+
+
+class Album:
+    """An adapter, as far as it fetches."""
+
+    async def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        for _ in range(4):
+            yield attachment.handle.encode()
+
+
+def in_conversation(adapter: Any) -> agent.Conversation:
+    return agent.Conversation(MESSAGE, None, NoStore(), adapter)  # type: ignore[arg-type]
+
+
+async def test_what_is_attached_can_be_fetched_up_to_a_limit() -> None:
+    conversation, attached = in_conversation(Album()), Attachment("abc", name="a.png")
+    assert await conversation.fetch(attached) == b"abc" * 4
+    assert await conversation.fetch(attached, 12) == b"abc" * 4
+    with pytest.raises(agent.FetchError, match=r"a\.png has more than 11 bytes"):
+        await conversation.fetch(attached, 11)
+
+
+@pytest.mark.parametrize("adapter", [None, object()])
+async def test_what_is_attached_cannot_be_fetched_everywhere(adapter: object) -> None:
+    with pytest.raises(agent.FetchError, match="x/main can't fetch what is attached"):
+        await in_conversation(adapter).fetch(Attachment("abc"))
 
 
 async def test_an_answer_of_another_kind_is_an_error(write: Any) -> None:

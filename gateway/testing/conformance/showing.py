@@ -88,9 +88,10 @@ class Showing:
 
 
 def _one(what: str) -> dict[str, object]:
-    return {
+    fields: dict[str, dict[str, object]] = {
         "warning": {"warning": "spoilers ahead"},
         "poll": {"poll": Poll(("Monday", "Tuesday"), 86_400.0)},
         "quote": {"quote": Quote("elsewhere", url=ELSEWHERE)},
         "language": {"language": "en"},
-    }[what]
+    }
+    return fields[what]
