@@ -26,8 +26,10 @@ COUNTS_PER_KEPT = 2
 """What was written between two counts is still in the books at the second."""
 REMEMBERED_S = 60.0
 """How long the networks keep what was said, beyond a count."""
-WARM_SHARE = 0.3
-"""Of the time, before anything is measured: caches fill, and the database comes to its size."""
+WARM_SHARE = 0.5
+"""Of the time, before anything is measured: what the adapters and their libraries remember of late messages (some
+thousands each) fills up, and the database comes to its size.
+"""
 MOST = {"memory_kib": 0.03, "open_files": 0.10, "database_kib": 0.10}
 """By how much of itself a figure may be larger at the end than after the warm-up."""
 
