@@ -14,7 +14,7 @@ import os
 import struct
 import zlib
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -24,19 +24,32 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 from bluesky_pds import Pds, UnavailableError, running
-from bluesky_records import what_differs
+from bluesky_records import MP4, PNG, what_differs
 from msgspec import structs
 
 from adapters.bluesky.adapter import BlueskyAdapter, open_account
 from adapters.bluesky.profile import Settings
 from adapters.bluesky.translate import Post, place_of
 from gateway.clock import SystemClock
-from gateway.model.content import Document, Media
-from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, InConversation, Part, Receipt, Target, Timeline
+from gateway.model.content import Card, Document, Media, Mention, Quote, Text
+from gateway.model.delivery import (
+    Draft,
+    Fault,
+    FaultError,
+    FaultKind,
+    InConversation,
+    Part,
+    Receipt,
+    Repliers,
+    Target,
+    Timeline,
+)
 from gateway.model.ids import AccountId, ConversationId, DraftId, MessageRef, WorkspaceId
+from gateway.model.media import Attachment
 from gateway.model.secret import Secret
 from gateway.ports import Unsure
 from gateway.testing.kit import Bench
+from gateway.text.markdown import from_markdown
 from gateway.text.plain import from_text
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(1200)]  # the first run installs the server
@@ -288,15 +301,115 @@ async def test_a_picture(world: World, mime: str) -> None:
     assert image["image"]["ref"] == part.body["record"]["embed"]["images"][0]["image"]["ref"]
 
 
-async def test_deleting_and_liking(world: World) -> None:
+def shown(world: World, person: Person, data: bytes, mime: str, **more: Any) -> Media:
+    digest = sha256(data).hexdigest()
+    world.benches[person.did].pictures[digest] = data
+    return Media(digest, mime, len(data), **{"alt": "words", "width_px": 2, "height_px": 1, **more})
+
+
+async def test_all_that_a_post_can_show(world: World) -> None:
+    """Each is validated by the server's own lexicons, and what it then holds is what was planned."""
+    person = await world.join()
+    adapter = await world.open(person)
+    picture, film = shown(world, person, PNG, "image/png"), shown(world, person, MP4, "video/mp4")
+    first = await adapter.send(one_part(adapter, "to be quoted"))
+    quote = Quote("bluesky", first.ref)
+    card = Card("https://例え.jp/パス", "A page", "All about it", picture)
+    said = from_markdown(
+        "**Zoë** says: [日本語](https://例え.jp/パス) 👩‍👩‍👧 https://example.org/a/b?c=d&e=f. #tag $EUR"
+    )
+    documents = [
+        structs.replace(said, media=(picture,) * 4, sensitive=True, language="pt-BR"),
+        structs.replace(said, media=(film,), language="zh-Hant-TW"),
+        structs.replace(said, card=card),
+        structs.replace(said, card=structs.replace(card, picture=None, description="")),
+        structs.replace(said, quote=quote),
+        structs.replace(said, quote=quote, media=(picture,)),
+        structs.replace(said, quote=quote, media=(film,), sensitive=True),
+        structs.replace(said, quote=quote, card=card),
+        Document(media=(picture,)),
+        Document(((Mention("bluesky", person.did, person.handle), Text(" #hello")),)),
+    ]
+    for document in documents:
+        part = one_part(adapter, document)
+        receipt = await adapter.send(part)
+        assert (await adapter.send(part)).ref == receipt.ref
+        record = (await world.records(person))[-1]
+        assert record["value"] == part.body["record"]
+    assert len(await world.records(person)) == len(documents) + 1
+
+
+async def test_who_may_reply_is_a_record_of_the_same_key(world: World) -> None:
+    person = await world.join()
+    adapter = await world.open(person)
+    for repliers, rules in ((Repliers.NOBODY, 0), (Repliers.MENTIONED, 1), (Repliers.FOLLOWED, 2)):
+        (part,) = adapter.plan(structs.replace(draft("quiet"), repliers=repliers), datetime.now(UTC))
+        receipt = await adapter.send(part)
+        assert (await adapter.send(part)).ref == receipt.ref
+        where = {"repo": person.did, "collection": "app.bsky.feed.threadgate", "rkey": part.key}
+        gate = (await world.call("GET", "com.atproto.repo.getRecord", params=where))["value"]
+        assert gate["post"] == receipt.ref.split(" ")[0]
+        assert len(gate["allow"]) == rules
+        assert isinstance(await adapter.reconcile(part, datetime.now(UTC)), Receipt)
+    assert len(await world.records(person)) == 3
+
+
+async def test_a_numbered_thread_in_many_scripts(world: World) -> None:
+    """The server counts the graphemes by itself."""
+    person = await world.join()
+    adapter = await world.open(person)
+    family, accented = "👨‍👩‍👧‍👦", "z\u0323\u0301"
+    text = "\n\n".join((family * 160, (accented * 9 + " ") * 60, "नमस्ते " * 80, "日本語。" * 120, "שלום " * 70))
+    parts = adapter.plan(structs.replace(draft(text), numbered=True), datetime.now(UTC))
+    receipts: list[Receipt] = []
+    for part in parts:
+        told = structs.replace(part, previous=receipts[-1].ref, first=receipts[0].ref) if receipts else part
+        receipts.append(await adapter.send(told))
+    records = await world.records(person)
+    assert len(records) == len(parts) > 5
+    assert records[-1]["value"]["text"].endswith(f"{len(parts)}/{len(parts)}")
+
+
+async def test_what_was_attached_is_fetched_from_the_server_of_its_author(world: World) -> None:
+    person, ana = await world.join(), await world.join()
+    theirs, adapter = await world.open(ana), await world.open(person)
+    await theirs.send(one_part(theirs, Document(media=(shown(world, ana, PNG, "image/png"),))))
+    record = (await world.records(ana))[0]["value"]
+    link = record["embed"]["images"][0]["image"]["ref"]["$link"]
+    async with aclosing(adapter.fetch(Attachment(f"{ana.did} {link}"))) as pieces:
+        assert b"".join([piece async for piece in pieces]) == PNG
+    with pytest.raises(FaultError) as caught:
+        await anext(aiter(adapter.fetch(Attachment(f"{person.did} {link}"))))
+    assert caught.value.fault.kind is FaultKind.TARGET_GONE
+
+
+async def test_media_the_server_refuses_are_a_fault_of_media(world: World) -> None:
+    person = await world.join()
+    adapter = await world.open(person)
+    await adapter.check()
+    big = PNG + b"x" * 2_000_000
+    for media in (
+        shown(world, person, big, "image/png", width_px=None),
+        shown(world, person, PNG + b"x" * 6_000_000, "image/png"),  # more than this server takes at all
+        shown(world, person, PNG, "video/mp4"),
+    ):
+        told = structs.replace(media, size_bytes=1000)  # as if nobody had looked
+        fault = await fault_of(adapter.send(one_part(adapter, Document(media=(told,)))))
+        assert (fault.kind, fault.certain) == (FaultKind.MEDIA, True)
+    assert await world.records(person) == []
+
+
+async def test_deleting_liking_and_showing_to_others(world: World) -> None:
     person = await world.join()
     adapter = await world.open(person)
     receipt = await adapter.send(one_part(adapter, "gone soon"))
-    await adapter.react(receipt.ref, "❤️")
-    await adapter.react(receipt.ref, "❤️")
-    where = {"repo": person.did, "collection": "app.bsky.feed.like"}
-    likes = await world.call("GET", "com.atproto.repo.listRecords", params=where)
-    assert len(likes["records"]) == 1
+    for _ in range(2):
+        await adapter.react(receipt.ref, "❤️")
+        await adapter.repost(receipt.ref)
+    for name in ("like", "repost"):
+        where = {"repo": person.did, "collection": f"app.bsky.feed.{name}"}
+        found = await world.call("GET", "com.atproto.repo.listRecords", params=where)
+        assert len(found["records"]) == 1
     await adapter.delete(receipt.ref)
     await adapter.delete(receipt.ref)
     assert await world.records(person) == []
