@@ -6,18 +6,22 @@ import asyncio
 import http.client
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 from gateway.api import ENDPOINT
 
 if TYPE_CHECKING:
     from gateway.config import Config, Place
+    from gateway.model.content import Media
 
 TIMEOUT_S = 10.0
-PATIENCE_S = {"check": 60.0, "backup": 1800.0}
-"""Asking every platform takes as long as the slowest of them; copying takes as long as the disk."""
+PATIENCE_S = {"check": 60.0, "backup": 1800.0, "announce": 300.0, "media": 120.0}
+"""Asking every platform takes as long as the slowest of them; copying takes as long as the disk; media of an
+announcement may have to be fetched, and large ones are written.
+"""
 ANSWER_MAX_BYTES = 64 * 1024 * 1024
 _TOKEN = re.compile(r"[\w-]+")
 _URL = re.compile(r"http://127\.0\.0\.1:(\d{1,5})")
@@ -38,8 +42,21 @@ class _Address(NamedTuple):
     pid: int | None
 
 
-def call(files: str, load: Callable[[], Config], operation: str, **arguments: Any) -> tuple[Any, bool]:
-    """The operation's answer, and whether a running gateway gave it. Raises CallError.
+class Upload(NamedTuple):
+    """A file that goes with an announcement."""
+
+    data: bytes
+    name: str
+    alt: str = ""
+    written: str = ""
+    """How the text names it, where it stands in it."""
+
+
+def call(
+    files: str, load: Callable[[], Config], operation: str, uploads: Sequence[Upload] = (), **arguments: Any
+) -> tuple[Any, bool]:
+    """The operation's answer, and whether a running gateway gave it. ``uploads`` are kept first, and become its
+    arguments ``media`` and ``files``. Raises CallError.
 
     ``files`` is what the names of that gateway's files begin with. ``load`` gives the configuration when none runs:
     then the database is opened here, and an SQLite one locked meanwhile.
@@ -47,12 +64,12 @@ def call(files: str, load: Callable[[], Config], operation: str, **arguments: An
     try:
         address = _address(Path(files + ENDPOINT))
         if address is not None:
-            return _over_http(address, operation, arguments), True
+            return _over_http(address, operation, {**arguments, **_uploaded(address, uploads)}), True
         stranger = ""
     except _StrangerError as error:
         stranger = str(error)
     try:
-        return asyncio.run(_in_process(load(), operation, arguments)), False
+        return asyncio.run(_in_process(load(), operation, arguments, uploads)), False
     except CallError as error:
         raise CallError(f"{error} ({stranger})" if stranger else str(error)) from error
 
@@ -96,21 +113,53 @@ def _address(endpoint: Path) -> _Address | None:
     return _Address(int(found[1]), token[0], endpoint, pid if isinstance(pid, int) else None)
 
 
+def _uploaded(address: _Address, uploads: Sequence[Upload]) -> dict[str, Any]:
+    from msgspec import convert
+
+    from gateway.model.content import Media
+
+    paths = [f"media?name={quote(one.name)}" for one in uploads]
+    return _given(
+        uploads,
+        [
+            convert(_asked(address, path, one.data, "application/octet-stream"), Media)
+            for one, path in zip(uploads, paths, strict=True)
+        ],
+    )
+
+
+def _given(uploads: Sequence[Upload], kept: Sequence[Media]) -> dict[str, Any]:
+    """Those that stand in the text by the names they have there, the others in their order."""
+    from msgspec.structs import replace
+
+    pairs = list(zip(uploads, kept, strict=True))
+    media = [replace(one, alt=upload.alt) for upload, one in pairs if not upload.written]
+    files = {upload.written: one for upload, one in pairs if upload.written}
+    return {**({"media": media} if media else {}), **({"files": files} if files else {})}
+
+
 def _over_http(address: _Address, operation: str, arguments: dict[str, Any]) -> Any:
+    from msgspec.json import encode
+
+    return _asked(address, operation, encode(arguments), "application/json")
+
+
+def _asked(address: _Address, path: str, body: bytes, content_type: str) -> Any:
+    operation = path.partition("?")[0]
     timeout_s = PATIENCE_S.get(operation, TIMEOUT_S)
     line = http.client.HTTPConnection("127.0.0.1", address.port, timeout=timeout_s)
-    headers = {"Authorization": f"Bearer {address.token}", "Content-Type": "application/json"}
+    headers = {"Authorization": f"Bearer {address.token}", "Content-Type": content_type}
     try:
         line.connect()
     except (OSError, OverflowError) as error:
         raise _StrangerError(f"{address.file} was left by a gateway that is gone") from error
     try:
-        line.request("POST", f"/local/{operation}", json.dumps(arguments), headers)
+        line.request("POST", f"/local/{path}", body, headers)
         answer = line.getresponse()
-        body = answer.read(ANSWER_MAX_BYTES)
+        told = answer.read(ANSWER_MAX_BYTES)
         if answer.length:  # what it promised and didn't send
-            raise http.client.IncompleteRead(body, answer.length)
-        return _told(answer.status, body, address)
+            raise http.client.IncompleteRead(told, answer.length)
+        return _told(answer.status, told, address)
     except TimeoutError as error:
         process = f" (process {address.pid})" if address.pid else ""
         raise CallError(
@@ -139,7 +188,7 @@ def _told(status: int, body: bytes, address: _Address) -> Any:
     return answer
 
 
-async def _in_process(config: Config, operation: str, arguments: dict[str, Any]) -> Any:
+async def _in_process(config: Config, operation: str, arguments: dict[str, Any], uploads: Sequence[Upload]) -> Any:
     from gateway import logs, wiring
     from gateway.books import StoreError
     from gateway.desk import DeskError
@@ -147,6 +196,7 @@ async def _in_process(config: Config, operation: str, arguments: dict[str, Any])
     logs.silence()
     try:
         async with wiring.offline(config, connect=operation == "check") as desk:
-            return await getattr(desk, operation)(**arguments)
+            kept = [await desk.keep(one.data, one.name) for one in uploads]
+            return await getattr(desk, operation)(**arguments, **_given(uploads, kept))
     except (DeskError, StoreError) as error:
         raise CallError(str(error)) from error

@@ -24,7 +24,7 @@ from gateway.commands import (
     say_whose,
 )
 from gateway.deliveries import deliveries_app
-from gateway.terminal import complain, fail, picture, printable, table, text
+from gateway.terminal import complain, fail, pictures_of, printable, table, text, uploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,17 +126,24 @@ def demo(
 def announce(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="The text; - reads standard input.")],
     account: Annotated[list[str] | None, typer.Option("--account", "-a", help="Only there; may be repeated.")] = None,
-    image: Annotated[Path | None, typer.Option(help="One picture to go with it.")] = None,
-    alt: Annotated[str, typer.Option(help="What the picture shows, for who can't see it.")] = "",
+    image: Annotated[
+        list[Path] | None, typer.Option(help="A picture, film, sound or file to go with it; may be repeated.")
+    ] = None,
+    alt: Annotated[
+        list[str] | None, typer.Option(help="What it shows, for who can't see it: the first for the first, and so on.")
+    ] = None,
     key: Annotated[str, typer.Option(help="The same key again announces nothing twice.")] = "",
     plain: Annotated[bool, typer.Option("--plain", help="The text is not Markdown.")] = False,
     config: ConfigFile = DEFAULT_CONFIG,
     as_json: Json = False,
 ) -> None:
     """Say one thing on every account's own public place."""
-    shown = picture(image) if image else None
-    arguments = {"text": text(file), "accounts": account, "key": key, "image": shown, "alt": alt, "plain": plain}
-    answer, running = ask(config, "announce", **arguments)
+    words = text(file)
+    shown = uploads(image or [], alt or [])
+    if not plain and file != "-":
+        shown += pictures_of(words, file)
+    arguments = {"text": words, "accounts": account, "key": key, "plain": plain}
+    answer, running = ask(config, "announce", uploads=shown, **arguments)
     if as_json:
         print_json({**answer, "running": running})
         return

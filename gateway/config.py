@@ -16,6 +16,7 @@ from msgspec import Meta, Struct, structs
 
 from gateway import database_url, secret_source
 from gateway.duration import duration
+from gateway.model.fetching import Fetching
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, WorkspaceId, platform_of
 from gateway.model.manner import USUAL, Manner
 from gateway.model.route import Route
@@ -101,6 +102,7 @@ class Config(Struct, frozen=True):
     agent: AgentSection | None
     announce: AnnounceSection
     folder: Path
+    media: Fetching = Fetching()
 
     @property
     def files(self) -> str:
@@ -137,6 +139,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "agent": AgentSection,
     "announce": AnnounceSection,
     "posting": Manner,
+    "media": Fetching,
 }
 
 
@@ -199,11 +202,12 @@ class _Reader:
         routes = self._routes(raw, names)
         agent = self._agent(raw["agent"]) if "agent" in raw else None
         announce = self._struct(AnnounceSection, raw.get("announce", {}), "[announce]") or AnnounceSection()
+        media = self._struct(Fetching, raw.get("media", {}), "[media]") or Fetching()
         for account in announce.accounts:
             self._known_account(account, names, "[announce] accounts")
         if self.problems or gateway is None:
             raise ConfigError(self.problems)
-        return Config(gateway, accounts, routes, agent, announce, self._folder)
+        return Config(gateway, accounts, routes, agent, announce, self._folder, media)
 
     def _problem(self, where: str, what: str) -> None:
         line = ": ".join(part for part in (str(self._path), where, what) if part)

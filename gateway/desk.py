@@ -16,6 +16,8 @@ from msgspec import structs
 from gateway.announcer import Announcer
 from gateway.books import Doubt, StoreError, Superseded, Topic
 from gateway.directory import Directory, DirectoryError, parse_identity
+from gateway.media.errors import MediaError
+from gateway.media.pictures import Pictures
 from gateway.model.content import Media, plain
 from gateway.model.delivery import Delivery, Draft, Fault, FaultError, FaultKind, Receipt, State, Timeline
 from gateway.model.events import DeliveryChanged
@@ -37,9 +39,7 @@ TEXT_MAX = 100_000
 ALT_MAX = 5_000
 KEY_MAX = 200
 REF_MAX = 2_000
-IMAGE_MAX_BYTES = 16 * 1024 * 1024
 LISTED_MAX = 1_000
-IMAGE_TYPES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
 
 
 class DeskError(Exception):
@@ -62,6 +62,7 @@ class Desk:
         directory: Directory,
         outbox: Outbox,
         adapters: Mapping[AccountId, Adapter],
+        pictures: Pictures,
     ) -> None:
         self._services = services
         self._monitor = monitor
@@ -69,6 +70,7 @@ class Desk:
         self._directory = directory
         self._outbox = outbox
         self._adapters = adapters
+        self._pictures = pictures
 
     async def status(self) -> dict[str, Any]:
         """Every account's standing, and how many deliveries are in which state."""
@@ -159,21 +161,39 @@ class Desk:
         image: str | None = None,
         alt: str = "",
         plain: bool = False,
+        media: list[Media] | None = None,
+        files: dict[str, Media] | None = None,
     ) -> dict[str, Any]:
-        """Post on the accounts' public places; ``image`` is base64. The same key again posts nothing twice. The text is
-        Markdown, or ``plain`` words.
+        """Post on the accounts' public places. The same key again posts nothing twice. The text is Markdown, or
+        ``plain`` words. ``media`` were kept (:meth:`keep`) and come with it; so were ``files``, by the names that the
+        Markdown has for them. ``image`` is one picture in base64.
         """
-        for what, given, most in (("text", text, TEXT_MAX), ("alt text", alt, ALT_MAX), ("key", key, KEY_MAX)):
+        document = from_text(text) if plain else from_markdown(text, files=files)
+        shown = [*(media or ())]
+        if image:
+            shown.append(structs.replace(await self._image(image), alt=alt))
+        document = structs.replace(document, media=(*document.media, *shown))
+        alts = (("alt text", one.alt, ALT_MAX) for one in document.media)
+        for what, given, most in (("text", text, TEXT_MAX), ("key", key, KEY_MAX), *alts):
             if len(given) > most:
                 raise DeskError(f"the {what} has {len(given)} characters; {most} are the most")
-        document = from_text(text) if plain else from_markdown(text)
-        if image:
-            document = structs.replace(document, media=(await self._image(image, alt),))
         if document.is_empty:
             raise DeskError("there is nothing to announce: the text is empty")
         targets = [self._account(account) for account in dict.fromkeys(accounts or ())]
         announcement, deliveries = await self._announcer.announce(document, accounts=targets, key=key)
         return {"announcement": announcement, "deliveries": [_delivery(delivery) for delivery in deliveries]}
+
+    @property
+    def kept_max_bytes(self) -> int:
+        """The most that :meth:`keep` takes."""
+        return self._pictures.size_max_bytes
+
+    async def keep(self, data: bytes, name: str) -> Media:
+        """Bytes for an announcement that follows."""
+        try:
+            return await self._pictures.keep(data, name)
+        except MediaError as error:
+            raise DeskError(f"{name or 'the file'}: {error}") from error
 
     async def link(self, first: str, second: str) -> dict[str, Any]:
         """Two identities are one person: the operator's word."""
@@ -251,27 +271,12 @@ class Desk:
             raise DeskError(f"there is no account {account!r}; there are: {known}")
         return AccountId(account)
 
-    async def _image(self, encoded: str, alt: str) -> Media:
-        if len(encoded) > IMAGE_MAX_BYTES * 4 // 3 + 4:
-            raise DeskError(f"the image is larger than {IMAGE_MAX_BYTES // 1024 // 1024} MiB")
+    async def _image(self, encoded: str) -> Media:
         try:
             data = base64.b64decode(encoded, validate=True)
         except ValueError as error:  # binascii.Error is one; text outside ASCII is another
             raise DeskError("the image is not base64") from error
-        if not data:
-            raise DeskError("the image is empty")
-        mime = image_type(data)
-        return Media(await self._services.store.put_media(data, mime), mime, len(data), alt)
-
-
-def image_type(data: bytes) -> str:
-    """What a picture is by its first bytes; never by its name."""
-    for magic, mime in IMAGE_TYPES:
-        if data.startswith(magic):
-            return mime
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    raise DeskError("the image is none of PNG, JPEG, GIF or WebP")
+        return await self.keep(data, "")
 
 
 def _account(record: Record, counts: Mapping[State, int]) -> dict[str, Any]:

@@ -1,15 +1,18 @@
-"""What the commands take in and put out: texts, pictures, tables, one-line complaints."""
+"""What the commands take in and put out: texts, media, tables, one-line complaints."""
 
 from __future__ import annotations
 
-import base64
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from urllib.parse import unquote
 
 import typer
 
-IMAGE_MAX_BYTES = 16 * 1024 * 1024
+if TYPE_CHECKING:
+    from gateway.caller import Upload
+
+FILE_MAX_BYTES = 1024 * 1024 * 1024
 TEXT_MAX_BYTES = 1024 * 1024
 
 
@@ -44,9 +47,38 @@ def _standard_input() -> bytes:
         fail(f"standard input can't be read: {error.strerror}")
 
 
-def picture(path: Path) -> str:
-    """A picture's bytes in base64."""
-    return base64.b64encode(_read(path, IMAGE_MAX_BYTES)).decode()
+def uploads(paths: list[Path], alts: list[str]) -> list[Upload]:
+    """Media that go with a text: the first description is the first one's, and so on."""
+    if len(alts) > len(paths):
+        fail(f"there are {len(alts)} descriptions for {len(paths)} media: one --alt for each --image, in their order")
+    return [_upload(path, alt) for path, alt in zip(paths, [*alts, *[""] * len(paths)], strict=False)]
+
+
+def pictures_of(words: str, file: str) -> list[Upload]:
+    """The pictures that a Markdown file names beside or below itself."""
+    from gateway.text.markdown import local_pictures
+
+    folder = Path(file).resolve().parent
+    found = []
+    for name in local_pictures(words):
+        path = next((path for one in (name, unquote(name)) if (path := folder / one).is_file()), folder / name)
+        if folder not in path.resolve().parents:
+            fail(f"{file}: the picture {name} is not in the file's own folder; move it there, or use --image")
+        found.append(_upload(path, "", written=name))
+    return found
+
+
+def _upload(path: Path, alt: str, written: str = "") -> Upload:
+    from gateway.caller import Upload
+    from gateway.media.errors import MediaError
+    from gateway.media.probe import probed
+
+    data = _read(path, FILE_MAX_BYTES)
+    try:
+        probed(data)
+    except MediaError as error:
+        fail(f"{path} can't be posted: {error}")
+    return Upload(data, path.name, alt, written)
 
 
 def _read(path: Path, most_bytes: int) -> bytes:

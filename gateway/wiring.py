@@ -27,6 +27,7 @@ from gateway.desk import Desk
 from gateway.directory import Directory
 from gateway.ids import id_source
 from gateway.leases import HOUSE, Leases
+from gateway.media.pictures import Pictures
 from gateway.model.capabilities import Profile
 from gateway.model.ids import AccountId
 from gateway.monitor import Monitor, Pauses
@@ -133,6 +134,7 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
     outbox = Outbox(services, monitor)
     monitor.on_cleared = outbox.wake
     intake = Intake(services, Roads(store, routes, profiles, monitor.record), outbox.enter)
+    pictures = Pictures(store, clock, config.media)
     announced = config.announce.accounts or tuple(account.id for account in config.accounts)
     keep = timedelta(days=config.gateway.keep_days)
     announcer = Announcer(services, monitor, intake, routes, announced, keep=keep)
@@ -142,7 +144,7 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
     )
     members = [_member(account, known, config, services, monitor) for account in config.accounts]
     directory = Directory(services)
-    desk = Desk(services, monitor, announcer, directory, outbox, adapters)
+    desk = Desk(services, monitor, announcer, directory, outbox, adapters, pictures)
     rooms = Rooms(services, monitor, outbox, pipeline, adapters, asyncio.Lock())
     leases = Leases(store, clock, _member_name(services.new_id()), [*(member.account for member in members), HOUSE])
     scheduler = Scheduler(services, keep, outbox.wake_all)

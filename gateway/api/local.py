@@ -46,6 +46,7 @@ class LocalEndpoint:
     async def start(self, port: int = 0) -> None:
         """Raises EndpointError."""
         app = web.Application(client_max_size=BODY_MAX_BYTES, middlewares=[self._guard])
+        app.router.add_post("/local/media", self._keep)
         app.router.add_post("/local/{operation}", self._operate)
         self._runner = web.AppRunner(app, access_log=None, logger=wire, shutdown_timeout=2.0)
         await self._runner.setup()
@@ -88,6 +89,20 @@ class LocalEndpoint:
     def _knows(self, request: web.Request) -> bool:
         given = request.headers.get(hdrs.AUTHORIZATION, "").encode(errors="surrogateescape")
         return hmac.compare_digest(given, f"Bearer {self._token}".encode())
+
+    async def _keep(self, request: web.Request) -> web.Response:
+        """A file's bytes as they are, of which an announcement tells afterwards: no JSON, and no limit of its."""
+        most = self._desk.kept_max_bytes
+        data = bytearray()
+        async for piece in request.content.iter_any():
+            if len(data) <= most:  # what is more is heard to its end, so that the answer is
+                data += piece
+        try:
+            return _answer(await self._desk.keep(bytes(data), request.query.get("name", "")), 200)
+        except DeskError as error:
+            return _answer({"error": str(error)}, 413 if len(data) > most else 400)
+        except StoreError as error:
+            return _answer({"error": str(error)}, 503)
 
     async def _operate(self, request: web.Request) -> web.Response:
         name = request.match_info["operation"]

@@ -28,7 +28,7 @@ from gateway.model.ids import AccountId
 from gateway.store.codec import encode, micros, micros_or_none, scrub
 from gateway.store.hot import Batched, checked, given, literal
 from gateway.store.orders import fetched, go_on
-from gateway.store.outbox import USE
+from gateway.store.outbox import USE, kept_for
 from gateway.store.room import Room
 from gateway.store.schema import OPEN, deliveries
 from gateway.store.transaction import Transaction
@@ -150,10 +150,10 @@ def _new_place(seq: int, move: Move) -> tuple[Any, ...]:
 
 def _keep_pictures(tx: Transaction, moved: Sequence[Move]) -> None:
     uses = [
-        {"workspace": tx.workspace, "sha256": picture.sha256, "delivery": move.delivery}
+        {"workspace": tx.workspace, "sha256": sha256, "delivery": move.delivery}
         for move in moved
         if move.draft
-        for picture in move.draft.document.media
+        for sha256 in kept_for(move.draft.document)
     ]
     if uses:
         tx.connection.execute(USE, uses)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, select
 
 from gateway.books import NewDelivery, Settlement, Superseded, Topic
+from gateway.model.content import Document
 from gateway.model.delivery import TRANSITIONS, Delivery, InConversation, Part, State
 from gateway.model.ids import AccountId, DeliveryId, WorkspaceId
 from gateway.store.codec import DELIVERY, delivery, encode, micros, micros_or_none, scrub
@@ -98,7 +99,7 @@ class Admission:
         self._there[new.draft.key] = admitted
         self._tx.tell(Topic.DELIVERIES, new.account)
         self.rows.append(_row(admitted, draft, plan if begun else None))
-        self.pictures += [_use(admitted, media.sha256) for media in new.draft.document.media]
+        self.pictures += [_use(admitted, sha256) for sha256 in kept_for(new.draft.document)]
         return admitted
 
     def _state(self, new: NewDelivery) -> State:
@@ -112,6 +113,12 @@ class Admission:
         INSERT.change(self._tx, self.rows)
         if self.pictures:
             self._tx.connection.execute(USE, self.pictures)
+
+
+def kept_for(document: Document) -> set[str]:
+    """The names of all bytes that it needs: what its media were made from as well, and its card's picture."""
+    media = (*document.media, *([document.card.picture] if document.card and document.card.picture else []))
+    return {sha256 for one in media for sha256 in (one.sha256, one.original) if sha256}
 
 
 def _row(new: Delivery, draft: bytes, plan: bytes | None) -> tuple[Any, ...]:

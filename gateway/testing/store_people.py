@@ -10,10 +10,10 @@ import pytest
 from msgspec import structs
 
 from gateway.books import NewDelivery, Settlement, Store
-from gateway.model.content import Document, Media, Text
+from gateway.model.content import Card, Document, Media, Text
 from gateway.model.delivery import Draft, Receipt, State, Timeline
 from gateway.model.events import Kind, MessageReceived
-from gateway.model.identity import Identity, Link
+from gateway.model.identity import PERSON, Identity, Link
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, ConversationId, DeliveryId, DraftId, MessageRef, PersonId
 from gateway.model.standing import Record, Standing
 from gateway.testing.store_drafts import row
@@ -101,6 +101,15 @@ class PeopleConformance:
         assert not await store.unlink(BLUE, Identity("red", "999"))
         assert await store.links() == ()
 
+    async def test_a_person_is_found_by_their_own_id(self, store: Store, crowd: Crowd) -> None:
+        ana = await crowd.write(ANA)
+        await crowd.write(BLUE)
+        await store.link(tie(ANA, BLUE))
+        found = await store.person(Identity(PERSON, ana))
+        assert found is not None
+        assert (found.id, found.identities) == (ana, (ANA, BLUE))
+        assert await store.person(Identity(PERSON, "p0")) is None
+
     async def test_a_ring_of_links_holds_when_one_breaks(self, store: Store, crowd: Crowd) -> None:
         ana, *_ = [await crowd.write(identity) for identity in (ANA, BLUE, GREEN)]
         for first, second in ((ANA, BLUE), (BLUE, GREEN), (GREEN, ANA), (BLUE, ANA)):
@@ -174,8 +183,20 @@ class PeopleConformance:
         await store.handled(pending.seq, (), NOW)
         assert await store.prune(for_ever, 100) == 1
 
+    async def test_what_a_version_was_made_from_is_kept_with_it(self, store: Store) -> None:
+        """So is the picture of a card: the delivery may go on to another account."""
+        names = [await store.put_media(data, "image/png") for data in (b"first", b"fitting", b"card")]
+        media = (Media(names[1], "image/png", 7, original=names[0]),)
+        card = Card("https://e.org", "A page", picture=Media(names[2], "image/png", 4))
+        await store.add([_saying("open", Document(((Text("a"),),), media, card=card))], NOW)
+        assert await store.prune(datetime(2200, 1, 1, tzinfo=UTC), 100) == 0
+        assert [await store.media(name) for name in names] == [b"first", b"fitting", b"card"]
+
 
 def _with_picture(name: str, sha256: str) -> NewDelivery:
-    document = Document(((Text(name),),), (Media(sha256, "image/png", 4),))
+    return _saying(name, Document(((Text(name),),), (Media(sha256, "image/png", 4),)))
+
+
+def _saying(name: str, document: Document) -> NewDelivery:
     draft = Draft(DraftId(name), DEFAULT_WORKSPACE, HOME, Timeline(), document, NOW, name)
     return NewDelivery(DeliveryId(name), draft, HOME, name, State.QUEUED, NOW)

@@ -1,7 +1,8 @@
 """CommonMark as a Document: what agents write, and what a platform with Markdown tells.
 
 Beyond CommonMark: tables and ``~~strikes~~`` as on GitHub, ``||spoilers||``, bare addresses as links, and
-``[Ana](mention:x:@ana)`` for a person. HTML is text. docs/text.md has the rule for each construct.
+``[Ana](mention:x:@ana)`` for a person. HTML is text. Pictures leave the text and become media. docs/text.md has the
+rule for each construct.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import functools
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from msgspec import structs
 
 from gateway.model.content import (
     BULLET,
@@ -24,6 +26,7 @@ from gateway.model.content import (
     Document,
     Link,
     Mark,
+    Media,
     Mention,
     Paragraph,
     Span,
@@ -36,18 +39,24 @@ from gateway.text.plain import from_text
 
 MARKDOWN_MAX = 1_000_000
 """Characters; a longer text is read as plain words."""
+ANY_PICTURE = "image/*"
+"""What a picture is before it is fetched."""
 NESTING_MAX = 20
 """Lists and quotations in each other; a text with more is read as plain words."""
 
 _MARKS = {"strong": Mark.BOLD, "em": Mark.ITALIC, "s": Mark.STRIKE, "spoiler": Mark.SPOILER}
 _WEB = re.compile(r"https?://[^\W_][^\s<>\"]*|https?://\[[^\s<>\"]*", re.IGNORECASE)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[\w+#.-]{1,40}")
 _NOT_IN_CHATS = ["table", "code", "hr", "reference", "lheading", "entity", "image"]
 log = logging.getLogger(__name__)
 
 
-def from_markdown(text: str, *, chat: bool = False) -> Document:
+def from_markdown(text: str, *, chat: bool = False, files: Mapping[str, Media] | None = None) -> Document:
     """What the text means. Never fails, and loses no word: what can't be read as Markdown is read as plain text.
+
+    A picture on the web becomes media that are yet to be fetched, at the paragraph it stands in or after. One that is
+    named otherwise stays text, unless it is one of ``files``.
 
     With ``chat``: the lesser Markdown of chats, without tables, rules, images, entities, indented code and references,
     and where a mark may end before a letter.
@@ -63,10 +72,30 @@ def from_markdown(text: str, *, chat: bool = False) -> Document:
         return from_text(text)
     if any(token.level >= NESTING_MAX - 1 for token in tokens if token.type in ("blockquote_open", "list_item_open")):
         return from_text(text)
-    reader = _Reader()
+    reader = _Reader(files or {})
     reader.read(tokens)
-    said = Document((*reader.found, *_unused(known, text)))
+    said = Document((*reader.found, *_unused(known, text)), tuple(reader.media))
     return from_text(text) if said.is_empty else said
+
+
+def local_pictures(text: str) -> tuple[str, ...]:
+    """The names of pictures that are not on the web, as the text has them."""
+    try:
+        tokens = _parser(chat=False).parse(text)
+    except Exception:  # it will be taken for plain words
+        log.exception("a text of %d characters could not be read as Markdown", len(text))
+        return ()
+    found = (str(image.attrs.get("src", "")) for token in tokens for image in _images(token.children or ()))
+    return tuple(dict.fromkeys(name for name in found if name and not _SCHEME.match(name)))
+
+
+def _images(children: Sequence[Token]) -> Iterator[Token]:
+    """Those that are shown: in a link there is only their description."""
+    depth = 0
+    for token in children:
+        depth += token.nesting if token.type in ("link_open", "link_close") else 0
+        if token.type == "image" and not depth:
+            yield token
 
 
 @functools.cache
@@ -125,8 +154,12 @@ class _List:
 class _Reader:
     """Goes through the tokens of blocks and notes down ours."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: Mapping[str, Media]) -> None:
         self.found: list[Paragraph | Block] = []
+        self.media: list[Media] = []
+        self._files = files
+        self._placed = 0
+        """So many of the media have their place."""
         self._quote = 0
         self._lists: list[_List] = []
         self._marker: str | None = None
@@ -177,8 +210,14 @@ class _Reader:
     def _words(self, children: Sequence[Token]) -> None:
         in_item = bool(self._lists)
         marks = (Mark.BOLD,) if self._level and in_item else self._marks
-        spans = tuple(_spans(children, marks, " " if self._level or self._cells is not None else "\n"))
-        if self._cells is not None:
+        line = _spans(children, marks, " " if self._level or self._cells is not None else "\n", self._files)
+        spans = tuple(_closed_up(line))
+        shown = [one for one in line if isinstance(one, Media)]
+        self.media += shown
+        if shown and not spans and self._cells is None:
+            self._marker = None
+            self._place(max(len(self.found) - 1, 0))
+        elif self._cells is not None:
             self._cells.append(spans)
         elif in_item:
             self._item(spans)
@@ -207,14 +246,22 @@ class _Reader:
             self._note(Block((Text(lines),), BlockKind.CODE, quote=self._quote, language=language))
 
     def _note(self, block: Paragraph | Block) -> None:
+        self._place(len(self.found))
         self.found.append(block)
 
+    def _place(self, at: int) -> None:
+        """The media that were met since stand at this paragraph."""
+        self.media[self._placed :] = [structs.replace(one, at=at) for one in self.media[self._placed :]]
+        self._placed = len(self.media)
 
-def _spans(children: Sequence[Token], marks: tuple[Mark, ...], line_break: str) -> list[Span]:
-    """The spans of a line of tokens. Within a link there is only its text."""
-    found: list[Span] = []
+
+def _spans(
+    children: Sequence[Token], marks: tuple[Mark, ...], line_break: str, files: Mapping[str, Media]
+) -> list[Span | Media]:  # fmt: skip
+    """The spans of a line of tokens, and the pictures between them. Within a link there is only its text."""
+    found: list[Span | Media] = []
     opened = list(marks)
-    outer: tuple[Token, list[Span]] | None = None
+    outer: tuple[Token, list[Span | Media]] | None = None
     for token in children:
         name = token.type.removesuffix("_open").removesuffix("_close")
         if mark := _MARKS.get(name):
@@ -225,15 +272,50 @@ def _spans(children: Sequence[Token], marks: tuple[Mark, ...], line_break: str) 
             (opener, before), words = outer, "".join(_text_of(span) for span in found)
             found, outer = [*before, *_linked(opener, " ".join(words.split()), opened)], None
         elif token.type == "image":
-            found += _pictured(token, opened, plainly=outer is not None)
+            found += _pictured(token, opened, files, plainly=outer is not None)
         elif token.type in ("softbreak", "hardbreak"):
             found.append(marked(line_break, *opened))
         elif token.content:
             found.append(marked(token.content, *opened, *((Mark.CODE,) if token.type == "code_inline" else ())))
-    return joined(found)
+    return found
 
 
-def _text_of(span: Span) -> str:
+def _closed_up(line: Sequence[Span | Media]) -> list[Span]:
+    """The spans where pictures were taken out, and of the white space around each no more than one."""
+    spans: list[Span] = []
+    gap: str | None = None
+    for one in line:
+        if isinstance(one, Media):
+            gap = (gap or "") + _ended(spans)
+            continue
+        rest: Span = one
+        if gap is not None and isinstance(one, Text):
+            words = one.text.lstrip()
+            gap += one.text[: len(one.text) - len(words)]
+            if not words:
+                continue
+            rest = Text(words, one.marks)
+        if gap and spans:
+            spans.append(Text("\n" if "\n" in gap else " "))
+        gap = None
+        spans.append(rest)
+    return joined(spans)
+
+
+def _ended(spans: list[Span]) -> str:
+    """White space at their end, which is taken off."""
+    taken = ""
+    while spans and isinstance(last := spans[-1], Text):
+        words = last.text.rstrip()
+        taken = last.text[len(words) :] + taken
+        spans.pop()
+        if words:
+            spans.append(Text(words, last.marks))
+            break
+    return taken
+
+
+def _text_of(span: Span | Media) -> str:
     return span.text or "" if isinstance(span, Text | Link) else ""
 
 
@@ -249,12 +331,19 @@ def joined(found: Iterable[Span]) -> list[Span]:
     return spans
 
 
-def _pictured(token: Token, marks: Sequence[Mark], *, plainly: bool) -> list[Span]:
-    """A picture as a link with its description, or just that."""
-    alt = " ".join("".join(_text_of(span) for span in _spans(token.children or (), (), " ")).split())
+def _pictured(
+    token: Token, marks: Sequence[Mark], files: Mapping[str, Media], *, plainly: bool
+) -> Sequence[Span | Media]:
+    """A picture, or its description where it is none or can't be shown."""
+    alt = " ".join("".join(_text_of(span) for span in _spans(token.children or (), (), " ", {})).split())
+    url = str(token.attrs.get("src", "")).replace(" ", "%20")
     if plainly:
         return [Text(alt)] if alt else []
-    return _target(str(token.attrs.get("src", "")), alt, marks)
+    if file := files.get(str(token.attrs.get("src", ""))):
+        return [structs.replace(file, alt=alt)]
+    if _WEB.fullmatch(url):
+        return [Media("", ANY_PICTURE, 0, alt, source=url)]
+    return _target(url, alt, marks)
 
 
 def _linked(token: Token, words: str, marks: Sequence[Mark]) -> list[Span]:

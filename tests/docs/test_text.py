@@ -46,3 +46,10 @@ def test_the_table_is_what_is_written(row: list[tuple[str, str]]) -> None:
     assert on_discord(document) == discord
     assert words.text == telegram
     assert ", ".join(entity["type"] for entity in words.entities) == entities
+
+
+def test_a_picture_is_what_the_page_says_of_it() -> None:
+    (written,) = (cell[0] for row in rows() for cell in row[:1] if "![" in cell[0])
+    (shown,) = from_markdown(written).media
+    assert (shown.source, shown.alt, shown.at) == ("https://e.org/c.png", "asleep", 0)
+    assert f"`![{shown.alt}]({shown.source})`" in PAGE.read_text(encoding="utf-8")

@@ -63,7 +63,7 @@ def test_an_answer_comes_from_the_running_gateway(tmp_path: Path) -> None:
         assert call(files, load, "status", limit=5) == ({"a": 1}, True)
     assert b"POST /local/status HTTP/1.1" in heard[0]
     assert b"Authorization: Bearer t0ken" in heard[0]
-    assert heard[0].endswith(b'{"limit": 5}')
+    assert heard[0].endswith(b'{"limit":5}')
 
 
 def test_its_refusal_is_passed_on(tmp_path: Path) -> None:

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.model.content import Block, BlockKind, Document, Link, Mark, Mention, Span, Text, marked, plain, spans
-from gateway.text.markdown import from_markdown
+from gateway.model.content import (
+    Block,
+    BlockKind,
+    Document,
+    Link,
+    Mark,
+    Media,
+    Mention,
+    Span,
+    Text,
+    marked,
+    plain,
+    spans,
+)
+from gateway.text.markdown import from_markdown, local_pictures
 
 A = "https://a.example"
 
@@ -45,7 +58,7 @@ def kinds(text: str) -> list[tuple[BlockKind, int, int, str, str]]:
         (f"[]({A})", (Link(A),)),
         (f"[x](<{A}/a b>)", (Link(f"{A}/a%20b", "x"),)),
         ("[page](page.html) [js](javascript:x) []()", (Text("page (page.html) js (javascript:x) "),)),
-        (f"![A cat]({A}/c.png)", (Link(f"{A}/c.png", "A cat"),)),
+        ("![A cat](cat.png)", (Text("A cat (cat.png)"),)),
         (f"[![A cat]({A}/c.png)]({A})", (Link(A, "A cat"),)),
         (f"<{A}>", (Link(A),)),
         # Bare addresses.
@@ -148,6 +161,42 @@ def test_hostile_texts_are_read_in_time_and_keep_their_letters(text: str) -> Non
     found = plain(from_markdown(text))
     letters = [character for character in text if character.isalpha()]
     assert [character for character in found if character.isalpha()] == letters
+
+
+C, D = f"![A cat]({A}/c.png)", f"![A *small* dog]({A}/d.png)"
+
+
+@pytest.mark.parametrize(
+    ("written", "words", "places"),
+    [
+        (C, "", [0]),
+        (f"{C}\n\nHello", "Hello", [0]),
+        (f"Hello\n\nthere\n\n{C}\n\n{D}\n\nyou", "Hello\n\nthere\n\nyou", [1, 1]),
+        (f"Look: {C} nice, {D}.", "Look: nice, .", [0, 0]),
+        (f"one\n{C}\ntwo\n\nx{D}y", "one\ntwo\n\nxy", [0, 1]),
+        (f"Look {C}  {D}", "Look", [0, 0]),
+        (f"# {C} News\n\n- a\n- {C}\n- b {D}", "News\n\n• a\n• b", [0, 1, 2]),
+        (f"| a | {C} |\n|---|---|\n| {D} | b |", "a | \n | b", [0, 1]),
+        (f"> {C}\n> said", "> said", [0]),
+        (f"- one\n\n  {C}\n\n  two", "• one\n  two", [0]),
+    ],
+)
+def test_pictures_leave_the_text_for_the_paragraph_they_stand_in(written: str, words: str, places: list[int]) -> None:
+    said = from_markdown(written)
+    assert plain(said) == words
+    assert [one.at for one in said.media] == places
+    known = {f"{A}/c.png": "A cat", f"{A}/d.png": "A small dog"}
+    assert all(one.alt == known[one.source] and not one.sha256 and one.kind == "image" for one in said.media)
+
+
+def test_files_are_pictures_only_where_they_are_handed_in() -> None:
+    file = Media("ab", "image/png", 3, name="my cat.png")
+    text = f"One ![A cat](<my cat.png>), ![two](b.png), [![three](c.png)]({A}), ![four]({A}/d.png) ![](data:x)"
+    assert local_pictures(text) == ("my cat.png", "b.png")
+    said = from_markdown(text, files={"my cat.png": file})
+    assert [(one.sha256, one.alt, one.at) for one in said.media] == [("ab", "A cat", 0), ("", "four", 0)]
+    assert "two (b.png)" in plain(said)
+    assert not [one for one in from_markdown(text).media if one.sha256]
 
 
 def test_a_chat_knows_less_of_it() -> None:
