@@ -309,7 +309,7 @@ class Store(Protocol):
 
     async def person(self, identity: Identity) -> Person | None:
         """Who this is: the person and all identities linked to them. By platform and id, else by platform and
-        handle.
+        handle; or by the person's own id (:data:`~gateway.model.identity.PERSON`).
         """
         ...
 

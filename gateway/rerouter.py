@@ -188,10 +188,12 @@ class Rerouter:
         """Wherever a delivery is now, its home's route decides: what was diverted goes home, or on from there."""
         away = delivery.account != delivery.home
         draft = homeward(delivery, DraftId(self._new_id()))
+        if away:
+            draft = await self._intake.fitted(draft, delivery.home)
         verdict = await self._intake.judge(draft, delivery.home)
         home = Move(
             delivery.id, delivery.home, order_key(delivery.home, draft.target), State.QUEUED, self._clock.now(),
-            verdict.reason, draft,
+            verdict.reason, draft, attempts=delivery.attempts,
         )  # fmt: skip
         match verdict:
             case Divert(account=account, target=target):

@@ -25,6 +25,7 @@ from gateway.clock import SystemClock
 from gateway.config import AccountConfig, Config
 from gateway.desk import Desk
 from gateway.directory import Directory
+from gateway.fitting import Fitting
 from gateway.ids import id_source
 from gateway.leases import HOUSE, Leases
 from gateway.media.pictures import Pictures
@@ -133,8 +134,9 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
     monitor = Monitor(services, profiles, _pauses(config))
     outbox = Outbox(services, monitor)
     monitor.on_cleared = outbox.wake
-    intake = Intake(services, Roads(store, routes, profiles, monitor.record), outbox.enter)
     pictures = Pictures(store, clock, config.media)
+    fitting = Fitting(store, profiles, {account.id: account.manner for account in config.accounts}, pictures)
+    intake = Intake(services, Roads(store, routes, profiles, monitor.record), outbox.enter, fitting.fit)
     announced = config.announce.accounts or tuple(account.id for account in config.accounts)
     keep = timedelta(days=config.gateway.keep_days)
     announcer = Announcer(services, monitor, intake, routes, announced, keep=keep)

@@ -15,6 +15,10 @@ SPELLED = re.compile(
 """How people write an identity: ``platform:@handle``, ``platform:handle`` or ``platform:id=…``."""
 
 
+PERSON = "person"
+"""Instead of a platform, where an id is that of a person: ``person:id=…``."""
+
+
 class Identity(Struct, frozen=True):
     """One account on one platform. ``id`` is stable, ``handle`` may change."""
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from msgspec import structs
 
 from gateway.books import NewDelivery
-from gateway.model.delivery import Delivery, Draft, State
+from gateway.model.delivery import Delivery, Draft, FaultError, State
 from gateway.model.ids import AccountId, DeliveryId, DraftId
 from gateway.model.verdict import Allow, Delay, Divert, Refuse, Rewrite, Verdict
 from gateway.outbox import detour
@@ -16,15 +16,26 @@ from gateway.outbox.entrance import Stored, Write
 from gateway.outbox.roads import Roads
 from gateway.services import Services
 
+Fit = Callable[[Draft, AccountId], Awaitable[Draft]]
+"""A draft as an account says it. Raises FaultError where the account can't."""
 PREFACES_MAX = 1_000
 """Prefaces whose draft is remembered."""
+
+
+async def as_it_is(draft: Draft, _: AccountId) -> Draft:
+    """For who has nothing to fit."""
+    return draft
 
 
 class Intake:
     """Turns drafts into deliveries."""
 
     def __init__(
-        self, services: Services, roads: Roads, enter: Callable[[Sequence[NewDelivery], Write], Awaitable[Stored]]
+        self,
+        services: Services,
+        roads: Roads,
+        enter: Callable[[Sequence[NewDelivery], Write], Awaitable[Stored]],
+        fit: Fit = as_it_is,
     ) -> None:
         self._store = services.store
         self._clock = services.clock
@@ -32,6 +43,7 @@ class Intake:
         self._new_id = services.new_id
         self._roads = roads
         self._enter = enter
+        self._fit = fit
         self._prefaces: dict[str, str] = {}
         """Which draft says a preface: its move may fail and be tried again."""
 
@@ -49,7 +61,20 @@ class Intake:
         A draft that has to take another road is queued at home all the same: the rerouter moves it from there, behind
         whatever is still under way before it.
         """
+        try:
+            draft = await self._fit(draft, draft.account)
+        except FaultError as error:
+            return self._applied(draft, Refuse(f"{error.fault.kind}: {error.fault.evidence}"))
         return self._applied(draft, await self.judge(draft, draft.account))
+
+    async def fitted(self, draft: Draft, account: AccountId) -> Draft:
+        """The draft as another account says it. One that the account can't say stays as it is: the account's plan will
+        say why, and then it goes home.
+        """
+        try:
+            return await self._fit(draft, account)
+        except FaultError:
+            return draft
 
     async def judge(self, draft: Draft, account: AccountId) -> Verdict:
         """The policies' verdict on a draft that would leave by ``account``."""
@@ -58,7 +83,8 @@ class Intake:
     async def diverted(self, draft: Draft, account: AccountId, verdict: Divert) -> Draft:
         """The draft as it goes on by another road, with the preface where the person has not heard it yet."""
         told = bool(verdict.preface) and await self._first_time(draft, account, verdict)
-        return detour.away(draft, verdict, verdict.preface if told else "", DraftId(self._new_id()))
+        away = detour.away(draft, verdict, verdict.preface if told else "", DraftId(self._new_id()))
+        return await self.fitted(away, verdict.account)
 
     async def _first_time(self, draft: Draft, account: AccountId, verdict: Divert) -> bool:
         them = draft.with_person

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select, update
 
 from gateway.books import Reach, Topic
-from gateway.model.identity import Identity, Link, Person
+from gateway.model.identity import PERSON, Identity, Link, Person
 from gateway.model.ids import AccountId, ConversationId, MessageRef, PersonId, WorkspaceId
 from gateway.store.codec import micros, moment, scrub
 from gateway.store.room import Room
@@ -235,10 +235,11 @@ UNLINK = single(_unlink, lambda _tx, _request: [PEOPLE])
 
 
 def _person(connection: Connection, workspace: WorkspaceId, identity: Identity) -> Person | None:
-    face = _find(connection, workspace, identity)
-    if face is None:
-        return None
-    return Person(face.person, tuple(each.identity for each in _members(connection, workspace, face.person)))
+    who = PersonId(identity.id) if identity.platform == PERSON else None
+    if who is None and (face := _find(connection, workspace, identity)) is not None:
+        who = face.person
+    known = _members(connection, workspace, who) if who is not None else []
+    return Person(who, tuple(each.identity for each in known)) if who is not None and known else None
 
 
 def _links(connection: Connection, workspace: WorkspaceId) -> tuple[Link, ...]:

@@ -15,7 +15,9 @@ from msgspec import structs
 from gateway.announcer import Announcer
 from gateway.books import Store
 from gateway.bus import Bus
+from gateway.fitting import Fitting
 from gateway.leases import HOUSE, Leases
+from gateway.media.pictures import Pictures
 from gateway.model.capabilities import Profile
 from gateway.model.content import Document
 from gateway.model.delivery import (
@@ -30,6 +32,7 @@ from gateway.model.delivery import (
     Timeline,
 )
 from gateway.model.events import GatewayEvent, StandingChanged
+from gateway.model.fetching import Fetching
 from gateway.model.identity import Identity
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, ConversationId, DraftId, platform_of
 from gateway.model.route import Route
@@ -193,9 +196,9 @@ class House:
         self.outbox = Outbox(services, self.monitor)
         self.monitor.on_cleared = self.outbox.wake
         by_source = {route.source: route for route in routes}
-        self.intake = Intake(
-            services, Roads(self.store, by_source, self.profiles, self.monitor.record), self.outbox.enter
-        )
+        fitting = Fitting(self.store, self.profiles, {}, Pictures(self.store, world.clock, Fetching(cards=False)))
+        roads = Roads(self.store, by_source, self.profiles, self.monitor.record)
+        self.intake = Intake(services, roads, self.outbox.enter, fitting.fit)
         self.announcer = Announcer(services, self.monitor, self.intake, by_source, tuple(world.platforms), keep=keep)
         self.rerouter = Rerouter(
             services, self.monitor, self.intake, self.outbox, ramp_s=RAMP_S, tell=self.announcer.notice
