@@ -7,32 +7,22 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-import regex
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from adapters.mastodon.attached import filed, polled, refused
+from adapters.mastodon.counting import measure
+from adapters.mastodon.places import NAMED, is_private, narrowest, parse_ref
 from adapters.mastodon.profile import NAME
-from adapters.mastodon.translate import is_private, narrowest, parse_ref
 from gateway.model.capabilities import Limits
-from gateway.model.content import Document, Link, Media, Mention, Span, Text, spans, spelled, written
-from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, InConversation, Part, Timeline, ToPerson
+from gateway.model.content import Document, Link, Mention, Span, Text, spans, spelled, written
+from gateway.model.delivery import Draft, FaultKind, InConversation, Part, Timeline, ToPerson, Visibility
 from gateway.model.identity import Identity
 from gateway.text.measure import graphemes
-from gateway.text.split import split
+from gateway.text.split import Slice, slices
 
-# What Mastodon takes for an address and for a mention (masto status_length_validator.rb, account.rb). Narrow on
-# purpose: what looks like an address and isn't surely one counts in full, and as one at least, so that a mistake
-# makes a status shorter and never refused.
-_MARKS = r"(?:[.,:;!?@*()'-]+[A-Za-z0-9%/+=_&~#$]+)*+"
-_URL = regex.compile(
-    r"https?://(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?\.)+[a-z]{2,}+(?::\d{1,5}+)?+"
-    rf"(?:/[A-Za-z0-9%/+=_&~#$]*+{_MARKS})?+(?:\?[A-Za-z0-9%/+=_&~#$]*+{_MARKS})?+(?![\p{{L}}\p{{N}}@])",
-    regex.IGNORECASE,
-)
-_MAYBE_URL = regex.compile(r"(?P<glued>(?<=[\p{L}\p{N}@#$/.]))?https?://\S+", regex.IGNORECASE)
-_REMOTE = re.compile(r"(?<![=/\w])(@[a-z0-9_]+(?:[a-z0-9_.-]*[a-z0-9_])?)@[\w.-]+\w", re.IGNORECASE)
 _CALL = re.compile(r"(?<![=/\w])@(?=[a-z0-9_])", re.IGNORECASE)
-_NAME = re.compile(r"[\w.-]{1,64}(?:@[\w.:-]{1,253})?")
-_LANGUAGE = re.compile(r"[a-z]{2,3}")
+_LANGUAGE = re.compile(r"([a-z]{2,3})(?:-([A-Za-z]{2}))?(?:-.*)?")
+_WIDTHS = {Visibility.UNLISTED: "unlisted", Visibility.FOLLOWERS: "private"}
 
 
 class Place(Struct, frozen=True):
@@ -44,45 +34,50 @@ class Place(Struct, frozen=True):
     people: tuple[str, ...] = ()
 
 
-def measure(text: str, url_length: int) -> int:
-    """What the instance counts of a text: graphemes, an address as so many, a mention without its domain."""
-
-    def counted(found: regex.Match[str]) -> str:
-        run: str = found.group()
-        url = None if found["glued"] is not None else _URL.match(run)
-        return "x" * url_length + run[url.end() :] if url else run.ljust(url_length, "x")
-
-    return graphemes(_REMOTE.sub(r"\1", _MAYBE_URL.sub(counted, text)))
-
-
 def plan(draft: Draft, at: datetime, limits: Limits, visibility: str) -> tuple[Part, ...]:
     """The statuses of a draft. ``visibility`` is the account's own for its timeline; nothing gets wider than that."""
-    if draft.document.is_empty:
-        raise _refused(FaultKind.INVALID, "there is nothing to say")
     place = _place(draft, visibility)
-    media = _media(draft.document.media, limits)
-    slices = _slices(draft.document, place, limits)
-    single = len(slices) == 1
+    document = _settled(draft.document, place)
+    pieces = _slices(document, place, limits, numbered=draft.numbered)
     return tuple(
         Part(
             index=index,
             kind=place.kind,
             key=f"{draft.id}-{_microseconds(at):x}-{index}",
-            body=_body(place, _worded(place, said, follows=index > 0), said, media if index == 0 else []),
-            rest=None if single else said,
+            body=_body(place, piece.shown, limits, follows=index > 0),
+            rest=None if len(pieces) == 1 else piece.said,
         )
-        for index, said in enumerate(slices)
+        for index, piece in enumerate(pieces)
     )
 
 
-def reworded(said: Document, visibility: str, people: tuple[str, ...], limits: Limits) -> str:
-    """The new text of a status of ours that mentions these people."""
-    if said.is_empty:
-        raise _refused(FaultKind.INVALID, "there is nothing to say")
-    text = _worded(Place("reply", visibility, people=people), said)
-    if measure(text, limits.url_length or 0) > limits.text_max:
-        raise _refused(FaultKind.TOO_LONG, f"an edit may have {limits.text_max} characters")
-    return text
+def reworded(said: Document, visibility: str, people: tuple[str, ...], limits: Limits) -> dict[str, Any]:
+    """What a status of ours that mentions these people is to be now, as the body of a part."""
+    place = Place("reply", visibility, people=people)
+    document = _settled(said, place)
+    if weight(_worded(place, document), document.warning, limits) > limits.text_max:
+        raise refused(FaultKind.TOO_LONG, f"an edit may have {limits.text_max} characters")
+    return _body(place, document, limits)
+
+
+def weight(text: str, warning: str, limits: Limits) -> int:
+    """What counts against the limit: the warning, which has no short addresses, and the text."""
+    return graphemes(warning) + measure(text, limits.url_length or 23)
+
+
+def _settled(said: Document, place: Place) -> Document:
+    """The document with its quote as a link where a status can't have one: without words, beside media or a poll,
+    and in private.
+    """
+    if said.is_empty and not said.quote:
+        raise refused(FaultKind.INVALID, "there is nothing to say")
+    quote = said.quote
+    alone = quote is not None and quote.ref is not None and not (said.is_empty or said.media or said.poll)
+    if quote is None or (alone and place.visibility != "direct"):
+        return said
+    if not quote.url:
+        raise refused(FaultKind.INVALID, "a quoted post stands below words alone, and not in private")
+    return structs.replace(said, quote=None, paragraphs=(*said.paragraphs, (Link(quote.url),)))
 
 
 def _worded(place: Place, said: Document, *, follows: bool = False) -> str:
@@ -115,23 +110,24 @@ def _spell(span: Span, place: Place) -> str:
             return spelled(span)
 
 
-def _slices(said: Document, place: Place, limits: Limits) -> tuple[Document, ...]:
+def _slices(said: Document, place: Place, limits: Limits, *, numbered: bool) -> tuple[Slice, ...]:
     most = limits.text_max - measure("".join(f"@{person} " for person in place.people), 0)
-    url_length = limits.url_length or 23
     try:
-        return split(said, lambda piece: measure(_words(place, piece), url_length) <= most)
+        return slices(
+            said, lambda piece: weight(_words(place, piece), piece.warning, limits) <= most, numbered=numbered
+        )
     except ValueError as error:
-        raise _refused(FaultKind.TOO_LONG, str(error)) from error
+        raise refused(FaultKind.TOO_LONG, str(error)) from error
 
 
 def _place(draft: Draft, usual: str) -> Place:
     match draft.target:
         case Timeline():
-            return Place("post", usual)
+            return Place("post", narrowest(usual, _WIDTHS.get(draft.visibility, "public")))
         case ToPerson(identity, private):
             person = _person(identity)
             if person is None:
-                raise _refused(FaultKind.TARGET_REFUSED, f"{identity} is nobody on {NAME}")
+                raise refused(FaultKind.TARGET_REFUSED, f"{identity} is nobody on {NAME}")
             return Place("direct" if private else "post", "direct" if private else usual, people=(person,))
         case InConversation():
             return _answer(draft, draft.target, usual)
@@ -140,18 +136,18 @@ def _place(draft: Draft, usual: str) -> Place:
 def _answer(draft: Draft, target: InConversation, usual: str) -> Place:
     level, _, rest = target.conversation.partition("|")
     if level != "direct" and not (level in ("open", "private") and rest):
-        raise _refused(FaultKind.TARGET_REFUSED, "the conversation is not one of this platform's")
+        raise refused(FaultKind.TARGET_REFUSED, "the conversation is not one of this platform's")
     ref = parse_ref(draft.in_reply_to) if draft.in_reply_to else None
     visibility = narrowest(usual, "unlisted" if level == "open" and ref is None else "public")
     visibility = narrowest(visibility, level if level in ("private", "direct") else "public")
     visibility = narrowest(visibility, ref.visibility if ref else "public")
     if target.private and not is_private(visibility):
-        raise _refused(FaultKind.TARGET_REFUSED, "the conversation is public, the words are not")
+        raise refused(FaultKind.TARGET_REFUSED, "the conversation is public, the words are not")
     with_person = _person(draft.with_person) if draft.with_person else None
     people = rest.split(",") if level == "direct" else ref.people if ref and not with_person else ()
     everybody = tuple(dict.fromkeys(filter(None, (with_person, *people))))
     if visibility == "direct" and not everybody:
-        raise _refused(FaultKind.TARGET_REFUSED, "a direct message to nobody")
+        raise refused(FaultKind.TARGET_REFUSED, "a direct message to nobody")
     reply_to = ref.id if ref else None if level == "direct" else rest
     return Place("direct" if visibility == "direct" else "reply", visibility, reply_to, _distinct(everybody))
 
@@ -167,30 +163,35 @@ def _person(identity: Identity) -> str | None:
 def _name(number: str, handle: str) -> str | None:
     """How to call an account: by its id, which is its full name, or by what an operator wrote for it."""
     name = (number if "@" in number else handle or number).lstrip("@").casefold()
-    return name if _NAME.fullmatch(name) else None
+    return name if NAMED.fullmatch(name) else None
 
 
-def _media(media: tuple[Media, ...], limits: Limits) -> list[dict[str, str]]:
-    if len(media) > limits.images_max:
-        raise _refused(FaultKind.MEDIA, f"{len(media)} pictures: a status takes {limits.images_max}")
-    for picture in media:
-        if picture.mime not in limits.image_mimes:
-            raise _refused(FaultKind.MEDIA, f"{picture.mime} is not taken here")
-        if picture.size_bytes > limits.image_size_bytes:
-            raise _refused(FaultKind.MEDIA, f"{picture.size_bytes} bytes: a picture may have {limits.image_size_bytes}")
-    return [{"sha256": p.sha256, "mime": p.mime, "alt": p.alt[: limits.alt_max]} for p in media]
-
-
-def _body(place: Place, text: str, said: Document, media: list[dict[str, str]]) -> dict[str, Any]:
+def _body(place: Place, said: Document, limits: Limits, *, follows: bool = False) -> dict[str, Any]:
     """What :meth:`send` needs. Defaults are left out: the body is stored with every part."""
-    language = said.language if said.language and _LANGUAGE.fullmatch(said.language) else None
-    body = {"text": text, "visibility": place.visibility, "reply_to": place.reply_to, "language": language}
-    return {name: value for name, value in {**body, "media": media}.items() if value or name == "text"}
+    text, warning, sensitive = _worded(place, said, follows=follows), said.warning.strip(), said.sensitive
+    if not text.strip() and warning:  # the server does the same: masto post_status_service.rb
+        text, warning, sensitive = warning, "", True
+    body = {
+        "text": text,
+        "visibility": place.visibility,
+        "reply_to": place.reply_to,
+        "language": _language(said.language or ""),
+        "warning": warning,
+        "sensitive": sensitive,
+        "poll": polled(said.poll, text, said.media, limits) if said.poll else None,
+        "quote": parse_ref(said.quote.ref).id if said.quote and said.quote.ref else None,
+        "media": filed(said.media, limits),
+    }
+    return {name: value for name, value in body.items() if value or name == "text"}
+
+
+def _language(tag: str) -> str | None:
+    """As the server knows it: without a region, but for Chinese (masto languages_helper.rb)."""
+    found = _LANGUAGE.fullmatch(tag)
+    if found is None:
+        return None
+    return f"zh-{found[2].upper()}" if found[1] == "zh" and found[2] else found[1]
 
 
 def _microseconds(at: datetime) -> int:
     return int(at.timestamp() * 1_000_000)
-
-
-def _refused(kind: FaultKind, words: str) -> FaultError:
-    return FaultError(Fault(kind, True, words))

@@ -1,4 +1,4 @@
-"""Facts about Mastodon: what it carries, how much, how often, and what its refusals mean. As of 2026-11-22.
+"""Facts about Mastodon: what it carries, how much, how often, and what its refusals mean. As of 2026-11-26.
 
 Sources: ``mdocs`` is mastodon/documentation, ``masto`` is mastodon/mastodon; "probed" was seen with Mastodon.py 2.3.3.
 """
@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from adapters.border import Rule
-from gateway.model.capabilities import Feature, Idempotency, Lane, Limits, Profile, Support
+from gateway.model.capabilities import Feature, Idempotency, Lane, Limits, MediaLimits, Profile, Support
 from gateway.model.delivery import FaultKind
+from gateway.model.media import MediaKind
 from gateway.model.secret import Secret
 from gateway.ports import Platform
 
@@ -34,15 +35,41 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     workers: Annotated[int, Meta(ge=1, le=16)] = 3
 
 
+VIDEO_MIMES = ("video/webm", "video/mp4", "video/quicktime", "video/ogg")
+AUDIO_MIMES = (
+    *("audio/mpeg", "audio/mp3", "audio/ogg", "audio/vorbis", "audio/webm", "audio/flac", "audio/aac", "audio/mp4"),
+    *("audio/wav", "audio/wave", "audio/x-wav", "audio/x-pn-wave", "audio/vnd.wave", "audio/m4a", "audio/x-m4a"),
+    "audio/3gpp",
+)
+
 PROFILE = Profile(
     features={
         Feature.EDIT: Support.PARTIAL,  # each edit federates and notifies: for a correction, not for streaming
         Feature.DELETE: Support.FULL,
         Feature.REACT: Support.PARTIAL,  # there is one reaction: the favourite
+        Feature.REPOST: Support.FULL,
         Feature.TYPING: Support.REJECTED,
+        Feature.ATTACHMENTS: Support.FULL,
         Feature.THREAD: Support.FULL,
         Feature.DIRECT: Support.FULL,
         Feature.IMAGE: Support.FULL,
+        Feature.GIF: Support.FULL,  # shown as a film without sound
+        Feature.VIDEO: Support.FULL,
+        Feature.AUDIO: Support.FULL,
+        Feature.FILE: Support.REJECTED,
+        Feature.ALT: Support.FULL,
+        Feature.FORMAT: Support.FALLBACK,  # what is written is plain text: mdocs user/posting.md
+        Feature.SPOILER: Support.DROPPED,
+        Feature.LINK_TEXT: Support.FALLBACK,
+        Feature.LINK_CARD: Support.DROPPED,  # the server makes its own
+        Feature.POLL: Support.FULL,
+        Feature.WARNING: Support.FULL,
+        Feature.SENSITIVE: Support.FULL,
+        Feature.LANGUAGE: Support.PARTIAL,  # without a region, but for Chinese: masto languages_helper.rb
+        Feature.UNLISTED: Support.FULL,
+        Feature.FOLLOWERS: Support.FULL,
+        Feature.QUOTE: Support.FALLBACK,  # PARTIAL where the instance has Mastodon 4.5: see facts.py
+        Feature.REPLIERS: Support.DROPPED,
         Feature.MENTION_ANYONE: Support.FULL,
         Feature.DIRECT_ANYONE: Support.FULL,
     },
@@ -56,6 +83,19 @@ PROFILE = Profile(
         image_mimes=("image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/heic", "image/heif"),
         alt_max=1500,
         url_length=23,
+        image_pixels_max=33_177_600,
+        others={
+            # A GIF is checked as a picture, with a pixel limit of its own: masto attachmentable.rb.
+            MediaKind.GIF: MediaLimits(16_777_216, ("image/gif",), 4, pixels_max=921_600),
+            # The only file of its status, as a sound is: masto post_status_service.rb. Types: media_attachment.rb.
+            MediaKind.VIDEO: MediaLimits(103_809_024, VIDEO_MIMES, pixels_max=8_294_400),
+            MediaKind.AUDIO: MediaLimits(103_809_024, AUDIO_MIMES),
+        },
+        media_max=4,
+        poll_options_max=4,
+        poll_option_length=50,
+        poll_shortest_s=300,
+        poll_longest_s=2_629_746,
     ),
     lanes=(Lane("statuses", 300, 10_800, ("post", "reply", "direct")),),  # masto app/lib/rate_limiter.rb
     idempotency=Idempotency.KEYED,
@@ -94,6 +134,10 @@ FAULTS: tuple[Rule, ...] = (
     Rule(FaultKind.MEDIA_PENDING, status=422, text="not finished processing", source="masto post_status_service.rb"),
     Rule(FaultKind.MEDIA, status=422, text="Cannot attach", source="masto post_status_service.rb"),
     Rule(FaultKind.MEDIA, status=422, text="Validation failed: File", source="masto media_attachment.rb"),
+    Rule(FaultKind.MEDIA, status=422, text="Validation failed: Description", source="masto media_attachment.rb"),
+    Rule(FaultKind.MEDIA, status=422, text="already attached to another post", source="masto post_status_service.rb"),
+    Rule(FaultKind.MEDIA, status=422, text="are not supported", source="masto attachmentable.rb: too many pixels"),
+    Rule(FaultKind.MEDIA, status=422, text="Error processing", source="masto media_controller.rb"),
     Rule(FaultKind.INVALID, status=422, source=_BASE),
     Rule(FaultKind.INVALID, status=400, source=_BASE),
 )

@@ -13,14 +13,16 @@ import logging
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
 
 from adapters.mastodon import translate
+from adapters.mastodon.entities import Above, Notification, Numbered, Status
+from adapters.mastodon.places import Here, conversation_of, ref_of
 from adapters.mastodon.session import Streamed
-from adapters.mastodon.translate import Here, Notification, Status, Thread
+from adapters.mastodon.translate import Thread
 from adapters.mastodon.workers import Workers
 from gateway.model.delivery import FaultError
 from gateway.model.events import PlatformEvent
@@ -30,7 +32,7 @@ from gateway.ports import Arrival, Clock, Context
 log = logging.getLogger("multihome.mastodon")
 
 PAGE = 80
-TYPES = ["mention", "favourite"]
+TYPES = ["mention", "favourite", "reblog", "quote"]
 REMEMBERED = 5_000
 NEWS_MAX = 500
 SILENCE_MAX_S = 90.0
@@ -75,26 +77,37 @@ class Memory:
         """Remember a status, where its root is known. ValueError when a name in it can't be one."""
         if not root:
             return
-        conversation = translate.conversation_of(status, here, root)
+        conversation = conversation_of(status, here, root)
         ours = status.account.id == here.id
-        self._known[status.id] = Known(root, translate.ref_of(status, here), conversation, ours)
+        self._known[status.id] = Known(root, ref_of(status, here), conversation, ours)
         self._known.move_to_end(status.id)
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 
 
+class Edit(NamedTuple):
+    """A status as it is now, and as the stream told it."""
+
+    status: Status
+    raw: bytes
+
+
+News = Edit | str
+"""What the stream told: an edit, or the id of a status that is gone."""
+
+
 class Bell:
-    """Wakes the reader. ``news`` are the edits (statuses) and deletions (ids) that the stream told."""
+    """Wakes the reader, who then looks at the ``news``."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._rung = asyncio.Event()
-        self.news: deque[Status | str] = deque(maxlen=NEWS_MAX)
+        self.news: deque[News] = deque(maxlen=NEWS_MAX)
 
     def ring(self) -> None:
         self._rung.set()
 
-    def ring_from_thread(self, news: Status | str | None = None) -> None:
+    def ring_from_thread(self, news: News | None = None) -> None:
         if news is not None:
             self.news.append(news)
         with suppress(RuntimeError):  # the loop is closed
@@ -140,7 +153,7 @@ class Listener:
             self._bell.ring_from_thread(data.decode("utf-8", "replace")[:64])
         elif name in (b"status.update", b"status_update"):
             try:
-                self._bell.ring_from_thread(msgspec.json.decode(data, type=Status))
+                self._bell.ring_from_thread(Edit(msgspec.json.decode(data, type=Status), data))
             except (msgspec.MsgspecError, RecursionError):
                 log.warning("passed over an edit that is not understood")
 
@@ -221,21 +234,24 @@ class Reader:
             if _id(raw) and translate.order(_id(raw)) <= translate.order(above):
                 continue  # a server that doesn't know min_id shows the newest again and again
             try:
-                events += await self._event(msgspec.json.decode(raw, type=Notification), here)
+                events += await self._event(msgspec.json.decode(raw, type=Notification), here, bytes(raw))
             except (msgspec.MsgspecError, ValueError, RecursionError) as error:
                 log.warning("%s: passed over a notification: %s", self._account, type(error).__name__)
         return events
 
-    async def _event(self, note: Notification, here: Here) -> list[PlatformEvent]:
+    async def _event(self, note: Notification, here: Here, raw: bytes) -> list[PlatformEvent]:
         status = note.status
-        if note.type == "favourite":
+        if note.account.id == here.id:
+            return []
+        if note.type in ("favourite", "reblog"):
             root = self._memory.root_of(status) or status.id
-            return [translate.reaction(note, here, self._account, root)]
-        if note.type != "mention" or status.account.id == here.id:
+            told = translate.reaction if note.type == "favourite" else translate.reposted
+            return [told(note, here, self._account, root)]
+        if note.type not in ("mention", "quote") or status.account.id == here.id:
             return []
         thread = await self._thread(status, here)
         self._memory.keep(status, here, thread.root)
-        return [translate.message(status, here, self._account, thread)]
+        return [translate.message(status, here, self._account, thread, raw)]
 
     async def _thread(self, status: Status, here: Here) -> Thread:
         """The thread of a status, from memory or by a look at what is above it."""
@@ -243,9 +259,9 @@ class Reader:
         if parent is None:
             return Thread(status.id)
         if known := self._memory.get(parent):
-            return Thread(known.root, known.ref)
+            return Thread(known.root, known.ref, self._first(known.root))
         try:
-            above = await self._ask(translate.Above, lambda client: client.status_context(status.id))
+            above = await self._ask(Above, lambda client: client.status_context(status.id))
         except FaultError as error:  # it may always fail for this one: the message matters more than its place
             log.info("%s: no look at a thread: %s", self._account, error.fault.kind)
             return Thread(parent)
@@ -254,20 +270,24 @@ class Reader:
         root = above.ancestors[0].id
         for ancestor in above.ancestors:
             self._memory.keep(ancestor, here, root)
-        return Thread(root, translate.ref_of(above.ancestors[-1], here))
+        return Thread(root, ref_of(above.ancestors[-1], here), self._first(root))
+
+    def _first(self, root: str) -> MessageRef | None:
+        known = self._memory.get(root)
+        return known.ref if known else None
 
     def _news(self, bell: Bell, here: Here) -> list[PlatformEvent]:
         """Edits and deletions of what was heard before."""
         events: list[PlatformEvent] = []
         while bell.news:
             said = bell.news.popleft()
-            known = self._memory.get(said if isinstance(said, str) else said.id)
+            known = self._memory.get(said if isinstance(said, str) else said.status.id)
             if known is None or known.ours:
                 continue
             if isinstance(said, str):
                 events.append(translate.deleted(known.ref, self._account, known.conversation, self._clock.now()))
-            elif known.ref == translate.ref_of(said, here):
-                events.append(translate.edited(said, here, self._account, known.conversation))
+            elif known.ref == ref_of(said.status, here):
+                events.append(translate.edited(said.status, here, self._account, known.conversation, said.raw))
         return events
 
 
@@ -282,6 +302,6 @@ def _position(cursor: str) -> str:
 def _id(raw: msgspec.Raw) -> str:
     """The id of a notification that may be broken otherwise; empty when even that is missing."""
     try:
-        return msgspec.json.decode(raw, type=translate.Numbered).id
+        return msgspec.json.decode(raw, type=Numbered).id
     except (msgspec.MsgspecError, RecursionError):
         return ""

@@ -135,13 +135,18 @@ class Session(requests.Session):
         params: Any = None,
         data: Any = None,
         files: Any = None,
+        json: Any = None,
         **_: Any,
     ) -> Answer:
         """One API call. Raises this module's errors, which Mastodon.py wraps as MastodonNetworkError."""
         target = url[len(f"{self._server.scheme}://{self._server.netloc}") :]
         if params:
             target += "?" + urlencode(params, doseq=True)
-        body = None if method == "GET" else _encoded(url, data, files, headers)
+        body = (
+            None
+            if method == "GET"
+            else _encoded(url, data if json is None else json, files, headers, as_json=json is not None)
+        )
         for _redirect in range(REDIRECTS_MAX + 1):
             answer = self._exchange(method, target, body, headers)
             if answer.status_code not in _REDIRECTS:
@@ -250,8 +255,11 @@ class Session(requests.Session):
         return f"{location.path}?{location.query}" if location.query else location.path
 
 
-def _encoded(url: str, data: Any, files: Any, headers: dict[str, str]) -> bytes:
+def _encoded(url: str, data: Any, files: Any, headers: dict[str, str], *, as_json: bool) -> bytes:
     """The body of a write, and its type among the headers."""
+    if as_json:
+        headers["Content-Type"] = "application/json"
+        return msgspec.json.encode(data)
     if files:
         prepared = requests.Request("POST", url, data=data, files=files).prepare()
         headers["Content-Type"] = prepared.headers["Content-Type"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
@@ -13,34 +12,23 @@ from aiohttp import web
 from adapters.sandbox.face import Face
 from adapters.sandbox.faults import Faults, Rule, Trouble
 from adapters.sandbox.mastodon_bodies import body, missing, refused_for
-from adapters.sandbox.mastodon_entities import (
-    FILES_MAX,
-    IMAGE_BYTES,
-    IMAGE_MIMES,
-    TEXT_MAX,
-    Entities,
-    length,
-    rate_headers,
-    stamp,
-)
+from adapters.sandbox.mastodon_entities import QUOTING_API, TEXT_MAX, Entities, rate_headers, stamp
+from adapters.sandbox.mastodon_media import LARGE_BYTES, PIXEL, Files, attachment, refused_file
 from adapters.sandbox.mastodon_reads import Reads
+from adapters.sandbox.mastodon_rules import Written, begun, form_of, refused_media, refused_words, written
 from adapters.sandbox.mastodon_stream import Streams
 from adapters.sandbox.world import Member, Message, Network, utc_now
 
 Handler = Callable[[web.Request, Member], Awaitable[web.StreamResponse]]
 
-PIXEL = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
-)
-
 
 class MastodonFace(Face):
     """One instance. Refusals by ``rule.code``: scope, not_allowed, localised, invalid_token, no_user, gone,
-    in_reply_not_found, moved, file_size, too_long, blank, file_type, media_pending, too_many_files, race.
-    LOCK by pending, unconfirmed, two_factor.
+    in_reply_not_found, quoted_status_not_found, moved, file_size, too_long, blank, file_type, media_pending,
+    too_many_files, race. LOCK by pending, unconfirmed, two_factor.
 
-    ``media_turns`` is how often an upload is asked about before it is ready. A bot's stream shows the edits and
-    deletions of what mentions it.
+    ``media_turns`` is how often an upload is asked about before it is ready; ``quotes`` says whether it is a Mastodon
+    that has quoted posts. A bot's stream shows the edits and deletions of what mentions it.
     """
 
     name: ClassVar[str] = "mastodon"
@@ -52,7 +40,7 @@ class MastodonFace(Face):
         self._entities = Entities(network)
         self._ids = itertools.count(114_000_000_000_000_001)
         self._keys: dict[tuple[str, str], str] = {}
-        self._media: dict[str, dict[str, Any]] = {}
+        self._files = Files(self._id)
         self._notes: dict[str, list[dict[str, Any]]] = {}
         self._reads = Reads(network, faults, self._entities, self._notes)
 
@@ -61,6 +49,7 @@ class MastodonFace(Face):
         for member, notes in self._notes.items():
             self._notes[member] = [note for note in notes if note["status"] not in gone]
         self._keys = {key: status for key, status in self._keys.items() if status not in gone}
+        self._files.forget(gone)
         return len(gone)
 
     # How the world is set up and how people speak.
@@ -85,9 +74,12 @@ class MastodonFace(Face):
             raise ValueError(f"nobody says {kind} on Mastodon: there are mention, reply, direct and post")
         if kind != "post" and bot not in self._entities.mentioned(text):
             text = f"@{bot.handle} {text}"
-        media = [self._picture()] if options.get("image") else []
+        media = [self._files.add(PIXEL, "image/png", "a pixel")] if options.get("image") else []
         visibility = "direct" if kind == "direct" else options.get("visibility", "public")
-        return self._publish(self._person(person), text, visibility, options.get("to"), kind=kind, media=media)
+        form = {"status": text, "visibility": visibility, "in_reply_to_id": options.get("to")}
+        form |= {name: options.get(name) for name in ("spoiler_text", "sensitive", "language", "poll")}
+        form["quoted_status_id"] = options.get("quote")
+        return self._publish(self._person(person), written(form), kind=kind, media=media)
 
     def person_edits(self, message_id: str, text: str) -> None:
         self._change(self.network.messages[message_id], text)
@@ -99,6 +91,19 @@ class MastodonFace(Face):
         message, member = self.network.messages[message_id], self._person(person)
         self.network.react(message, member, reaction)
         self._notify(self.network.members[message.author], "favourite", member, message)
+
+    def person_reposts(self, person: str, message_id: str) -> None:
+        message, member = self.network.messages[message_id], self._person(person)
+        message.extra.setdefault("reblogs", []).append(member.id)
+        self._notify(self.network.members[message.author], "reblog", member, message)
+
+    @property
+    def quotes(self) -> bool:
+        return self._entities.api_version >= QUOTING_API
+
+    @quotes.setter
+    def quotes(self, has_them: bool) -> None:
+        self._entities.api_version = QUOTING_API if has_them else QUOTING_API - 1
 
     def cut_streams(self, account: str | None = None) -> None:
         self.streams.cut(account)
@@ -114,45 +119,44 @@ class MastodonFace(Face):
     def _id(self) -> str:
         return str(next(self._ids))
 
-    def _picture(self) -> dict[str, Any]:
-        media: dict[str, Any] = {"id": self._id(), "mime": "image/png", "size_bytes": len(PIXEL), "alt": "a pixel"}
-        self._media[media["id"]] = media
-        return media
-
     # What the instance does with a status.
 
     def _publish(
         self,
         author: Member,
-        text: str,
-        visibility: str,
-        parent: str | None,
+        said: Written,
         *,
         kind: str,
         key: str | None = None,
         media: Sequence[dict[str, Any]] = (),
-        language: str | None = None,
     ) -> Message:
-        mentioned = self._entities.mentioned(text)
-        extra = {"visibility": visibility, "mentions": [m.id for m in mentioned], "language": language}
+        mentioned = self._entities.mentioned(said.text)
         message = Message(
             self._id(),
             author.id,
-            text,
+            said.text,
             utc_now(),
             kind=kind,
-            conversation=self._root(parent),
-            private=visibility in ("direct", "private"),
-            in_reply_to=parent,
+            conversation=self._root(said.parent),
+            private=said.visibility in ("direct", "private"),
+            in_reply_to=said.parent,
             key=key,
             media=list(media),
-            extra=extra,
+            extra={"visibility": said.visibility, "mentions": [m.id for m in mentioned], "language": said.language},
         )
+        self._set(message, said)
+        message.extra["quoted"] = said.quoted if self.quotes else None
         message.conversation = message.conversation or message.id
         author.extra["statuses"] = author.extra.get("statuses", 0) + 1
         self.network.add(message)
         self._spread(author, mentioned, message)
         return message
+
+    def _set(self, message: Message, said: Written) -> None:
+        """What an edit may change besides the words."""
+        message.extra |= {"spoiler_text": said.spoiler, "sensitive": said.sensitive, "poll": begun(said.poll)}
+        for file in message.media:
+            file["status"] = message.id
 
     def _root(self, parent: str | None) -> str:
         found = self.network.messages.get(parent or "")
@@ -167,6 +171,9 @@ class MastodonFace(Face):
         for member in mentioned:
             if member.id != author.id:
                 self._notify(member, "mention", author, message)
+        quoted = self.network.messages.get(message.extra["quoted"] or "")
+        if quoted and quoted.author != author.id:
+            self._notify(self.network.members[quoted.author], "quote", author, message)
 
     def _notify(self, member: Member, kind: str, who: Member, message: Message) -> None:
         if not member.is_bot:
@@ -193,7 +200,7 @@ class MastodonFace(Face):
     # The wire.
 
     def app(self) -> web.Application:
-        app = web.Application(client_max_size=2 * IMAGE_BYTES)
+        app = web.Application(client_max_size=LARGE_BYTES + (1 << 20))
         app.on_response_prepare.append(_give_rate)
         for version, entity in (("v1", "instance_v1"), ("v2", "instance_v2")):
             for slash in ("", "/"):
@@ -214,11 +221,12 @@ class MastodonFace(Face):
             web.get("/api/v1/statuses/{id}/context", read("context", reads.context)),
             web.get("/api/v1/statuses/{id}/source", read("source", reads.source)),
             web.post("/api/v1/statuses/{id}/favourite", write(self._favourite)),
+            web.post("/api/v1/statuses/{id}/reblog", write(self._reblog)),
             web.post("/api/v2/media", write(self._upload)),
             web.get("/api/v1/media/{id}", read("media", self._get_media)),
             web.get("/api/v1/streaming/user", read("stream", self._stream, on="stream")),
             web.get("/api/v1/streaming/user/notification", read("stream", self._stream, on="stream")),
-            web.get("/system/{id}", _file),
+            web.get("/system/{id}", self._files.serve),
         ]
         app.add_routes(routes)
         return app
@@ -264,58 +272,53 @@ class MastodonFace(Face):
     # Writes.
 
     async def _create(self, request: web.Request, member: Member) -> web.StreamResponse:
-        form = await _form(request)
-        text, visibility, parent = (
-            str(form.get("status", "")),
-            form.get("visibility", "public"),
-            form.get("in_reply_to_id"),
-        )
-        action = "direct" if visibility == "direct" else "reply" if parent else "post"
-        if refused := await self.admit(request, member, action, text=text):
+        said = written(await form_of(request))
+        action = "direct" if said.visibility == "direct" else "reply" if said.parent else "post"
+        if refused := await self.admit(request, member, action, text=said.text):
             return refused
         key = request.headers.get("Idempotency-Key")
         old = self.network.messages.get(self._keys.get((member.id, key or ""), ""))
         if old is not None and key:
             answer = web.json_response(self._entities.status(old, member))
             return await self.answer(request, member, action, answer, old, repeated=True)
-        files = [self._media.get(str(i), {}) for i in form.get("media_ids[]", [])]
-        if refusal := self._invalid(member, text, parent, files):
-            self.network.attempted(member.handle, action, "refused", text=text, detail=refusal)
+        files = [self._files.get(one) for one in said.media_ids]
+        if refusal := self._missing(said, member) or refused_media(said, files) or refused_words(said, TEXT_MAX):
+            self.network.attempted(member.handle, action, "refused", text=said.text, detail=refusal)
             return refused_for(refusal)
-        message = self._publish(
-            member, text, visibility, parent, kind=action, key=key, media=files, language=form.get("language")
-        )
+        message = self._publish(member, said, kind=action, key=key, media=[file for file in files if file])
         if key:
             self._keys[(member.id, key)] = message.id
         answer = web.json_response(self._entities.status(message, member))
         return await self.answer(request, member, action, answer, message)
 
-    def _invalid(self, member: Member, text: str, parent: str | None, files: list[dict[str, Any]]) -> str | None:
-        if parent and self._reads.visible(parent, member) is None:
+    def _missing(self, said: Written, member: Member) -> str | None:
+        """Why what it answers or quotes can't be."""
+        if said.parent and self._reads.visible(said.parent, member) is None:
             return "in_reply_not_found"
-        if not text.strip() and not files:
-            return "blank"
-        if length(text) > TEXT_MAX:
-            return "too_long"
-        if len(files) > FILES_MAX:
-            return "too_many_files"
-        return "media_pending" if any(media.get("pending") for media in files) else None
+        if not said.quoted or not self.quotes:
+            return None
+        quoted = self._reads.visible(said.quoted, member)
+        if quoted is None or (quoted.private and quoted.author != member.id):
+            return "quoted_status_not_found"
+        return None
 
     async def _edit(self, request: web.Request, member: Member) -> web.StreamResponse:
-        form = await _form(request)
-        text = str(form.get("status", ""))
-        if refused := await self.admit(request, member, "edit", text=text):
+        said = written(await form_of(request))
+        if refused := await self.admit(request, member, "edit", text=said.text):
             return refused
         message = self._own(request, member)
         if message is None:
             return missing()
-        if length(text) > TEXT_MAX:
-            return refused_for("too_long")
-        # An edit that names no media takes them off: the server sees the list as emptied.
-        kept = form.get("media_ids[]", [])
-        message.media = [media for media in message.media if media["id"] in kept]
-        message.extra["mentions"] = [m.id for m in self._entities.mentioned(text)]
-        self._change(message, text)
+        files = [self._files.get(one) for one in said.media_ids]
+        if refusal := refused_media(said, files, message.id) or refused_words(said, TEXT_MAX):
+            return refused_for(refusal)
+        # An edit that names no media takes them off: the server sees the list as emptied. So with the poll.
+        for file in message.media:
+            file["status"] = None
+        message.media = [file for file in files if file]
+        message.extra["mentions"] = [m.id for m in self._entities.mentioned(said.text)]
+        self._set(message, said)
+        self._change(message, said.text)
         answer = web.json_response(self._entities.status(message, member))
         return await self.answer(request, member, "edit", answer, message)
 
@@ -344,34 +347,39 @@ class MastodonFace(Face):
         answer = web.json_response(self._entities.status(message, member))
         return await self.answer(request, member, "react", answer, message)
 
+    async def _reblog(self, request: web.Request, member: Member) -> web.StreamResponse:
+        if refused := await self.admit(request, member, "repost"):
+            return refused
+        message = self._reads.visible(request.match_info["id"], member)
+        if message is None:
+            return missing()
+        if message.private:
+            return refused_for("not_allowed")
+        reblogs = message.extra.setdefault("reblogs", [])
+        if member.id not in reblogs:
+            reblogs.append(member.id)
+        shown = self._entities.status(message, member)
+        answer = web.json_response({**shown, "id": self._id(), "content": "", "reblog": shown})
+        return await self.answer(request, member, "repost", answer, message)
+
     async def _upload(self, request: web.Request, member: Member) -> web.StreamResponse:
         if refused := await self.admit(request, member, "media"):
             return refused
         form = await request.post()
-        file = form.get("file")
-        if not isinstance(file, web.FileField) or file.content_type not in IMAGE_MIMES:
+        file, alt = form.get("file"), str(form.get("description", ""))
+        if not isinstance(file, web.FileField):
             return refused_for("file_type")
-        size_bytes = len(file.file.read())
-        media: dict[str, Any] = {
-            "id": self._id(),
-            "mime": file.content_type,
-            "size_bytes": size_bytes,
-            "alt": str(form.get("description", "")),
-            "pending": self.media_turns,
-        }
-        self._media[media["id"]] = media
-        return web.json_response(self._entities.attachment(media), status=202 if media["pending"] else 200)
+        data = file.file.read()
+        if refusal := refused_file(file.content_type, data, alt):
+            return refused_for(refusal)
+        media = self._files.add(data, file.content_type, alt, self.media_turns)
+        return web.json_response(attachment(media, self.url), status=202 if media["pending"] else 200)
 
     async def _get_media(self, request: web.Request, _: Member) -> web.StreamResponse:
-        media = self._media.get(request.match_info["id"])
+        media = self._files.look(request.match_info["id"])
         if media is None:
             return missing()
-        pending = media.get("pending", 0)
-        if pending:
-            media["pending"] = pending - 1
-        return web.json_response(
-            self._entities.attachment({**media, "pending": pending}), status=206 if pending else 200
-        )
+        return web.json_response(attachment(media, self.url), status=206 if media["pending"] else 200)
 
 
 def _token(handle: str) -> str:
@@ -383,16 +391,3 @@ async def _give_rate(request: web.Request, response: web.StreamResponse) -> None
     if response.status != 429:
         posting = request.method in ("POST", "PUT") and "/statuses" in request.path
         response.headers.update(rate_headers(299, 10_800 if posting else 300))
-
-
-async def _form(request: web.Request) -> dict[str, Any]:
-    """A body as Rails reads it: ``name[]`` repeats, everything else is one value."""
-    if request.content_type == "application/json":
-        body = json.loads(await request.text())
-        return {(f"{name}[]" if isinstance(value, list) else name): value for name, value in body.items()}
-    form = await request.post()
-    return {name: form.getall(name) if name.endswith("[]") else form[name] for name in form}
-
-
-async def _file(_: web.Request) -> web.StreamResponse:
-    return web.Response(body=PIXEL, content_type="image/png")

@@ -22,6 +22,7 @@ REFUSALS = {
     "no_user": (401, "This method requires an authenticated user"),
     "gone": (404, "Record not found"),
     "in_reply_not_found": (404, "The post you are trying to reply to does not appear to exist."),
+    "quoted_status_not_found": (404, "The post you are trying to quote does not appear to exist."),
     "moved": (410, "Gone"),
     "file_size": (413, "Request entity too large"),
     "too_long": (422, f"Validation failed: Text character limit of {TEXT_MAX} exceeded"),
@@ -50,7 +51,8 @@ def body(trouble: Trouble, rule: Rule) -> web.Response:
 
 
 def refused_for(code: str) -> web.Response:
-    return _refusal(*REFUSALS[code])
+    """A refusal by its code, or a 422 in these words."""
+    return _refusal(*REFUSALS.get(code, (422, code)))
 
 
 def missing() -> web.Response:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from adapters.sandbox import mastodon_media as media
 from adapters.sandbox.world import Member, Message, Network
 
 DOMAIN = "mastodon.sandbox"
 TEXT_MAX = 500
 URL_LENGTH = 23
 FILES_MAX = 4
-IMAGE_BYTES = 16_777_216
-IMAGE_MIMES = ("image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/heic", "image/heif")
+QUOTING_API = 7
+POLL_OPTIONS = 4
+OPTION_MAX = 50
+OPEN_SHORTEST_S = 300
+OPEN_LONGEST_S = 2_629_746
 
 _URL = re.compile(r"https?://[\w.-]+\.[a-z]{2,}(?::\d+)?(?:/[^\s<>\"]*[^\s<>\".,;:!?')\]])?/?", re.IGNORECASE)
 MENTION = re.compile(r"(?<![=/\w])@([a-z0-9_]+(?:[a-z0-9_.-]+[a-z0-9_]+)?)(?:@([\w.-]+\w+))?", re.IGNORECASE)
@@ -39,13 +44,15 @@ def rate_headers(remaining: int, reset_in_s: float, limit: int = 300) -> dict[st
     }
 
 
-def length(text: str) -> int:
-    """What counts of a text: graphemes, a web address as 23, a mention without its domain."""
+def length(text: str, spoiler: str = "") -> int:
+    """What counts of a status: graphemes of its warning and its text, of which a web address counts 23, and a mention
+    without its domain.
+    """
     short = _URL.sub("x" * URL_LENGTH, text)
-    return _graphemes(MENTION.sub(lambda found: "@" + found[1], short))
+    return graphemes(spoiler + MENTION.sub(lambda found: "@" + found[1], short))
 
 
-def _graphemes(text: str) -> int:
+def graphemes(text: str) -> int:
     """Near enough to UAX #29 for a sandbox: marks, joined emoji, skin tones and flags cling to what is before."""
     count, joined, flag = 0, False, False
     for character in text:
@@ -65,6 +72,7 @@ class Entities:
     def __init__(self, network: Network) -> None:
         self._network = network
         self.url = ""
+        self.api_version = QUOTING_API
 
     def resolve(self, name: str, domain: str | None) -> Member | None:
         """The member a written mention names; local names go with and without the server's own domain."""
@@ -114,31 +122,32 @@ class Entities:
         parent = self._network.messages.get(message.in_reply_to or "")
         mentions = [self._network.members[i] for i in message.extra["mentions"]]
         link = f"{self._page(author)}/{message.id}"
+        reblogs, poll = message.extra.get("reblogs", []), message.extra.get("poll")
         return {
             "id": message.id,
             "created_at": stamp(message.at),
             "edited_at": message.extra.get("edited_at"),
             "in_reply_to_id": message.in_reply_to,
             "in_reply_to_account_id": parent.author if parent else None,
-            "sensitive": False,
+            "sensitive": message.extra.get("sensitive", False),
             "spoiler_text": message.extra.get("spoiler_text", ""),
             "visibility": message.extra["visibility"],
             "language": message.extra.get("language") or "en",
             "uri": link,
             "url": link,
             "replies_count": message.extra.get("replies", 0),
-            "reblogs_count": 0,
+            "reblogs_count": len(reblogs),
             "favourites_count": len(message.reactions),
             "favourited": any(viewer and r["member"] == viewer.id for r in message.reactions),
-            "reblogged": False,
+            "reblogged": bool(viewer and viewer.id in reblogs),
             "muted": False,
             "bookmarked": False,
-            "content": self.html(message.text),
+            "content": self.fallback(message) + self.html(message.text),
             "filtered": [],
             "reblog": None,
             "application": {"name": "multihome", "website": None} if author.is_bot else None,
             "account": self.account(author),
-            "media_attachments": [self.attachment(media) for media in message.media],
+            "media_attachments": [media.attachment(file, self.url) for file in message.media],
             "mentions": [
                 {"id": m.id, "username": m.handle.partition("@")[0], "acct": m.handle, "url": self._page(m)}
                 for m in mentions
@@ -146,22 +155,19 @@ class Entities:
             "tags": [],
             "emojis": [],
             "card": None,
-            "poll": None,
+            "poll": _poll(poll, message.id) if poll else None,
+            "quote": self._quote(message),
         }
 
-    def attachment(self, media: dict[str, Any]) -> dict[str, Any]:
-        """A media attachment; without an address while it is being processed."""
-        url = f"{self.url}/system/{media['id']}" if not media.get("pending") else None
-        return {
-            "id": media["id"],
-            "type": "image",
-            "url": url,
-            "preview_url": url,
-            "remote_url": None,
-            "meta": {},
-            "description": media["alt"] or None,
-            "blurhash": None,
-        }
+    def _quote(self, message: Message) -> dict[str, Any] | None:
+        """The quoted status; of one that quotes itself only the id, so that none goes on for ever."""
+        quoted = self._network.messages.get(message.extra.get("quoted") or "")
+        if quoted is None:
+            return None
+        if quoted.deleted:
+            return {"state": "deleted", "quoted_status": None}
+        shown = self.status(_unquoting(quoted))
+        return {"state": "accepted", "quoted_status": shown}
 
     def notification(self, note: dict[str, Any], viewer: Member) -> dict[str, Any]:
         message = self._network.messages[note["status"]]
@@ -173,6 +179,14 @@ class Entities:
             "account": self.account(self._network.members[note["from"]]),
             "status": self.status(message, viewer),
         }
+
+    def fallback(self, message: Message) -> str:
+        """The line for readers without quoted posts, where the words don't hold the address already."""
+        quoted = self._network.messages.get(message.extra.get("quoted") or "")
+        if quoted is None:
+            return ""
+        url = f"{self._page(self._network.members[quoted.author])}/{quoted.id}"
+        return "" if url in message.text else f'<p class="quote-inline">RE: {_link(url)}</p>'
 
     def html(self, text: str) -> str:
         """The status as Mastodon's formatter writes it: paragraphs, breaks, and links in their spans."""
@@ -205,18 +219,21 @@ class Entities:
         name, _, domain = member.handle.partition("@")
         return f"https://{domain}/@{name}" if domain else f"{self.url}/@{name}"
 
+    def _version(self) -> str:
+        return "4.5.0" if self.api_version >= QUOTING_API else "4.4.0"
+
     def instance_v2(self) -> dict[str, Any]:
         host = urlsplit(self.url).netloc
         return {
             "domain": DOMAIN,
             "title": "Sandbox",
-            "version": "4.4.0",
+            "version": self._version(),
             "source_url": "https://github.com/mastodon/mastodon",
             "description": "",
             "languages": ["en"],
             "configuration": {**_configuration(), "urls": {"streaming": f"ws://{host}"}, "vapid": {"public_key": ""}},
             "registrations": {"enabled": False, "approval_required": False, "message": None},
-            "api_versions": {"mastodon": 6},
+            "api_versions": {"mastodon": self.api_version},
             "rules": [],
         }
 
@@ -225,13 +242,32 @@ class Entities:
         return {
             "uri": DOMAIN,
             "title": "Sandbox",
-            "version": "4.4.0",
+            "version": self._version(),
             "urls": {"streaming_api": f"ws://{host}"},
             "stats": {"user_count": len(self._network.members), "status_count": 0, "domain_count": 0},
             "languages": ["en"],
             "configuration": _configuration(),
             "rules": [],
         }
+
+
+def _poll(poll: dict[str, Any], number: str) -> dict[str, Any]:
+    return {
+        "id": number,
+        "expires_at": poll["expires_at"],
+        "expired": False,
+        "multiple": poll["multiple"],
+        "votes_count": 0,
+        "voters_count": 0,
+        "options": [{"title": option, "votes_count": 0} for option in poll["options"]],
+        "emojis": [],
+        "voted": True,
+        "own_votes": [],
+    }
+
+
+def _unquoting(message: Message) -> Message:
+    return replace(message, extra={**message.extra, "quoted": None})
 
 
 def _link(url: str) -> str:
@@ -254,18 +290,18 @@ def _configuration() -> dict[str, Any]:
             "characters_reserved_per_url": URL_LENGTH,
         },
         "media_attachments": {
-            "supported_mime_types": [*IMAGE_MIMES, "video/mp4", "audio/mpeg"],
-            "description_limit": 1500,
-            "image_size_limit": IMAGE_BYTES,
-            "image_matrix_limit": 33_177_600,
-            "video_size_limit": 103_809_024,
+            "supported_mime_types": list(media.MIMES),
+            "description_limit": media.ALT_MAX,
+            "image_size_limit": media.IMAGE_BYTES,
+            "image_matrix_limit": media.IMAGE_PIXELS,
+            "video_size_limit": media.LARGE_BYTES,
             "video_frame_rate_limit": 120,
-            "video_matrix_limit": 8_294_400,
+            "video_matrix_limit": media.VIDEO_PIXELS,
         },
         "polls": {
-            "max_options": 4,
-            "max_characters_per_option": 50,
-            "min_expiration": 300,
-            "max_expiration": 2_629_746,
+            "max_options": POLL_OPTIONS,
+            "max_characters_per_option": OPTION_MAX,
+            "min_expiration": OPEN_SHORTEST_S,
+            "max_expiration": OPEN_LONGEST_S,
         },
     }

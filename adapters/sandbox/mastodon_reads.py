@@ -65,7 +65,9 @@ class Reads:
         message = self.visible(request.match_info["id"], member)
         if message is None or message.author != member.id:
             return missing()
-        return web.json_response({"id": message.id, "text": message.text, "spoiler_text": ""})
+        return web.json_response(
+            {"id": message.id, "text": message.text, "spoiler_text": message.extra.get("spoiler_text", "")}
+        )
 
     async def context(self, request: web.Request, member: Member) -> web.StreamResponse:
         message = self.visible(request.match_info["id"], member)

@@ -60,6 +60,7 @@ REFUSALS = {
     "no_user": (FaultKind.SIGNED_OUT, True),
     "gone": (FaultKind.TARGET_GONE, True),
     "in_reply_not_found": (FaultKind.TARGET_GONE, True),
+    "quoted_status_not_found": (FaultKind.TARGET_GONE, True),
     "moved": (FaultKind.SERVER, True),
     "file_size": (FaultKind.MEDIA, True),
     "too_long": (FaultKind.TOO_LONG, True),
@@ -390,15 +391,17 @@ async def test_pictures_it_would_refuse_are_not_planned(rig: Rig, account: Masto
 # Afterwards.
 
 
-async def test_an_edit_keeps_the_picture_and_the_people(rig: Rig, account: MastodonAdapter) -> None:
+async def test_an_edit_is_all_there_is_then_but_keeps_the_people(rig: Rig, account: MastodonAdapter) -> None:
     rig.face.say("ana", "post", "I am here")
-    (receipt,) = await send(account, draft(pictured(rig), ToPerson(ANA, private=True)))
-    changed = await account.edit(receipt.ref, from_text("look again"))
+    (receipt,) = await send(account, draft(pictured(rig, alt="one"), ToPerson(ANA, private=True)))
+    changed = await account.edit(receipt.ref, pictured(rig, "look again", alt="two"))
     (held,) = rig.held()
     assert held.text == "@ana look again"
-    assert len(held.media) == 1
+    assert [media["alt"] for media in held.media] == ["two"]
     assert held.extra["mentions"] == [rig.face.network.member("ana").id]
     assert changed.ref == receipt.ref
+    await account.edit(receipt.ref, from_text("nothing to see"))
+    assert rig.held()[0].media == []
 
 
 async def test_an_edit_that_is_too_long_is_not_tried(rig: Rig, account: MastodonAdapter) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import json
 import ssl
 import threading
 import time
@@ -24,6 +25,7 @@ from mastodon import Mastodon
 from adapters.mastodon.adapter import MastodonAdapter, open_account
 from adapters.mastodon.profile import Settings
 from adapters.sandbox.faults import Trouble
+from adapters.sandbox.mastodon_media import PIXEL
 from gateway.clock import SystemClock
 from gateway.model.delivery import FaultError, FaultKind
 from gateway.model.events import Kind, MessageDeleted, MessageEdited, Reacted
@@ -273,12 +275,16 @@ async def test_a_thread_that_can_not_be_looked_at_loses_no_message(rig: Rig, acc
     assert event.in_reply_to is None
 
 
-async def test_a_picture_comes_as_its_address_and_words(rig: Rig, account: MastodonAdapter) -> None:
+async def test_a_picture_comes_as_an_attachment_that_can_be_fetched(rig: Rig, account: MastodonAdapter) -> None:
     async with listening(account) as heard:
         rig.face.say("ana", "mention", "look", image=True)
         event = await heard.message("look")
-    assert "image: a pixel" in event.text
-    assert f"{rig.face.url}/system/" in event.text
+    assert event.text == "look"
+    (file,) = event.attachments
+    assert (file.kind, file.mime, file.alt, file.width_px, file.height_px) == ("image", "image/png", "a pixel", 1, 1)
+    assert b"".join([piece async for piece in account.fetch(file)]) == PIXEL
+    assert event.url.startswith(rig.face.url)
+    assert json.loads(event.raw)["status"]["id"] == event.id
 
 
 async def test_changes_come_while_the_stream_is_there(rig: Rig, account: MastodonAdapter) -> None:
@@ -446,7 +452,7 @@ async def test_an_old_instance_has_its_first_description_read() -> None:
 
 
 async def test_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adapters.mastodon.adapter.REQUEST_S", 0.05)
+    monkeypatch.setattr("adapters.mastodon.calls.REQUEST_S", 0.05)
 
     async def hang(_: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.5)

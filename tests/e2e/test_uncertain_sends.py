@@ -12,7 +12,7 @@ from uncertain_rig import SENDS, Doubt, numbered
 
 import adapters.bluesky.wire
 import adapters.discord.wire
-import adapters.mastodon.adapter
+import adapters.mastodon.calls
 import adapters.telegram.adapter
 from adapters.sandbox.faults import Trouble
 from gateway.model.delivery import RESENT, InConversation, State, ToPerson
@@ -124,7 +124,7 @@ async def test_every_part_of_a_thread_is_there_once(doubt: Any, network: str) ->
 async def test_what_timed_out_is_there_once(doubt: Any, network: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapters.discord.wire, "TIMEOUT", aiohttp.ClientTimeout(total=TIMEOUT_S))
     monkeypatch.setattr(adapters.bluesky.wire, "_TIMES", httpx.Timeout(TIMEOUT_S))
-    monkeypatch.setattr(adapters.mastodon.adapter, "REQUEST_S", TIMEOUT_S)
+    monkeypatch.setattr(adapters.mastodon.calls, "REQUEST_S", TIMEOUT_S)
     monkeypatch.setattr(adapters.telegram.adapter, "CALL_TIMEOUT_S", TIMEOUT_S)
     async with doubt(network, **({"timeout_s": TIMEOUT_S} if network == "x" else {})) as d:
         d.hold()

@@ -13,9 +13,10 @@ import pytest
 
 from adapters.sandbox.control import serve
 from adapters.sandbox.faults import Rule, Trouble
-from adapters.sandbox.mastodon import PIXEL, MastodonFace
+from adapters.sandbox.mastodon import MastodonFace
 from adapters.sandbox.mastodon_bodies import REFUSALS
 from adapters.sandbox.mastodon_entities import length
+from adapters.sandbox.mastodon_media import PIXEL
 
 
 class Client:

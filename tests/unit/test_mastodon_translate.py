@@ -13,29 +13,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from adapters.mastodon.markup import SPANS_MAX, paragraphs
-from adapters.mastodon.plan import measure, plan
+from adapters.mastodon.content import document, same_words
+from adapters.mastodon.counting import measure
+from adapters.mastodon.entities import Instance, Notification, Status
+from adapters.mastodon.facts import domain_of, limits_of
+from adapters.mastodon.markup import SPANS_MAX, blocks
+from adapters.mastodon.places import Here, conversation_of, parse_ref, ref_of
+from adapters.mastodon.plan import plan
 from adapters.mastodon.profile import FAULTS, PROBE_FAULTS, PROFILE
 from adapters.mastodon.session import window
-from adapters.mastodon.translate import (
-    Here,
-    Instance,
-    Notification,
-    Status,
-    Thread,
-    conversation_of,
-    document,
-    domain_of,
-    edited,
-    limits_of,
-    message,
-    order,
-    parse_ref,
-    reaction,
-    ref_of,
-    same_words,
+from adapters.mastodon.translate import Thread, edited, message, order, reaction
+from gateway.model.content import (
+    BULLET,
+    Block,
+    BlockKind,
+    Document,
+    Link,
+    Mark,
+    Media,
+    Mention,
+    Text,
+    block,
+    marked,
+    plain,
 )
-from gateway.model.content import Document, Link, Media, Mention, Text, plain
 from gateway.model.delivery import Draft, FaultError, FaultKind, InConversation, Part, Timeline, ToPerson
 from gateway.model.events import Kind
 from gateway.model.identity import Identity
@@ -73,6 +74,11 @@ def status(content: str = "<p>hello</p>", **more: Any) -> Status:
 
 # HTML.
 
+
+def item(text: str, marker: str = BULLET, *, indent: int = 0) -> Block:
+    return Block((Text(text),), BlockKind.ITEM, indent=indent, marker=marker)
+
+
 SHORTENED = (
     '<p>see <a href="https://example.org/a/long/way?to=go&amp;on" rel="nofollow" target="_blank">'
     '<span class="invisible">https://</span><span class="ellipsis">example.org/a/long</span>'
@@ -97,22 +103,57 @@ HTML = [
         "<script>alert(1)</script><style>p{}</style><p onclick=x>hi<img src=x onerror=y></p><!-- no -->",
         ((Text("hi"),),),
     ),
-    ("<ul><li>one</li><li>two</li></ul>", ((Text("- one\n- two"),),)),
-    ("<blockquote><p>said</p></blockquote><pre><code>x = 1</code></pre>", ((Text("said"),), (Text("x = 1"),))),
+    ("<ul><li>one</li><li>two</li></ul>", (item("one"), item("two"))),
+    (
+        '<ol start="3"><li>one<ul><li><p>in</p><p>more</p></li></ul></li><li>two</li></ol>',
+        (item("one", "3."), item("in", indent=1), item("more", "", indent=1), item("two", "4.")),
+    ),
+    (
+        "<blockquote><p>said</p><blockquote>before</blockquote></blockquote><pre><code>x = 1\n\n  y\n</code></pre>",
+        (
+            Block((Text("said"),), quote=1),
+            Block((Text("before"),), quote=2),
+            Block((Text("x = 1\n\n  y"),), BlockKind.CODE),
+        ),
+    ),
+    (
+        "<h2>News</h2><p>:blobcat: it is</p>",
+        (Block((Text("News"),), BlockKind.HEADING, level=2), (Text(":blobcat: it is"),)),
+    ),
+    (
+        "<p>a <strong>b <em>c</em></strong> <code>d()</code> <del>e</del> <u>f</u></p>",
+        (
+            (
+                Text("a "),
+                marked("b ", Mark.BOLD),
+                marked("c", Mark.BOLD, Mark.ITALIC),
+                Text(" "),
+                marked("d()", Mark.CODE),
+                Text(" "),
+                marked("e", Mark.STRIKE),
+                Text(" f"),
+            ),
+        ),
+    ),
+    ("<p><ruby>漢<rp>(</rp><rt>kan</rt><rp>)</rp></ruby></p>", ((Text("漢(kan)"),),)),
+    (
+        '<p class="quote-inline">RE: <a href="https://a.bc">a.bc</a></p><p>so</p>',
+        ((Text("RE: "), Link("https://a.bc", "a.bc")), (Text("so"),)),
+    ),
     ("plain words", ((Text("plain words"),),)),
     ("  <p>  spaces </p> \n ", ((Text("spaces"),),)),
     ("", ()),
     ("<p></p><p><br></p>", ()),
     (
         "<p>open <b>bold <a href='https://example.org'>and never closed",
-        ((Text("open bold "), Link("https://example.org", "and never closed")),),
+        ((Text("open "), marked("bold ", Mark.BOLD), Link("https://example.org", "and never closed")),),
     ),
 ]
 
 
 @pytest.mark.parametrize(("html", "expected"), HTML)
 def test_html_becomes_spans(html: str, expected: Any) -> None:
-    assert paragraphs(html, ana) == expected
+    assert blocks(html, ana) == expected
 
 
 @pytest.mark.parametrize(
@@ -130,17 +171,18 @@ def test_html_becomes_spans(html: str, expected: Any) -> None:
 )
 def test_hostile_html_is_bounded(html: str) -> None:
     started = time.process_time()
-    found = paragraphs(html, nobody)
+    found = blocks(html, nobody)
     assert time.process_time() - started < 2.0
-    assert sum(len(paragraph) for paragraph in found) <= SPANS_MAX
+    assert sum(len(block(paragraph).spans) for paragraph in found) <= SPANS_MAX
     assert len(plain(Document(found))) <= 100_000
 
 
 @given(st.text(alphabet="<>/abp \n&;='\"#@"))
 def test_no_html_breaks_it(html: str) -> None:
-    for paragraph in paragraphs(html, nobody):
-        assert paragraph
-        assert "\n\n" not in "".join(span.text for span in paragraph if isinstance(span, Text))
+    for each in map(block, blocks(html, nobody)):
+        assert each.spans
+        code = each.kind is BlockKind.CODE
+        assert code or "\n\n" not in "".join(span.text for span in each.spans if isinstance(span, Text))
 
 
 # Events.
@@ -293,7 +335,10 @@ def test_a_post_is_its_words() -> None:
 
 def test_a_language_goes_along_where_it_is_one() -> None:
     assert bodies(Document(((Text("hallo"),),), language="de"))[0]["language"] == "de"
-    assert "language" not in bodies(Document(((Text("hallo"),),), language="de-Latn-x"))[0]
+    for tag, sent in (("de-AT", "de"), ("de-Latn-x", "de"), ("zh-tw", "zh-TW"), ("pt-BR", "pt"), ("yue", "yue")):
+        assert bodies(Document(((Text("hallo"),),), language=tag))[0]["language"] == sent
+    for tag in ("german", "-de", "d", "de_AT"):
+        assert "language" not in bodies(Document(((Text("hallo"),),), language=tag))[0]
 
 
 WIDTHS = ("public", "unlisted", "private", "direct")

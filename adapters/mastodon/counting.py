@@ -1,0 +1,32 @@
+"""The length of a status, as an instance counts it."""
+
+from __future__ import annotations
+
+import re
+
+import regex
+
+from gateway.text.measure import graphemes
+
+# What Mastodon takes for an address and for a mention (masto status_length_validator.rb, account.rb). Narrow on
+# purpose: what looks like an address and isn't surely one counts in full, and as one at least, so that a mistake
+# makes a status shorter and never refused.
+_MARKS = r"(?:[.,:;!?@*()'-]+[A-Za-z0-9%/+=_&~#$]+)*+"
+_URL = regex.compile(
+    r"https?://(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?\.)+[a-z]{2,}+(?::\d{1,5}+)?+"
+    rf"(?:/[A-Za-z0-9%/+=_&~#$]*+{_MARKS})?+(?:\?[A-Za-z0-9%/+=_&~#$]*+{_MARKS})?+(?![\p{{L}}\p{{N}}@])",
+    regex.IGNORECASE,
+)
+_MAYBE_URL = regex.compile(r"(?P<glued>(?<=[\p{L}\p{N}@#$/.]))?https?://\S+", regex.IGNORECASE)
+_REMOTE = re.compile(r"(?<![=/\w])(@[a-z0-9_]+(?:[a-z0-9_.-]*[a-z0-9_])?)@[\w.-]+\w", re.IGNORECASE)
+
+
+def measure(text: str, url_length: int) -> int:
+    """What the instance counts of a text: graphemes, an address as so many, a mention without its domain."""
+
+    def counted(found: regex.Match[str]) -> str:
+        run: str = found.group()
+        url = None if found["glued"] is not None else _URL.match(run)
+        return "x" * url_length + run[url.end() :] if url else run.ljust(url_length, "x")
+
+    return graphemes(_REMOTE.sub(r"\1", _MAYBE_URL.sub(counted, text)))
