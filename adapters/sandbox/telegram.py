@@ -14,6 +14,7 @@ from aiohttp import web
 from adapters.sandbox.face import Face, html_error
 from adapters.sandbox.faults import Faults, Rule, Trouble
 from adapters.sandbox.telegram_errors import REFUSALS, Refusal, refusal, too_many
+from adapters.sandbox.telegram_media import HELD, Files, Shown, shown
 from adapters.sandbox.telegram_methods import Methods
 from adapters.sandbox.telegram_text import trimmed
 from adapters.sandbox.telegram_updates import Mailbox
@@ -63,6 +64,7 @@ class TelegramFace(Face):
     def __init__(self, network: Network, faults: Faults) -> None:
         super().__init__(network, faults)
         self.chats: dict[int, Chat] = {}
+        self.files = Files()
         self._ids = itertools.count(7_000_000_001)
         self._group_ids = itertools.count(1)
         self._private_ids = itertools.count(1)
@@ -71,7 +73,9 @@ class TelegramFace(Face):
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=UPLOAD_BYTES)
-        app.router.add_route("*", "/bot{token}/{method}", Methods(self).handle)
+        methods = Methods(self)
+        app.router.add_get("/file/bot{token}/{path:.*}", methods.download)
+        app.router.add_route("*", "/bot{token}/{method}", methods.handle)
         return app
 
     # Who and where.
@@ -154,8 +158,8 @@ class TelegramFace(Face):
     # People speak.
 
     def say(self, person: str, kind: str, text: str, **options: Any) -> Message:
-        """See :meth:`Face.say`; ``thread`` is a topic of "general". A reply goes where its message is; a post is in a
-        channel no bot reads.
+        """See :meth:`Face.say`; ``thread`` is a topic of "general", ``fields`` are more of a message as the Bot API has
+        them. A reply goes where its message is; a post is in a channel no bot reads.
 
         A reply to a channel post is a comment: it is written in "general", the channel's discussion group.
         """
@@ -168,9 +172,10 @@ class TelegramFace(Face):
         chat = self._where(author, kind, to)
         if chat.type == "private":
             author.extra["started"].add(bot.id)
-        message = self.write(
-            author, chat, text, kind=kind, to=to, image=bool(options.get("image")), thread=options.get("thread")
-        )
+        topic = options.get("thread")
+        fields = (in_topic(topic) if topic else {}) | (options.get("fields") or {})
+        picture = shown("photo", self.files.picture(), {}) if options.get("image") else None
+        message = self.write(author, chat, text, kind=kind, to=to, show=picture, fields=fields)
         message.extra["bot"] = bot.id
         if kind != "post":
             self._tell(message)
@@ -195,8 +200,8 @@ class TelegramFace(Face):
         kind: str,
         to: Message | None = None,
         entities: list[Any] | None = None,
-        image: dict[str, Any] | bool = False,
-        thread: int | None = None,
+        show: Shown | None = None,
+        fields: dict[str, Any] | None = None,
     ) -> Message:
         """The network holds a new message, with its Bot API form in ``extra["json"]``."""
         text, found = trimmed(text, entities or [])
@@ -209,8 +214,6 @@ class TelegramFace(Face):
             json["from"] = self.shown(author)
         if to is not None:
             json["reply_to_message"] = _inner(to, chat)
-        if thread is not None:
-            json |= {"message_thread_id": thread, "is_topic_message": True}
         message = Message(
             id=f"{chat.id}/{number}",
             author=author.id,
@@ -222,27 +225,32 @@ class TelegramFace(Face):
             in_reply_to=to.id if to else None,
             extra={"json": json, "bot": author.id},
         )
-        self._fill(message, found, image)
+        json |= fields or {}
+        if show is not None:
+            self.put(message, show)
+        self.reword(message, text, found)
         return self.network.add(message)
 
-    def _fill(self, message: Message, entities: list[dict[str, Any]], image: dict[str, Any] | bool) -> None:
+    @staticmethod
+    def put(message: Message, show: Shown) -> None:
+        """A message shows this file, and no other."""
         json = message.extra["json"]
-        if image:
-            media = image if isinstance(image, dict) else {"mime": "image/jpeg", "size_bytes": 1234, "alt": ""}
-            message.media.append(media)
-            size = {"width": 90, "height": 90, "file_size": media["size_bytes"]}
-            json["photo"] = [{"file_id": f"photo-{message.id}", "file_unique_id": message.id, **size}]
-        self.reword(message, message.text, entities)
+        for key in (*HELD, "has_media_spoiler"):
+            json.pop(key, None)
+        json |= show.fields
+        message.media[:] = [show.media]
 
     @staticmethod
     def reword(message: Message, text: str, entities: list[dict[str, Any]]) -> None:
-        """Put a text and its entities into a message's Bot API form: a caption where there is a picture."""
+        """Put a text and its entities into a message's Bot API form: a caption where there is a file."""
         json = message.extra["json"]
-        words, marks = ("caption", "caption_entities") if "photo" in json else ("text", "entities")
-        for key, value in ((words, text), (marks, entities)):
+        for key in ("text", "entities", "caption", "caption_entities"):
             json.pop(key, None)
-            if value:
-                json[key] = value
+        captioned = any(key in json for key in HELD)
+        if text and "poll" not in json:
+            json["caption" if captioned else "text"] = text
+        if entities and "poll" not in json:
+            json["caption_entities" if captioned else "entities"] = entities
 
     def _tell(self, message: Message, kind: str = "message") -> None:
         for reader in self._readers(message):
@@ -285,13 +293,19 @@ class TelegramFace(Face):
 
     def person_joins(self, person: str) -> None:
         """Somebody comes into "general": a service message."""
-        author = self.person(person)
+        self._service(self.person(person), "new_chat_members", [self.shown(self.person(person))])
+
+    def person_leaves(self, person: str) -> None:
+        """Somebody leaves "general"."""
+        self._service(self.person(person), "left_chat_member", self.shown(self.person(person)))
+
+    def _service(self, author: Member, what: str, content: Any) -> None:
         json = {
             "message_id": next(self.general.ids),
             "chat": self.general.shown(),
             "date": int(utc_now().timestamp()),
             "from": self.shown(author),
-            "new_chat_members": [self.shown(author)],
+            what: content,
         }
         for bot in self._bots():
             bot.extra["mailbox"].put("message", json)
@@ -321,6 +335,10 @@ class TelegramFace(Face):
         for bot in self._bots():
             if account in (None, bot.handle):
                 bot.extra["mailbox"].end("cut")
+
+
+def in_topic(number: int) -> dict[str, Any]:
+    return {"message_thread_id": number, "is_topic_message": True}
 
 
 def _inner(to: Message, chat: Chat) -> dict[str, Any]:

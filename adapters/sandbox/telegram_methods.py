@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from adapters.sandbox.face import drop
 from adapters.sandbox.faults import Trouble
+from adapters.sandbox.telegram_call import Call, ok, params
 from adapters.sandbox.telegram_errors import Refusal, refusal
+from adapters.sandbox.telegram_media import HELD, TYPES, Shown
+from adapters.sandbox.telegram_shows import Shows
 from adapters.sandbox.telegram_text import trimmed
 from adapters.sandbox.telegram_updates import BY_DEFAULT, LIMIT_MAX, TIMEOUT_MAX_S, Mailbox, Poll
 from adapters.sandbox.world import Member, Message, utc_now
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
 
 TEXT_MAX = 4096
 CAPTION_MAX = 1024
-PHOTO_BYTES = 10_485_760
+DELETE_WINDOW = timedelta(hours=48)
+DELETED_MAX = 100
+NOTHING_NAMED = "Bad Request: message identifiers are not specified"
 REACTIONS = frozenset(
     {"\u2764\u200d\U0001f525", "\U0001f468\u200d\U0001f4bb", "\U0001f937\u200d\u2642", "\U0001f937\u200d\u2640"}
     | set("👍👎❤🔥🥰👏😁🤔🤯😱🤬😢🎉🤩🤮💩🙏👌🕊🤡🥱🥴😍🐳🌚🌭💯🤣⚡🍌🏆💔🤨😐🍓🍾💋🖕😈😴😭🤓👻👀🎃🙈😇😨🤝✍🤗🫡🎅🎄")
@@ -33,57 +37,35 @@ REACTIONS = frozenset(
 _ENDS_A_POLL = (Trouble.OUTAGE, Trouble.REVOKE, Trouble.SUSPEND)
 
 
-@dataclass
-class Call:
-    """One request, its parameters as the server reads them: from the query, a form, multipart or JSON."""
-
-    request: web.Request
-    bot: Member
-    params: dict[str, Any]
-
-    def text(self, name: str) -> str:
-        value = self.params.get(name, "")
-        return value if isinstance(value, str) else json.dumps(value)
-
-    def number(self, name: str, default: int) -> int:
-        try:
-            return int(float(self.text(name) or default))
-        except ValueError:
-            return default
-
-    def json(self, name: str, default: Any) -> Any:
-        value = self.params.get(name, default)
-        if not isinstance(value, str):
-            return value
-        try:
-            return json.loads(value)
-        except ValueError:
-            raise Refusal(400, f"Bad Request: can't parse {name.replace('_', ' ')} JSON object") from None
-
-
 class Methods:
     """Handlers by the method's lower-case name: the server doesn't look at case."""
 
     def __init__(self, face: TelegramFace) -> None:
         self.face = face
+        shows = Shows(self)
         self._handlers: dict[str, Callable[[Call], Awaitable[web.StreamResponse]]] = {
             "getme": self._get_me,
             "getupdates": self._get_updates,
             "getchat": self._get_chat,
             "sendmessage": self._send_message,
-            "sendphoto": self._send_photo,
+            **{f"send{kind}": shows.sender(kind) for kind in TYPES},
+            "sendmediagroup": shows.send_album,
+            "sendpoll": shows.send_poll,
+            "editmessagemedia": shows.edit_media,
+            "getfile": self._get_file,
             "sendmessagedraft": self._send_draft,
             "sendchataction": self._send_action,
             "editmessagetext": self._edit_text,
             "editmessagecaption": self._edit_caption,
             "deletemessage": self._delete,
+            "deletemessages": self._delete_many,
             "setmessagereaction": self._react,
         }
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         try:
             bot = self.face.bot_of(request.match_info["token"])
-            call = Call(request, bot, await _params(request))
+            call = Call(request, bot, await params(request))
             handler = self._handlers.get(request.match_info["method"].lower(), self._unknown)
             return await handler(call)
         except Refusal as no:
@@ -93,6 +75,16 @@ class Methods:
     async def _unknown(self, _: Call) -> web.StreamResponse:
         raise Refusal(404, "Not Found: method not found")
 
+    async def download(self, request: web.Request) -> web.StreamResponse:
+        """A file that getFile told the place of."""
+        try:
+            bot = self.face.bot_of(request.match_info["token"])
+            if refused := await self.face.admit(request, bot, "download", on="read"):
+                return refused
+            return self.face.files.download(request.match_info["path"])
+        except Refusal as no:
+            return no.response()
+
     # Reading.
 
     async def _get_me(self, call: Call) -> web.StreamResponse:
@@ -100,12 +92,17 @@ class Methods:
             return refused
         bot = call.bot
         can = {"can_join_groups": True, "can_read_all_group_messages": not bot.extra["privacy"]}
-        return _ok(self.face.shown(bot) | can | {"supports_inline_queries": False})
+        return ok(self.face.shown(bot) | can | {"supports_inline_queries": False})
 
     async def _get_chat(self, call: Call) -> web.StreamResponse:
         if refused := await self.face.admit(call.request, call.bot, "getChat", on="read"):
             return refused
-        return _ok(self._chat(call).shown() | {"accent_color_id": 0, "max_reaction_count": 11})
+        return ok(self._chat(call).shown() | {"accent_color_id": 0, "max_reaction_count": 11})
+
+    async def _get_file(self, call: Call) -> web.StreamResponse:
+        if refused := await self.face.admit(call.request, call.bot, "getFile", on="read"):
+            return refused
+        return ok(self.face.files.get_file(call))
 
     async def _get_updates(self, call: Call) -> web.StreamResponse:
         if refused := await self.face.admit(call.request, call.bot, "getUpdates", on="read"):
@@ -137,7 +134,7 @@ class Methods:
             left = until - asyncio.get_running_loop().time()
             page = box.page(limit)
             if page or left <= 0:
-                return _ok(page)
+                return ok(page)
             await self._rest(box, left)
 
     def _maybe_broken(self, bot: Member, box: Mailbox) -> None:
@@ -160,7 +157,7 @@ class Methods:
 
     # Writing.
 
-    async def _write(
+    async def write(
         self, call: Call, action: str, work: Callable[[], tuple[Any, Message | None]], text: str = ""
     ) -> web.StreamResponse:
         """Let trouble strike, do the work, keep account of it."""
@@ -171,25 +168,17 @@ class Methods:
         except Refusal as no:
             self.face.network.attempted(call.bot.handle, action, "refused", text=text, detail=no.description)
             raise
-        return await self.face.answer(call.request, call.bot, action, _ok(result), message)
+        return await self.face.answer(call.request, call.bot, action, ok(result), message)
 
     async def _send_message(self, call: Call) -> web.StreamResponse:
         def work() -> tuple[Any, Message]:
-            text, entities = self._words(call, "text", "entities", TEXT_MAX, "too_long")
+            text, entities = self.words(call, "text", "entities", TEXT_MAX, "too_long")
             if not text:
                 raise refusal("empty")
-            message = self._post(call, text, entities, image=False)
+            message = self.post(call, text, entities)
             return message.extra["json"], message
 
-        return await self._write(call, self._action(call), work, call.text("text"))
-
-    async def _send_photo(self, call: Call) -> web.StreamResponse:
-        def work() -> tuple[Any, Message]:
-            text, entities = self._words(call, "caption", "caption_entities", CAPTION_MAX, "caption_too_long")
-            message = self._post(call, text, entities, image=_photo(call))
-            return message.extra["json"], message
-
-        return await self._write(call, self._action(call), work, call.text("caption"))
+        return await self.write(call, self.action(call), work, call.text("text"))
 
     async def _send_draft(self, call: Call) -> web.StreamResponse:
         def work() -> tuple[Any, None]:
@@ -201,32 +190,34 @@ class Methods:
             call.bot.extra["drafts"][chat.id] = call.text("text")
             return True, None
 
-        return await self._write(call, "draft", work, call.text("text"))
+        return await self.write(call, "draft", work, call.text("text"))
 
     async def _send_action(self, call: Call) -> web.StreamResponse:
         def work() -> tuple[Any, None]:
             call.bot.extra["typing"].append((self._open_chat(call).id, call.text("action")))
             return True, None
 
-        return await self._write(call, "typing", work)
+        return await self.write(call, "typing", work)
 
     async def _edit_text(self, call: Call) -> web.StreamResponse:
-        return await self._write(call, "edit", lambda: self._edited(call, "text", "entities"), call.text("text"))
+        return await self.write(call, "edit", lambda: self._edited(call, "text", "entities"), call.text("text"))
 
     async def _edit_caption(self, call: Call) -> web.StreamResponse:
-        return await self._write(
+        return await self.write(
             call, "edit", lambda: self._edited(call, "caption", "caption_entities"), call.text("caption")
         )
 
     def _edited(self, call: Call, words: str, marks: str) -> tuple[Any, Message]:
-        message = self._message(call, "edit_gone")
+        message = self.message(call, "edit_gone")
         body = message.extra["json"]
         if message.author != call.bot.id:
             raise refusal("cant_edit")
-        if (words == "text") == ("photo" in body):
+        if words == "text" and ("text" not in body):
             raise refusal("no_text")
+        if words == "caption" and not any(key in body for key in HELD):
+            raise refusal("no_caption")
         limits = (TEXT_MAX, "too_long") if words == "text" else (CAPTION_MAX, "caption_too_long")
-        text, entities = self._words(call, words, marks, *limits)
+        text, entities = self.words(call, words, marks, *limits)
         if not text and words == "text":
             raise refusal("empty")
         if text == message.text and entities == body.get(marks, []):
@@ -238,17 +229,39 @@ class Methods:
 
     async def _delete(self, call: Call) -> web.StreamResponse:
         def work() -> tuple[Any, Message]:
-            message = self._message(call, "delete_gone")
-            if message.author != call.bot.id and message.private is False:
-                raise refusal("cant_delete")
-            self.face.network.delete(message)
+            message = self.message(call, "delete_gone")
+            self._remove(call, message)
             return True, message
 
-        return await self._write(call, "delete", work)
+        return await self.write(call, "delete", work)
+
+    def _remove(self, call: Call, message: Message) -> None:
+        """A bot takes back its own, in private anything, of the last two days (Bot API, deleteMessage)."""
+        if message.author != call.bot.id and not message.private:
+            raise refusal("cant_delete")
+        if utc_now() - message.at > DELETE_WINDOW:
+            raise refusal("cant_delete_for_everyone")
+        self.face.network.delete(message)
+
+    async def _delete_many(self, call: Call) -> web.StreamResponse:
+        """Those that aren't there are passed over (Bot API, deleteMessages)."""
+
+        def work() -> tuple[Any, Message | None]:
+            numbers = call.json("message_ids", [])
+            if not isinstance(numbers, list) or not 0 < len(numbers) <= DELETED_MAX:
+                raise Refusal(400, "Bad Request: too many messages to delete" if numbers else NOTHING_NAMED)
+            chat = self._open_chat(call)
+            named = [self.face.network.messages.get(f"{chat.id}/{number}") for number in numbers]
+            there = [message for message in named if message is not None and not message.deleted]
+            for message in there:
+                self._remove(call, message)
+            return True, there[0] if there else None
+
+        return await self.write(call, "delete", work)
 
     async def _react(self, call: Call) -> web.StreamResponse:
         def work() -> tuple[Any, Message]:
-            message = self._message(call, "react_gone")
+            message = self.message(call, "react_gone")
             emojis = [str(item.get("emoji", "")) for item in call.json("reaction", [])]
             if len(emojis) > 1 or not all(emoji in REACTIONS for emoji in emojis):
                 raise refusal("bad_reaction")
@@ -257,7 +270,7 @@ class Methods:
                 self.face.network.react(message, call.bot, emoji)
             return True, message
 
-        return await self._write(call, "react", work)
+        return await self.write(call, "react", work)
 
     # Parameters.
 
@@ -282,12 +295,12 @@ class Methods:
             raise refusal("chat_gone")
         return chat
 
-    def _action(self, call: Call) -> str:
+    def action(self, call: Call) -> str:
         with contextlib.suppress(Refusal):
             return {"private": "direct", "channel": "post"}.get(self._chat(call).type, "reply")
         return "direct"
 
-    def _message(self, call: Call, absent: str) -> Message:
+    def message(self, call: Call, absent: str) -> Message:
         chat = self._open_chat(call)
         message = self.face.network.messages.get(f"{chat.id}/{call.number('message_id', 0)}")
         if message is None or message.deleted:
@@ -295,7 +308,7 @@ class Methods:
         return message
 
     @staticmethod
-    def _words(call: Call, words: str, marks: str, most: int, otherwise: str) -> tuple[str, list[dict[str, Any]]]:
+    def words(call: Call, words: str, marks: str, most: int, otherwise: str) -> tuple[str, list[dict[str, Any]]]:
         """The text and its entities; counted in code points once the entities are read."""
         if call.text("parse_mode"):
             raise Refusal(400, "Bad Request: unsupported parse_mode")
@@ -307,7 +320,15 @@ class Methods:
             raise refusal(otherwise)
         return text, entities
 
-    def _post(self, call: Call, text: str, entities: list[Any], *, image: dict[str, Any] | bool) -> Message:
+    def post(
+        self,
+        call: Call,
+        text: str,
+        entities: list[Any],
+        *,
+        show: Shown | None = None,
+        fields: dict[str, Any] | None = None,
+    ) -> Message:
         chat = self._open_chat(call)
         thread = call.number("message_thread_id", 0) or None
         if thread is not None and thread not in chat.threads:
@@ -316,7 +337,8 @@ class Methods:
         kinds = {"private": "direct", "channel": "post"}
         kind = kinds.get(chat.type, "reply" if to else "group")
         call.bot.extra["drafts"].pop(chat.id, None)
-        return self.face.write(call.bot, chat, text, kind=kind, to=to, entities=entities, image=image, thread=thread)
+        more = (fields or {}) | ({"message_thread_id": thread, "is_topic_message": True} if thread else {})
+        return self.face.write(call.bot, chat, text, kind=kind, to=to, entities=entities, show=show, fields=more)
 
     def _replied(self, call: Call, chat: Chat) -> Message | None:
         wanted = call.json("reply_parameters", None)
@@ -328,38 +350,3 @@ class Methods:
         if not wanted.get("allow_sending_without_reply"):
             raise refusal("reply_gone")
         return None
-
-
-async def _params(request: web.Request) -> dict[str, Any]:
-    params: dict[str, Any] = dict(request.query)
-    try:
-        if request.content_type == "application/json":
-            body = await request.json()
-            params.update(body if isinstance(body, dict) else {})
-        elif request.can_read_body:
-            params.update(await request.post())
-    except web.HTTPRequestEntityTooLarge:
-        raise refusal("too_large") from None
-    except ValueError:
-        raise Refusal(400, "Bad Request: can't parse JSON object") from None
-    return params
-
-
-def _photo(call: Call) -> dict[str, Any]:
-    """What came as the picture. Only uploads: the sandbox fetches nothing."""
-    photo = call.params.get("photo")
-    if isinstance(photo, str) and photo.startswith("attach://"):
-        photo = call.params.get(photo.removeprefix("attach://"))
-    if not isinstance(photo, web.FileField):
-        raise refusal("wrong_file")
-    size = len(photo.file.read())
-    if size > PHOTO_BYTES:
-        raise Refusal(
-            400,
-            f"Bad Request: file of size {size} bytes is too big for a photo; the maximum size is {PHOTO_BYTES} bytes",
-        )
-    return {"mime": photo.content_type, "size_bytes": size, "alt": ""}
-
-
-def _ok(result: Any) -> web.Response:
-    return web.json_response({"ok": True, "result": result})

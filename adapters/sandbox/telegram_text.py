@@ -32,6 +32,7 @@ def cut(text: str, offset: int, length: int) -> str:
 
 def trimmed(text: str, entities: list[Any]) -> tuple[str, list[dict[str, Any]]]:
     """The text without blank ends, with the entities that hold there and those the server finds itself."""
+    _on_characters(text, entities)
     start = units(text[: len(text) - len(text.lstrip())])
     text = text.strip()
     given = [_moved(entity, start) for entity in entities]
@@ -41,6 +42,21 @@ def trimmed(text: str, entities: list[Any]) -> tuple[str, list[dict[str, Any]]]:
     known = {(e["type"], e["offset"]) for e in kept}
     merged = kept + [e for e in found if (e["type"], e["offset"]) not in known]
     return text, sorted(merged, key=lambda e: (e["offset"], -e["length"]))[:ENTITIES_MAX]
+
+
+def _on_characters(text: str, entities: list[Any]) -> None:
+    """No entity may begin or end within a pair of surrogates (td MessageEntity.cpp)."""
+    raw = text.encode("utf-16-le", "surrogatepass")
+    for entity in entities:
+        if not isinstance(entity, dict) or not isinstance(entity.get("offset"), int):
+            continue
+        begin = entity["offset"]
+        length = entity.get("length")
+        end = begin + length if isinstance(length, int) else begin
+        for place, how in ((begin, "begins"), (end, "ends")):
+            if place >= 0 and 0xDC00 <= int.from_bytes(raw[2 * place : 2 * place + 2], "little") <= 0xDFFF:
+                before = raw[: 2 * place].decode("utf-16-le", "ignore").encode()
+                raise ValueError(f"entity {how} in a middle of a UTF-16 symbol at byte offset {len(before)}")
 
 
 def _moved(entity: Any, start: int) -> dict[str, Any]:

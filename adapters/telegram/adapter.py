@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from adapters.border import crossing
-from adapters.telegram import entities, planning, translate
-from adapters.telegram.profile import FAULTS, PROFILE, Settings
-from adapters.telegram.session import CALL_TIMEOUT_S, Clients, describe, silence, upload
+from adapters.telegram import entities, planning, translate, uploads
+from adapters.telegram.preview import preview
+from adapters.telegram.profile import CAPTION_MAX, DOWNLOAD_BYTES, FAULTS, PROFILE, TEXT_MAX, Settings
+from adapters.telegram.reactions import nearest
+from adapters.telegram.session import CALL_TIMEOUT_S, UPLOAD_CALL_TIMEOUT_S, Clients, describe, silence, upload
 from gateway.model.capabilities import Profile
 from gateway.model.content import Document
-from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt
+from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt, Shown
 from gateway.model.events import PlatformEvent
 from gateway.model.identity import Identity
 from gateway.model.ids import ConversationId, MessageRef
+from gateway.model.media import Attachment
 from gateway.model.standing import Signal, Source
 from gateway.ports import Arrival, Context
 
@@ -38,6 +43,7 @@ PAUSE_S = 0.05
 FRESH_FOR_S = 6 * 86_400
 """After a week without updates the next one's id is random (Bot API, Update.update_id): an offset this old would drop
 it. Nothing is lost without one, since updates are kept for a day."""
+_PATH = re.compile(r"[\w-][\w./-]{0,511}", re.ASCII)
 
 
 class _Cursor(Struct, omit_defaults=True):
@@ -54,7 +60,7 @@ async def open_account(settings: Settings, context: Context) -> TelegramAdapter:
 
 
 class TelegramAdapter:
-    """A :class:`gateway.ports.Adapter` with Edits, Deletes, Reacts and ShowsTyping."""
+    """A :class:`gateway.ports.Adapter` with Edits, Deletes, Reacts, ShowsTyping, Fetches and Previews."""
 
     def __init__(self, settings: Settings, context: Context) -> None:
         self._settings = settings
@@ -83,7 +89,11 @@ class TelegramAdapter:
         while True:
             page = await self._poll(offset=self._offset(position), timeout=self._patience_s)
             moved = self._after(page, position)
-            events = [event for raw in page for event in self._parsed(raw, me)]
+            events = [
+                event
+                for album, updates in groupby(page, translate.album_of)
+                for event in self._read(list(updates), me, together=bool(album))
+            ]
             if events or moved.offset != position.offset:
                 position = moved
                 yield events, _written(position)
@@ -116,6 +126,10 @@ class TelegramAdapter:
         known = [number for number in ids if isinstance(number, int) and 0 <= number < ID_LIMIT]
         return _Cursor(max(known) + 1, self._context.clock.now().timestamp()) if known else position
 
+    def _read(self, updates: list[object], me: translate.Me, *, together: bool) -> list[PlatformEvent]:
+        events = [event for raw in updates for event in self._parsed(raw, me)]
+        return translate.together(events) if together else events
+
     def _parsed(self, raw: object, me: translate.Me) -> list[PlatformEvent]:
         try:
             return translate.parse(raw, me)
@@ -146,28 +160,39 @@ class TelegramAdapter:
     def plan(self, draft: Draft, at: datetime) -> tuple[Part, ...]:  # noqa: ARG002  # keys need no time: there are none
         return planning.plan(draft, self._settings.announce_to)
 
+    def preview(self, part: Part) -> Shown:
+        return preview(part)
+
     async def send(self, part: Part) -> Receipt:
         body = dict(part.body)
-        method = body.pop("method")
-        if "media" in body:
-            body["photo"] = upload(await self._context.media(body.pop("media")), body.pop("mime"))
         if part.previous is not None and part.kind != "direct":
             body["reply_parameters"] = planning.answering(planning.message_of(part.previous)[1])
-        return self._receipt(await self._call(method, body), body.get("message_thread_id"))
+        method, topic = body.pop("method"), body.get("message_thread_id")
+        if files := body.get("files"):
+            body = uploads.parameters(body) | await self._bytes_of(files, uploads.names(files))
+        return self._receipt(await self._call(method, body, UPLOAD_CALL_TIMEOUT_S if files else CALL_TIMEOUT_S), topic)
 
-    def _receipt(self, sent: Any, topic: int | None = None) -> Receipt:
-        """What the API says of a message. Uncertain when it says nothing: it may be there all the same."""
+    async def _bytes_of(self, files: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
+        return {
+            name: upload(await self._context.media(file["sha256"]), file["mime"], file.get("name", ""))
+            for file, name in zip(files, names, strict=True)
+        }
+
+    def _receipt(self, answer: Any, topic: int | None = None) -> Receipt:
+        """What the API says of a message, or of an album's. Uncertain when it says nothing: it may be there."""
         try:
-            chat, number = sent["chat"], int(sent["message_id"])
+            messages = answer if isinstance(answer, list) else [answer]
+            chat, first = messages[0]["chat"], int(messages[0]["message_id"])
+            numbers = ",".join(str(int(each["message_id"])) for each in messages)
             place = f"{int(chat['id'])}:{topic}" if topic else f"{int(chat['id'])}"
-            at = datetime.fromtimestamp(sent["date"], UTC)
-        except (TypeError, KeyError, ValueError, OverflowError, OSError) as error:
+            at = datetime.fromtimestamp(messages[0]["date"], UTC)
+        except (TypeError, KeyError, ValueError, OverflowError, OSError, IndexError) as error:
             raise FaultError(Fault(FaultKind.SERVER, False, "the answer to a send holds no message")) from error
         name = chat.get("username") if chat.get("type") != "private" else None
-        return Receipt(MessageRef(f"{place}/{number}"), at, f"https://t.me/{name}/{number}" if name else None)
+        return Receipt(MessageRef(f"{place}/{numbers}"), at, f"https://t.me/{name}/{first}" if name else None)
 
-    async def _call(self, method: str, parameters: dict[str, Any]) -> Any:
-        async with self._crossing(method), asyncio.timeout(CALL_TIMEOUT_S):
+    async def _call(self, method: str, parameters: dict[str, Any], timeout_s: float | None = None) -> Any:
+        async with self._crossing(method), asyncio.timeout(timeout_s or CALL_TIMEOUT_S):
             return await self._clients.caller().call(method, parameters)
 
     def _crossing(self, doing: str) -> AbstractAsyncContextManager[None]:
@@ -176,46 +201,86 @@ class TelegramAdapter:
     # The rest.
 
     async def edit(self, ref: MessageRef, document: Document) -> Receipt:
-        chat, number = planning.message_of(ref)
-        words = planning.edited(document)
-        where = {"chat_id": chat, "message_id": number}
-        try:
-            await self._call("editMessageText", where | {"text": words.text, "entities": words.entities})
-        except FaultError as error:
-            if _says(error, "message is not modified"):
-                return Receipt(ref, self._context.clock.now())
-            if not _says(error, "there is no text in the message"):
-                raise
-            return await self._edit_caption(ref, where, words)
+        chat, numbers = planning.messages_of(ref)
+        words = planning.edited(document, CAPTION_MAX if document.media else TEXT_MAX)
+        if document.media:
+            await self._edit_media(chat, numbers, document, words)
+        else:
+            await self._edit_words({"chat_id": chat, "message_id": numbers[0]}, words)
         return Receipt(ref, self._context.clock.now())
 
-    async def _edit_caption(self, ref: MessageRef, where: dict[str, Any], words: entities.Words) -> Receipt:
+    async def _edit_words(self, where: dict[str, Any], words: entities.Words) -> None:
         """A picture's words are its caption; a ref doesn't tell which message has a picture."""
         try:
-            await self._call("editMessageCaption", where | {"caption": words.text, "caption_entities": words.entities})
+            await self._changed("editMessageText", where | {"text": words.text, "entities": words.entities})
+        except FaultError as error:
+            if not _says(error, "there is no text in the message"):
+                raise
+            caption = {"caption": words.text, "caption_entities": words.entities}
+            await self._changed("editMessageCaption", where | caption)
+
+    async def _edit_media(
+        self, chat: int, numbers: tuple[int, ...], document: Document, words: entities.Words
+    ) -> None:  # fmt: skip
+        """Each message of an album shows one; the first has the words."""
+        if len(document.media) != len(numbers):
+            told = f"{len(numbers)} messages can't show {len(document.media)} media: an album keeps its number"
+            raise FaultError(Fault(FaultKind.INVALID, True, told))
+        for number, media in zip(numbers, document.media, strict=True):
+            body = uploads.body((media,), sensitive=document.sensitive)
+            (file,), (name,) = body["files"], uploads.names(body["files"], attached=True)
+            item = uploads.item(file, name, veiled="has_spoiler" in body)
+            if number == numbers[0]:
+                item |= {"caption": words.text, "caption_entities": words.entities}
+            where = {"chat_id": chat, "message_id": number, "media": item}
+            await self._changed("editMessageMedia", where | await self._bytes_of([file], [name]))
+
+    async def _changed(self, method: str, parameters: dict[str, Any]) -> None:
+        """An edit; that all is as it should be already is a success."""
+        try:
+            await self._call(method, parameters, UPLOAD_CALL_TIMEOUT_S)
         except FaultError as error:
             if not _says(error, "message is not modified"):
                 raise
-        return Receipt(ref, self._context.clock.now())
 
     async def delete(self, ref: MessageRef) -> None:
-        chat, number = planning.message_of(ref)
+        chat, numbers = planning.messages_of(ref)
+        if len(numbers) > 1:  # those that are gone are passed over (Bot API, deleteMessages)
+            await self._call("deleteMessages", {"chat_id": chat, "message_ids": list(numbers)})
+            return
         try:
-            await self._call("deleteMessage", {"chat_id": chat, "message_id": number})
+            await self._call("deleteMessage", {"chat_id": chat, "message_id": numbers[0]})
         except FaultError as error:
             if not _says(error, "message to delete not found"):
                 raise
 
     async def react(self, ref: MessageRef, reaction: str) -> None:
-        """One emoji of Telegram's list; it takes the place of the bot's earlier one. INVALID for any other."""
+        """The nearest of Telegram's list; it takes the place of the bot's earlier one. INVALID where none is near."""
         chat, number = planning.message_of(ref)
-        emoji = [{"type": "emoji", "emoji": reaction.replace("\ufe0f", "")}]  # Telegram's list has no selectors
+        emoji = [{"type": "emoji", "emoji": nearest(reaction)}]
         await self._call("setMessageReaction", {"chat_id": chat, "message_id": number, "reaction": emoji})
 
     async def show_typing(self, conversation: ConversationId) -> None:
         chat, topic = planning.conversation_of(conversation)
         thread = {"message_thread_id": topic} if topic else {}
         await self._call("sendChatAction", {"chat_id": chat, "action": "typing", **thread})
+
+    async def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        """See :class:`gateway.ports.Fetches`. From the account's own server, as far as its bots may fetch."""
+        if (attachment.size_bytes or 0) > DOWNLOAD_BYTES:
+            told = f"a file of {attachment.size_bytes} bytes; a bot may fetch {DOWNLOAD_BYTES}"
+            raise FaultError(Fault(FaultKind.MEDIA, True, told))
+        path = _path(await self._call("getFile", {"file_id": attachment.handle}))
+        ends_at = self._context.clock.monotonic() + UPLOAD_CALL_TIMEOUT_S
+        left = DOWNLOAD_BYTES
+        async with self._crossing("fetch"), aclosing(self._clients.fetcher().pieces(path)) as pieces:
+            async for piece in pieces:
+                left -= len(piece)
+                if left < 0 or self._context.clock.monotonic() > ends_at:
+                    raise FaultError(
+                        Fault(FaultKind.MEDIA, True, "the file is longer than a bot may fetch, or endless")
+                    )
+                yield piece
 
     async def check(self) -> Signal:
         try:
@@ -226,6 +291,14 @@ class TelegramAdapter:
 
     async def aclose(self) -> None:
         await self._clients.aclose()
+
+
+def _path(found: Any) -> str:
+    """Where a file lies on the server. A server of one's own that runs in local mode names a file of its disk."""
+    path = found.get("file_path") if isinstance(found, dict) else None
+    if not isinstance(path, str) or not _PATH.fullmatch(path) or ".." in path:
+        raise FaultError(Fault(FaultKind.MEDIA, True, "getFile: the answer names no file that can be fetched"))
+    return path
 
 
 def _says(error: FaultError, words: str) -> bool:

@@ -5,7 +5,7 @@ messages have it, because it is all there is about text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate, groupby, pairwise
 from typing import Annotated, Any, NamedTuple
 
@@ -29,6 +29,7 @@ from gateway.model.content import (
     marked,
     spans,
     spelled,
+    written,
 )
 
 PLATFORM = "telegram"
@@ -45,6 +46,7 @@ _MARKS = {
 _MEANING = {name: mark for mark, name in _MARKS.items()}
 _QUOTES = ("blockquote", "expandable_blockquote")
 _KNOWN = {*_MEANING, *_QUOTES, "pre", "url", "text_link", "mention", "text_mention"}
+_NOBODY: Mapping[str, int] = {}
 _LONE = re.compile("[\ud800-\udfff]")
 _BLANK = re.compile(r"\n[^\S\n]*(?:\n[^\S\n]*)+")
 
@@ -94,11 +96,15 @@ class _Stretch(NamedTuple):
     quote: int
 
 
-def document(text: str, marks: Iterable[Entity]) -> Document:
-    """A message's words. Entities that overlap in vain, lie outside or cut a character are left out."""
+def document(text: str, marks: Iterable[Entity], known: Mapping[str, int] = _NOBODY) -> Document:
+    """A message's words. Entities that overlap in vain, lie outside or cut a character are left out. ``known`` has
+    people's ids by their handles in lower case.
+    """
     text = clean(text)
     found: list[Paragraph | Block] = []
-    for (code, quote), group in groupby(_stretches(text, _ranges(text, marks)), lambda each: (each.code, each.quote)):
+    for (code, quote), group in groupby(
+        _stretches(text, _ranges(text, marks), known), lambda each: (each.code, each.quote)
+    ):
         stretches = list(group)
         if code is not None:
             words = "".join(each.words for each in stretches)
@@ -121,11 +127,11 @@ def _ranges(text: str, marks: Iterable[Entity]) -> list[_Range]:
     return sorted(found, key=lambda each: each.begin)
 
 
-def _stretches(text: str, ranges: list[_Range]) -> Iterator[_Stretch]:
+def _stretches(text: str, ranges: list[_Range], known: Mapping[str, int]) -> Iterator[_Stretch]:
     objects: dict[int, tuple[int, Span]] = {}
     done = 0
     for each in ranges:
-        span = _span(each.entity, text[each.begin : each.end])
+        span = _span(each.entity, text[each.begin : each.end], known)
         if span is not None and each.begin >= done:
             objects[each.begin] = (done := each.end, span)
     edges = sorted({0, len(text), *(edge for each in ranges for edge in (each.begin, each.end))})
@@ -142,14 +148,16 @@ def _stretches(text: str, ranges: list[_Range]) -> Iterator[_Stretch]:
         yield _Stretch(span or marked(words, *set_so), words, code, quote)
 
 
-def _span(mark: Entity, words: str) -> Span | None:
+def _span(mark: Entity, words: str, known: Mapping[str, int]) -> Span | None:
     match mark.type:
         case "url":
             return Link(words) if "://" in words else Link(f"http://{words}", words)
         case "text_link" if mark.url:
             return Link(clean(mark.url), " ".join(words.split()))
         case "mention":
-            return Mention(PLATFORM, "", words.removeprefix("@"))
+            handle = words.removeprefix("@")
+            number = known.get(handle.casefold())
+            return Mention(PLATFORM, "" if number is None else str(number), handle)
         case "text_mention" if mark.user is not None:
             return Mention(PLATFORM, str(mark.user.id), mark.user.username, words)
         case _:
@@ -209,6 +217,11 @@ def render(content: Document) -> Words:
         settings += [_Setting(rank, begin, at, what) for rank, what in _set(piece.span, words, piece.block)]
     text = "".join(pieces)
     return Words(text, _entities(text, [*settings, *_blocks(extents, quoted=roomy)]))
+
+
+def bare(content: Document) -> str:
+    """The text where no entities are taken: everything is spelled out."""
+    return written(content, _open)
 
 
 def _needed(content: Document) -> int:

@@ -1,7 +1,7 @@
 """Drafts to Bot API calls. Pure. Apart from translate.py because both together would be one long module.
 
-A part's body is the method's parameters, with the method's name; ``media`` stands for the picture's bytes, which the
-adapter fetches when it sends.
+A part's body is the method's parameters, with the method's name; ``files`` stand for their bytes, which the adapter
+fetches when it sends.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from adapters.telegram.entities import PLATFORM, Words, render
-from adapters.telegram.profile import CAPTION_MAX, PROFILE, TEXT_MAX
-from gateway.model.content import Document, Media
+from msgspec import structs
+
+from adapters.telegram import uploads
+from adapters.telegram.entities import PLATFORM, Words, bare, render
+from adapters.telegram.profile import CAPTION_MAX, POLL_LONGEST_S, POLL_SHORTEST_S, QUESTION_MAX, TEXT_MAX, UPLOAD_BYTES
+from gateway.model.content import Document, Link, Media, Poll
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, InConversation, Part, Timeline
 from gateway.model.ids import MessageRef
-from gateway.text.split import split
+from gateway.text.split import Slice, slices, split
 
 
 class _Step(NamedTuple):
-    method: str
     body: dict[str, Any]
     slice: Document
 
@@ -31,20 +33,26 @@ class _Place(NamedTuple):
 
 
 def plan(draft: Draft, announce_to: str | int | None) -> tuple[Part, ...]:
-    """The calls that say a draft. The first one answers what the draft answers."""
+    """The calls that say a draft. The first one answers what the draft answers or quotes."""
     place = _where(draft, announce_to)
-    steps = list(_steps(draft.document))
+    content, place = _quoting(draft.document, place)
+    quote, content = content.quote, structs.replace(content, quote=None)
+    steps = list(_steps(content, numbered=draft.numbered))
+    steps[0] = steps[0]._replace(slice=structs.replace(steps[0].slice, quote=quote))
     return tuple(
         Part(
             index=index,
             kind=place.kind,
             key=f"{draft.id}.{index}",
-            body={"method": step.method, **_addressed(place, index), **step.body},
+            body={**_addressed(place, index), **step.body},
             conversation=str(place.chat),
             rest=step.slice if len(steps) > 1 else None,
         )
         for index, step in enumerate(steps)
     )
+
+
+# Where.
 
 
 def _addressed(place: _Place, index: int) -> dict[str, Any]:
@@ -100,69 +108,163 @@ def conversation_of(conversation: str) -> tuple[int, int | None]:
         raise _no(FaultKind.INVALID, f"not a conversation: {conversation[:64]}") from None
 
 
-def message_of(ref: str) -> tuple[int, int]:
-    """A message's chat and number."""
-    conversation, _, number = ref.rpartition("/")
+def messages_of(ref: str) -> tuple[int, tuple[int, ...]]:
+    """A message's chat and number; an album has several."""
+    conversation, _, numbers = ref.rpartition("/")
     try:
-        return conversation_of(conversation)[0], int(number)
+        return conversation_of(conversation)[0], tuple(map(int, numbers.split(",")))
     except ValueError:
         raise _no(FaultKind.INVALID, f"not a message: {ref[:64]}") from None
 
 
-def _steps(content: Document) -> Iterator[_Step]:
+def message_of(ref: str) -> tuple[int, int]:
+    """A message's chat and number; of an album, the first one's."""
+    chat, numbers = messages_of(ref)
+    return chat, numbers[0]
+
+
+# What is quoted.
+
+
+def _quoting(content: Document, place: _Place) -> tuple[Document, _Place]:
+    """A message of the same chat is answered. One from elsewhere, or beside an answer, is linked to: Telegram shows
+    what is behind its own links.
+    """
+    quote = content.quote
+    if quote is None:
+        return content, place
+    chat, number = message_of(quote.ref or "")
+    here = place.chat == chat or _is_in(quote.url, place.chat)
+    if here and place.answers in (None, number):
+        return content, place._replace(answers=number)
+    if address := quote.url or _address(chat, number):
+        return structs.replace(content, quote=None, paragraphs=(*content.paragraphs, (Link(address),))), place
+    if here:
+        return content, place._replace(answers=number)
+    raise _no(FaultKind.INVALID, "a message of another private chat can't be shown here")
+
+
+def _is_in(url: str, chat: str | int) -> bool:
+    """Whether a message's address is one of this channel, which is known by its name alone."""
+    return isinstance(chat, str) and url.casefold().startswith(f"https://t.me/{chat.removeprefix('@')}/".casefold())
+
+
+def _address(chat: int, number: int) -> str:
+    """Where members of a group or channel find a message."""
+    return f"https://t.me/c/{-chat - 10**12}/{number}" if chat < -(10**12) else ""
+
+
+# What is said.
+
+
+def _steps(content: Document, *, numbered: bool) -> Iterator[_Step]:
     if content.is_empty:
         raise _no(FaultKind.INVALID, "there is nothing to say")
     _check_media(content.media)
-    text = Document(content.paragraphs, (), content.language)
-    words = render(text)
-    captioned = bool(content.media) and len(words.text) <= CAPTION_MAX
-    for number, media in enumerate(content.media):
-        says = text if captioned and number == 0 else Document(language=content.language)
-        yield _Step("sendPhoto", _photo(media, render(says)), Document(says.paragraphs, (media,), content.language))
-    if words.text.strip() and not captioned:
-        yield from (_Step("sendMessage", _message(render(piece)), piece) for piece in _pieces(text))
+    content, question = _asked(content)
+    poll, content = content.poll, structs.replace(content, poll=None)
+    if not content.is_empty:
+        for part in _pieces(content, numbered=numbered):
+            yield from _said(part)
+    if poll is not None:
+        yield _Step(_poll(poll, bare(question)), structs.replace(question, poll=poll))
 
 
-def _pieces(text: Document) -> tuple[Document, ...]:
+def _pieces(content: Document, *, numbered: bool) -> tuple[Slice, ...]:
     try:
-        return split(text, lambda piece: len(render(piece).text) <= TEXT_MAX)
+        return slices(content, lambda piece: len(render(piece).text) <= TEXT_MAX, numbered=numbered)
     except ValueError as error:
         raise _no(FaultKind.TOO_LONG, str(error)) from error
 
 
-def _message(words: Words) -> dict[str, Any]:
-    return {"text": words.text, "entities": words.entities} if words.entities else {"text": words.text}
+def _said(part: Slice) -> Iterator[_Step]:
+    """Media, with the words below where a caption has room for them; longer words come in a message after them."""
+    said, shown = part
+    words = render(shown)
+    captioned = bool(shown.media) and len(words.text) <= CAPTION_MAX
+    for number, album in enumerate(uploads.albums(shown.media)):
+        caption = words if captioned and number == 0 else Words("", [])
+        body = uploads.body(album, sensitive=shown.sensitive) | _caption(caption)
+        paragraphs = said.paragraphs if caption.text else ()
+        yield _Step(body, structs.replace(said, paragraphs=paragraphs, media=album))
+    if words.text.strip() and not captioned:
+        yield _Step(_message(words, veiled=shown.sensitive), structs.replace(said, media=()))
 
 
-def _photo(media: Media, words: Words) -> dict[str, Any]:
-    body: dict[str, Any] = {"media": media.sha256, "mime": media.mime}
-    if words.text:
-        body["caption"] = words.text
+def _message(words: Words, *, veiled: bool) -> dict[str, Any]:
+    body: dict[str, Any] = {"method": "sendMessage", "text": words.text}
     if words.entities:
-        body["caption_entities"] = words.entities
+        body["entities"] = words.entities
+    if veiled:
+        body["link_preview_options"] = {"is_disabled": True}
     return body
 
 
+def _caption(words: Words) -> dict[str, Any]:
+    body: dict[str, Any] = {"caption": words.text} if words.text else {}
+    return body | ({"caption_entities": words.entities} if words.entities else {})
+
+
 def _check_media(media: tuple[Media, ...]) -> None:
-    limits = PROFILE.limits
-    if len(media) > limits.images_max:
-        raise _no(FaultKind.MEDIA, f"more than {limits.images_max} pictures")
-    for picture in media:
-        if picture.mime not in limits.image_mimes:
-            raise _no(FaultKind.MEDIA, f"{picture.mime} is no picture here; there are {', '.join(limits.image_mimes)}")
-        if picture.size_bytes > limits.image_size_bytes:
-            raise _no(
-                FaultKind.MEDIA, f"a picture of {picture.size_bytes} bytes; {limits.image_size_bytes} is the most"
-            )
+    for one in media:
+        if not one.size_bytes <= UPLOAD_BYTES:
+            raise _no(FaultKind.MEDIA, f"a file of {one.size_bytes} bytes; {UPLOAD_BYTES} is the most")
 
 
-def edited(content: Document) -> Words:
+# Polls.
+
+
+def _asked(content: Document) -> tuple[Document, Document]:
+    """What goes before a poll, and its question: all of a short text, else its last words."""
+    nothing = Document(language=content.language)
+    if content.poll is None:
+        return content, nothing
+    question = structs.replace(nothing, paragraphs=content.paragraphs)
+    before: Document = nothing
+    if not _asks(question):
+        before, question = _parted(question)
+    if not bare(question).strip():
+        raise _no(FaultKind.INVALID, "a poll without a question")
+    return structs.replace(content, paragraphs=before.paragraphs), question
+
+
+def _asks(question: Document) -> bool:
+    return len(bare(question)) <= QUESTION_MAX
+
+
+def _parted(content: Document) -> tuple[Document, Document]:
+    """The last paragraph by itself, or its end where it is too long."""
+    *others, last = content.paragraphs
+    try:
+        *begun, question = split(structs.replace(content, paragraphs=(last,)), _asks)
+    except ValueError as error:
+        raise _no(FaultKind.TOO_LONG, f"a poll's question: {error}") from error
+    before = (*others, *(paragraph for piece in begun for paragraph in piece.paragraphs))
+    return structs.replace(content, paragraphs=before), question
+
+
+def _poll(poll: Poll, question: str) -> dict[str, Any]:
+    return {
+        "method": "sendPoll",
+        "question": question,
+        "options": [{"text": option} for option in poll.options],
+        "allows_multiple_answers": poll.multiple,
+        "open_period": round(min(max(poll.open_for_s, POLL_SHORTEST_S), POLL_LONGEST_S)),
+    }
+
+
+# Edits.
+
+
+def edited(content: Document, most: int = TEXT_MAX) -> Words:
     """The new words of a message. Raises TOO_LONG or INVALID."""
+    if content.poll is not None:
+        raise _no(FaultKind.INVALID, "a poll can't be changed")
     words = render(content)
-    if not words.text.strip():
+    if not words.text.strip() and not content.media:
         raise _no(FaultKind.INVALID, "there is nothing to say")
-    if len(words.text) > TEXT_MAX:
-        raise _no(FaultKind.TOO_LONG, f"{len(words.text)} characters; a message holds {TEXT_MAX}")
+    if len(words.text) > most:
+        raise _no(FaultKind.TOO_LONG, f"{len(words.text)} characters; the message holds {most}")
     return words
 
 

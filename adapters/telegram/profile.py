@@ -9,8 +9,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 from adapters.border import Rule
-from gateway.model.capabilities import Feature, Idempotency, Lane, Limits, Profile, Scope, Support
+from gateway.model.capabilities import Feature, Idempotency, Lane, Limits, MediaLimits, Profile, Scope, Support
 from gateway.model.delivery import FaultKind as K
+from gateway.model.media import MediaKind
 from gateway.model.secret import Secret
 from gateway.ports import Platform
 
@@ -18,6 +19,20 @@ TEXT_MAX = 4096
 CAPTION_MAX = 1024
 ENTITIES_MAX = 100
 """Entities a message keeps (PTB MessageLimit.MESSAGE_ENTITIES)."""
+UPLOAD_BYTES = 50_000_000  # PTB FileSizeLimit.FILESIZE_UPLOAD
+DOWNLOAD_BYTES = 20_000_000  # PTB FileSizeLimit.FILESIZE_DOWNLOAD; tba Client.h:71
+PHOTO_BYTES = 10_000_000  # PTB FileSizeLimit.PHOTOSIZE_UPLOAD
+PHOTO_SIDES_MAX_PX = 10_000
+"""Width and height of a photo together (core.telegram.org/bots/api#sendphoto)."""
+PHOTO_RATIO_MAX = 20
+"""The longer side by the shorter (core.telegram.org/bots/api#sendphoto)."""
+PHOTO_MIMES = ("image/jpeg", "image/png", "image/webp")
+ALBUM_MAX = 10  # PTB MediaGroupLimit.MAX_MEDIA_LENGTH
+QUESTION_MAX = 300  # PTB PollLimit.MAX_QUESTION_LENGTH
+OPTIONS_MAX = 12  # PTB PollLimit.MAX_OPTION_NUMBER
+OPTION_MAX = 100  # PTB PollLimit.MAX_OPTION_LENGTH
+POLL_SHORTEST_S = 5  # PTB PollLimit.MIN_OPEN_PERIOD
+POLL_LONGEST_S = 2_628_000  # PTB PollLimit.MAX_OPEN_PERIOD
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,7 +54,25 @@ PROFILE = Profile(
         Feature.TYPING: Support.FULL,
         Feature.THREAD: Support.PARTIAL,  # messages that answer each other; in private they just follow
         Feature.DIRECT: Support.FULL,
+        Feature.ATTACHMENTS: Support.PARTIAL,  # up to DOWNLOAD_BYTES
         Feature.IMAGE: Support.PARTIAL,  # no field for alt text
+        Feature.GIF: Support.PARTIAL,  # in no album
+        Feature.VIDEO: Support.PARTIAL,  # what isn't MP4 is a file to download
+        Feature.AUDIO: Support.PARTIAL,  # what is neither MP3 nor M4A is a file to download
+        Feature.FILE: Support.FULL,
+        Feature.ALT: Support.DROPPED,  # the Bot API has no field for it
+        Feature.FORMAT: Support.FULL,
+        Feature.SPOILER: Support.FULL,
+        Feature.LINK_TEXT: Support.FULL,
+        Feature.LINK_CARD: Support.DROPPED,  # the server makes its own previews
+        Feature.POLL: Support.PARTIAL,  # plain text of 300 characters; what is longer goes before it
+        Feature.WARNING: Support.FALLBACK,  # said first; the words are spoilers
+        Feature.SENSITIVE: Support.PARTIAL,  # pictures and films are hidden, sounds and files can't be
+        Feature.LANGUAGE: Support.DROPPED,
+        Feature.UNLISTED: Support.DROPPED,
+        Feature.FOLLOWERS: Support.REJECTED,  # a channel is for all who read it
+        Feature.QUOTE: Support.PARTIAL,  # an answer in the same chat, elsewhere a link that Telegram shows as a preview
+        Feature.REPLIERS: Support.DROPPED,  # who may write is the chat's own setting
         Feature.MENTION_ANYONE: Support.REJECTED,  # a bot has no public place people look at
         Feature.DIRECT_ANYONE: Support.REJECTED,  # 403 "bot can't initiate conversation with a user"
     },
@@ -47,10 +80,22 @@ PROFILE = Profile(
         text_max=TEXT_MAX,  # td OptionManager.cpp:218
         unit="code points",  # after entities are read: td MessageContent.cpp:4758
         direct_max=TEXT_MAX,
-        images_max=10,
-        image_size_bytes=10_000_000,  # PTB FileSizeLimit.PHOTOSIZE_UPLOAD
-        image_mimes=("image/jpeg", "image/png", "image/webp"),
+        images_max=ALBUM_MAX,
+        image_size_bytes=PHOTO_BYTES,
+        image_mimes=PHOTO_MIMES,
         alt_max=0,
+        image_sides_sum_max_px=PHOTO_SIDES_MAX_PX,
+        others={
+            MediaKind.GIF: MediaLimits(UPLOAD_BYTES, count_max=ALBUM_MAX),
+            MediaKind.VIDEO: MediaLimits(UPLOAD_BYTES, count_max=ALBUM_MAX),
+            MediaKind.AUDIO: MediaLimits(UPLOAD_BYTES, count_max=ALBUM_MAX),
+            MediaKind.FILE: MediaLimits(UPLOAD_BYTES, count_max=ALBUM_MAX),
+        },
+        media_max=ALBUM_MAX,
+        poll_options_max=OPTIONS_MAX,
+        poll_option_length=OPTION_MAX,
+        poll_shortest_s=POLL_SHORTEST_S,
+        poll_longest_s=POLL_LONGEST_S,
     ),
     lanes=(
         Lane("bot", 30, 1.0, ("post", "reply", "direct")),  # PTB FloodLimit.MESSAGES_PER_SECOND
@@ -70,6 +115,8 @@ FAULTS: tuple[Rule, ...] = (
     Rule(K.RATE_LIMITED, status=429, source="429 without retry_after"),
     Rule(K.MOVED, code="ChatMigrated", source="PTB: 400 with migrate_to_chat_id"),
     Rule(K.CONFLICT, code="Conflict", source="tba: 409, second poller or active webhook"),
+    # A server of one's own that is older than a method says so with a 404, as it does of a wrong token.
+    Rule(K.INVALID, text="method not found", source="tba Client.cpp: 404 of an unknown method"),
     Rule(K.SIGNED_OUT, code="InvalidToken", source="tba Client.cpp:16277-16291: 401 and 404"),
     Rule(K.SIGNED_OUT, code="BadRequest", text="logged out", source="tba: bot moved to another server"),
     Rule(K.LOCKED, text="FROZEN_METHOD_INVALID", source="tba Client.cpp:181"),
@@ -93,6 +140,12 @@ FAULTS: tuple[Rule, ...] = (
     Rule(K.INVALID, text="can't parse entities", source="tba"),
     Rule(K.MEDIA, status=413, source="tba: upload over 50 MB"),
     Rule(K.MEDIA, text="wrong file identifier", source="tba"),
+    Rule(K.MEDIA, text="wrong file_id", source="tba: getFile"),
+    Rule(K.MEDIA, text="file is too big", source="tba Client.cpp: getFile of more than 20 MB"),
+    Rule(K.MEDIA, text="file must be non-empty", source="td"),
+    Rule(K.MEDIA, text="mixed with other media types", source="td: sendMediaGroup"),
+    Rule(K.MEDIA, text="media not found", source="tba: an InputMedia without its file"),
+    Rule(K.TARGET_REFUSED, text="can't change media type", source="td: an album keeps its kind"),
     Rule(K.MEDIA, text="failed to get HTTP URL content", source="tba"),
     Rule(K.MEDIA, text="is too big for a photo", source="td"),
     Rule(K.MEDIA, text="PHOTO_INVALID_DIMENSIONS", source="td"),

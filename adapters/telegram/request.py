@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, TypeVar
@@ -163,6 +165,38 @@ class AiohttpRequest(BaseRequest):
         if answer.status < HTTPStatus.MULTIPLE_CHOICES:
             return answer.status, payload
         return answer.status, payload.replace(self._secret, b"***")
+
+    async def pieces(self, url: str) -> AsyncGenerator[bytes]:
+        """The bytes of a file as they come. Raises NetworkError with :class:`Lost` as the cause."""
+        await self._take_place(self._patience.pool_s)
+        try:
+            async with aclosing(self._streamed(url)) as found:
+                async for piece in found:
+                    if isinstance(piece, Lost):
+                        raise _failure(piece) from piece
+                    yield piece
+        finally:
+            self._places.release()
+
+    async def _streamed(self, url: str) -> AsyncGenerator[bytes | Lost]:
+        """A failure is yielded, so that no exception that names the address comes along as a context."""
+        lost: Lost | None = None
+        try:
+            address = _address(url)
+            async with self._opened().get(
+                address, timeout=self._usual, allow_redirects=False, proxy=self._proxy(address)
+            ) as answer:
+                if answer.status != HTTPStatus.OK:
+                    lost = Lost(f"the file's address answers {answer.status}")
+                else:
+                    async for chunk in answer.content.iter_any():
+                        yield chunk
+        except Lost as error:
+            lost = error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            lost = _lost(error)
+        if lost is not None:
+            yield lost
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._shut:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import warnings
+from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -24,11 +25,14 @@ from gateway.model.secret import Secret
 
 CONNECTIONS = 16
 """Requests under way at once; the others wait."""
+FETCHES = 4
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 30.0
 UPLOAD_TIMEOUT_S = 60.0
 CALL_TIMEOUT_S = 120.0
 """The whole call: reading's own time-out starts anew with every byte that drips in."""
+UPLOAD_CALL_TIMEOUT_S = 900.0
+"""The whole call where files are sent: ten of the largest take a while."""
 RETRY_MOST = timedelta(days=1)
 
 
@@ -74,13 +78,20 @@ class Client(Bot):
         """One request; the API's ``result``."""
         return await self._post(method, parameters)
 
+    def pieces(self, path: str) -> AsyncGenerator[bytes]:
+        """The bytes of a file at the place that getFile told."""
+        assert isinstance(self.request, AiohttpRequest)  # noqa: S101  # for the type checker: __init__ gave it
+        return self.request.pieces(f"{self.base_file_url}/{path}")
+
     async def close_connections(self) -> None:
         await self.request.shutdown()
 
 
-def upload(data: bytes, mime: str) -> InputFile:
-    """A file as the value of a method's parameter."""
-    return InputFile(data, filename=f"picture.{mime.rpartition('/')[2]}")
+def upload(data: bytes, mime: str, name: str) -> InputFile:
+    """A file as the value of a method's parameter. Its type is what we know it to be, not what its name says."""
+    made = InputFile(data, filename=name or f"file.{mime.rpartition('/')[2]}")
+    made.mimetype = mime
+    return made
 
 
 class Clients:
@@ -98,6 +109,10 @@ class Clients:
     def poller(self, patience_s: float) -> Client:
         """A client apart: a long poll must not hold a place that a send needs, and waits longer for its answer."""
         return self._client("poll", 1, patience_s)
+
+    def fetcher(self) -> Client:
+        """A client apart: what is fetched must not hold a place that a send needs."""
+        return self._client("files", FETCHES, READ_TIMEOUT_S)
 
     def _client(self, name: str, connections: int, read_timeout_s: float) -> Client:
         if self._closed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import struct
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -41,6 +42,11 @@ class Wire:
         assert body["ok"] is False
         assert body["error_code"] == status
         return status, body["description"]
+
+
+def png(width: int, height: int) -> bytes:
+    """As much of a picture as the server looks at."""
+    return (b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", width, height)).ljust(33, b"\0")
 
 
 @pytest.fixture
@@ -203,7 +209,7 @@ async def test_edits_change_once_and_say_what_is_wrong(wire: Wire) -> None:
     other = {"chat_id": theirs["chat"]["id"], "message_id": theirs["message_id"]}
     assert (await wire.refused("editMessageText", **other, text="x"))[1] == "Bad Request: message can't be edited"
     assert (await wire.refused("editMessageCaption", **where, caption="x"))[1].endswith(
-        "no text in the message to edit"
+        "no caption in the message to edit"
     )
 
 
@@ -227,20 +233,21 @@ async def test_reactions_are_one_of_a_list(wire: Wire) -> None:
 
 async def test_pictures_come_as_multipart(wire: Wire) -> None:
     form = aiohttp.FormData({"chat_id": "@announcements", "caption": "A picture"})
-    form.add_field("photo", b"\x89PNG....", filename="a.png", content_type="image/png")
+    form.add_field("photo", png(90, 60), filename="a.png", content_type="image/png")
     url = f"{wire.face.url}/bot{wire.token}/sendPhoto"
     async with aiohttp.ClientSession() as session, session.post(url, data=form) as response:
         sent = (await response.json())["result"]
     assert sent["caption"] == "A picture"
-    assert sent["photo"][0]["file_size"] == 8
+    assert (sent["photo"][0]["width"], sent["photo"][0]["height"], sent["photo"][0]["file_size"]) == (90, 60, 33)
     (held,) = wire.face.network.held_by("agent")
-    assert held.media == [{"mime": "image/png", "size_bytes": 8, "alt": ""}]
+    assert held.media == [{"mime": "image/png", "size_bytes": 33, "alt": "", "type": "photo"}]
     where = {"chat_id": sent["chat"]["id"], "message_id": sent["message_id"]}
     assert (await wire.refused("editMessageText", **where, text="x"))[1].endswith("no text in the message to edit")
     assert (await wire.get("editMessageCaption", **where, caption="Better"))["caption"] == "Better"
     refused = await wire.refused("sendPhoto", chat_id="@announcements", photo="https://example.org/a.png")
     assert refused == (400, "Bad Request: wrong file identifier/HTTP URL specified")
-    caption = await wire.refused("sendPhoto", chat_id="@announcements", caption="a" * 1025)
+    photo = sent["photo"][0]["file_id"]
+    caption = await wire.refused("sendPhoto", chat_id="@announcements", photo=photo, caption="a" * 1025)
     assert caption == (400, "Bad Request: message caption is too long")
 
 
