@@ -143,8 +143,8 @@ class Here(Struct, frozen=True):
         return page_of(uri) if self.public else ""
 
 
-def received(notification: Notification, here: Here, views: Views, raw: Any = None) -> MessageReceived:
-    """A mention, a reply or a quote as an event. ``views`` are of the posts it quotes."""
+def received(notification: Notification, here: Here, views: Views, raw: str = "") -> MessageReceived:
+    """A mention, a reply or a quote as an event. ``views`` are of the posts it quotes, ``raw`` is of :func:`kept`."""
     record = notification.record
     post, parent, root = _places(notification.uri, notification.cid, record.reply)
     document = _document(record, here, views)
@@ -164,7 +164,7 @@ def received(notification: Notification, here: Here, views: Views, raw: Any = No
         thread_root=root.ref if root else None,
         attachments=tuple(_attachments(record.embed, notification.author.did, hidden=hidden)),
         url=here.page(post.uri),
-        raw=kept(raw),
+        raw=raw,
     )
 
 
@@ -202,7 +202,7 @@ def wanted(raw: Any) -> str:
     return uri if len(uri) <= _URI_MAX and _POST_URI.fullmatch(uri) else ""
 
 
-def received_direct(message: Message, convo: Convo, here: Here, raw: Any = None) -> MessageReceived:
+def received_direct(message: Message, convo: Convo, here: Here, raw: str = "") -> MessageReceived:
     """A direct message as an event. In a group chat only who is called by name is addressed."""
     record, views = _shown_in(message)
     document = _document(record, here, views)
@@ -218,7 +218,7 @@ def received_direct(message: Message, convo: Convo, here: Here, raw: Any = None)
         at=aware(message.sent_at),
         private=True,
         addressed=not convo.is_group or _mentions(document, here.did),
-        raw=kept(raw),
+        raw=raw,
     )
 
 
@@ -237,8 +237,10 @@ def _shown_in(message: Message) -> tuple[_Record, Views]:
 
 
 def kept(raw: Any) -> str:
-    """The payload as JSON, for the operator; nothing of one that is too long."""
-    text = json.encode(raw).decode() if raw is not None else ""
+    """The payload as JSON, for the operator; nothing of one that is too long. ValueError for one that can't be kept:
+    JSON may hold half a character.
+    """
+    text = json.encode(raw).decode()
     return text if len(text) <= RAW_MAX else ""
 
 

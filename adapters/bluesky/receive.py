@@ -20,6 +20,7 @@ from adapters.bluesky.events import (
     Here,
     Notification,
     View,
+    kept,
     marked,
     received,
     received_direct,
@@ -248,7 +249,7 @@ class Receiver:
             here = await self._here()
             if entry.message.sender.did == here.did:
                 return None
-            return received_direct(entry.message, await self._convo(entry.convo_id), here, raw)
+            return received_direct(entry.message, await self._convo(entry.convo_id), here, kept(raw))
         except ValueError as error:
             self._skip(raw, error)
             return None
@@ -271,19 +272,19 @@ class Receiver:
 
 def _event(raw: Any, here: Here, views: Mapping[str, View]) -> PlatformEvent | None:
     """Own deeds are none."""
-    notification = convert(raw, Notification)
+    notification, text = convert(raw, Notification), kept(raw)
     if notification.author.did == here.did:
         return None
     if notification.reason in MARKED:
         return marked(notification, here, views)
-    return received(notification, here, views, raw)
+    return received(notification, here, views, text)
 
 
 def _views(posts: Sequence[Any]) -> dict[str, View]:
     views = {}
     for raw in posts:
         try:
-            view = convert(raw, View)
+            view, _ = convert(raw, View), kept(raw)
         except ValueError:  # somebody else's record
             continue
         views[view.uri] = view

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import accumulate, islice
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -168,7 +169,8 @@ def _is_closed(piece: Piece) -> bool:
 def _facets(text: str, found: list[tuple[int, int, dict[str, str]]]) -> list[dict[str, Any]]:
     if not found:
         return []
-    places = list(accumulate((len(character.encode()) for character in text), initial=0))
+    sizes = (1 if character < "\x80" else len(character.encode()) for character in text)
+    places = range(len(text) + 1) if text.isascii() else list(accumulate(sizes, initial=0))
     return [
         {"index": {"byteStart": places[begin], "byteEnd": places[end]}, "features": [feature]}
         for begin, end, feature in found
@@ -214,10 +216,12 @@ def _feature(span: Span | None) -> dict[str, str] | None:
     return None
 
 
+@lru_cache(maxsize=512)  # a document is spelled many times while it is cut
 def _is_target(url: str) -> bool:
     return len(url) <= _URL_MAX and _URI.fullmatch(url) is not None
 
 
+@lru_cache(maxsize=512)
 def shown(url: str) -> str:
     """A web address as Bluesky's app shows it (social-app ``toShortUrl``): the host and the beginning of the rest.
 

@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from msgspec import convert
 
 from adapters.bluesky.blobs import home_in, is_public
-from adapters.bluesky.events import Convo, Here, Message, Notification, View, marked, received, received_direct, wanted
+from adapters.bluesky.events import (
+    Convo,
+    Here,
+    Message,
+    Notification,
+    View,
+    kept,
+    marked,
+    received,
+    received_direct,
+    wanted,
+)
 from adapters.bluesky.translate import Post
 from gateway.model.content import Link, Quote, Text
 from gateway.model.events import RAW_MAX, Kind, Reacted, Reposted
@@ -77,7 +88,7 @@ def test_a_broken_notification_is_a_value_error(broken: dict[str, Any]) -> None:
 
 def heard(record: dict[str, Any], views: dict[str, View] | None = None, **changes: Any) -> Any:
     given = notification(record={"text": "look", **record}, **changes)
-    return received(convert(given, Notification), HERE, views or {}, given)
+    return received(convert(given, Notification), HERE, views or {}, kept(given))
 
 
 def blob(cid: str = "bafkrei1", mime: str = "image/png", size: int = 1000) -> dict[str, Any]:
@@ -143,6 +154,12 @@ def test_language_place_and_payload() -> None:
     assert heard({}).thread_root is None
 
 
+def test_half_a_character_cant_be_kept() -> None:
+    """The client library refuses such an answer already."""
+    with pytest.raises(ValueError, match="surrogates"):
+        kept({"record": {"text": "\ud83d"}})
+
+
 @pytest.mark.parametrize(
     ("record", "labels", "hidden"),
     [
@@ -195,7 +212,7 @@ def test_a_direct_message_with_a_post() -> None:
     embed = {"$type": "app.bsky.embed.record#view", "record": shown}
     given = {"id": "m1", "sender": {"did": ANA}, "sentAt": "2026-11-22T12:00:00Z", "text": "this?", "embed": embed}
     convo = convert({"id": "c1", "members": [{"did": ANA, "handle": "ana.test"}]}, Convo)
-    event = received_direct(convert(given, Message), convo, HERE, given)
+    event = received_direct(convert(given, Message), convo, HERE, kept(given))
     assert event.document.quote is not None
     assert event.document.quote.text == "look at this"
     blocked = {**given, "embed": {**embed, "record": {"$type": "app.bsky.embed.record#viewBlocked"}}}
