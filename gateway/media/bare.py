@@ -104,7 +104,9 @@ def png(data: bytes) -> bytes:
 def webp(data: bytes) -> bytes:
     """Raises BrokenError."""
     kept, at = [], 12
-    end = min(len(data), 8 + int.from_bytes(data[4:8], "little"))
+    end = 8 + int.from_bytes(data[4:8], "little")
+    if end > len(data):
+        raise BrokenError("it ends too early")
     for _ in range(STEPS_MAX):
         if at + 8 > end:
             break

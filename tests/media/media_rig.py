@@ -8,6 +8,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from io import BytesIO
 from pathlib import Path
+from urllib.parse import unquote
 
 from aiohttp import web
 from PIL import Image
@@ -146,7 +147,7 @@ class Town:
         return self.does(path, answer)
 
     def does(self, path: str, handler: Handler) -> str:
-        self.answers[path] = handler
+        self.answers[unquote(path)] = handler
         return self.base + path
 
     def moved(self, path: str, to: str) -> str:
