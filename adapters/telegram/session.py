@@ -74,6 +74,9 @@ class Client(Bot):
     def __repr__(self) -> str:
         return "Client(***)"
 
+    def _insert_defaults(self, data: dict[str, Any]) -> None:
+        """None: parameters are the API's own JSON, in which the library would look for its objects."""
+
     async def call(self, method: str, parameters: dict[str, Any]) -> Any:
         """One request; the API's ``result``."""
         return await self._post(method, parameters)
