@@ -13,6 +13,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from gateway.amends import Amends
 from gateway.model.delivery import Delivery, Draft, Part, Receipt, State
 from gateway.model.events import PlatformEvent
 from gateway.model.identity import Identity, Link, Person
@@ -77,6 +78,8 @@ class Move(Struct, frozen=True):
     reason: str
     draft: Draft | None = None
     expires_at: datetime | None = None
+    attempts: int | None = None
+    """Where given: it is ignored for one that was tried or amended since."""
 
 
 class Reach(Struct, frozen=True):
@@ -163,7 +166,7 @@ class LeaseLost(Exception):  # noqa: N818 - what happened, not what is wrong
     """The account belongs to another gateway now: nothing was written, and the caller must let go of it."""
 
 
-class Store(Protocol):
+class Store(Amends, Protocol):
     """Named operations on the database. Each write is one transaction, durable when it returns; concurrent callers
     share commits. Every operation is bound to the store's workspace, and raises StoreError while the database is gone.
     """

@@ -25,6 +25,8 @@ def judge(facts: OutboundFacts) -> Allow | Divert | Hold | Refuse:
         return Refuse(f"unknown_account: {draft.account} is not configured")
     if record.can_send or record.standing is Standing.CONNECTING:
         return Allow()
+    if draft.revises is not None:
+        return _hold(facts, f"{record.standing}: only {record.account} can change what it said")
     if route is None or record.standing not in route.when:
         return _hold(facts, f"{record.standing}: no route diverts this")
     for road in facts.roads:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from gateway.model.delivery import Change
 from gateway.model.facts import OutboundFacts
 from gateway.model.verdict import Allow, Refuse, Verdict
 from policies import failover
@@ -13,7 +14,7 @@ def judge(facts: OutboundFacts, now: datetime) -> Verdict:
     draft = facts.draft
     if facts.record is None:
         return Refuse(f"unknown_account: {draft.account} is not configured")
-    if draft.document.is_empty:
+    if draft.document.is_empty and (draft.revises is None or draft.revises.change is Change.EDIT):
         return Refuse("empty: there is nothing to say")
     if draft.expires_at is not None and draft.expires_at <= now:
         return Refuse("expired: it was due before now")

@@ -72,6 +72,33 @@ class Detour(Struct, frozen=True, omit_defaults=True):
     preface: str = ""
 
 
+class Change(StrEnum):
+    """What is done to a message that is there. Also the kinds of the parts that do it: each may be repeated."""
+
+    EDIT = "edit"
+    DELETE = "delete"
+    REACT = "react"
+    REPOST = "repost"
+
+
+CHANGES: frozenset[str] = frozenset(Change)
+
+
+class Revises(Struct, frozen=True, omit_defaults=True):
+    """What a draft changes, by the account that said it: all messages of a ``delivery`` that are there, or reacts to
+    one ``message``, anybody's. It takes no other road.
+    """
+
+    change: Change
+    delivery: DeliveryId = DeliveryId("")
+    number: int = 0
+    """How many changes of that delivery on that account came before."""
+    message: MessageRef | None = None
+    reaction: str = ""
+    anew: bool = False
+    """The platform turned an edit down: on as where nothing can be edited."""
+
+
 class Draft(Struct, frozen=True, omit_defaults=True):
     """Something to say, on no platform's terms.
 
@@ -103,6 +130,8 @@ class Draft(Struct, frozen=True, omit_defaults=True):
     """The parts of a thread say which they are: "2/4"."""
     canonical_url: str = ""
     """Where the whole of it can be read, for accounts that show only its beginning."""
+    revises: Revises | None = None
+    """It says nothing new but changes what is there; an edit's ``document`` is the new text."""
 
 
 class Part(Struct, frozen=True, omit_defaults=True):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import structs
 
 from gateway.model.content import Document, Text
-from gateway.model.delivery import Delivery, Detour, Draft, InConversation, Target, Timeline
+from gateway.model.delivery import Delivery, Detour, Draft, InConversation, Part, Target, Timeline
 from gateway.model.ids import AccountId, DraftId
 from gateway.model.verdict import Divert
 
@@ -25,12 +27,15 @@ def unsent(delivery: Delivery) -> Document:
     """What of a delivery no platform has yet: all of it, or the slices of its unsent parts."""
     if delivery.parts is None or not delivery.sent:
         return delivery.draft.document
-    slices = [part.rest for part in delivery.parts[len(delivery.sent) :] if part.rest is not None]
+    rest = of_parts(delivery.draft.document, delivery.parts[len(delivery.sent) :])
+    return structs.replace(rest, poll=None, quote=None, card=None)
+
+
+def of_parts(document: Document, parts: Sequence[Part]) -> Document:
+    """What some of its parts say of a document."""
+    slices = [part.rest for part in parts if part.rest is not None]
     paragraphs = tuple(paragraph for piece in slices for paragraph in piece.paragraphs)
-    media = tuple(item for piece in slices for item in piece.media)
-    return structs.replace(
-        delivery.draft.document, paragraphs=paragraphs, media=media, poll=None, quote=None, card=None
-    )
+    return structs.replace(document, paragraphs=paragraphs, media=tuple(one for piece in slices for one in piece.media))
 
 
 def away(draft: Draft, verdict: Divert, preface: str, new_id: DraftId) -> Draft:

@@ -37,9 +37,11 @@ class Entrance:
         self._can_settle_doubts = rules.profile.idempotency is not Idempotency.NONE
 
     def planned(self, new: NewDelivery, now: datetime) -> NewDelivery | None:
-        """With its plan, and room taken in the rate windows at ``now``, where it may leave at once."""
+        """With its plan, and room taken in the rate windows at ``now``, where it may leave at once. What changes
+        something else is planned when that has ended.
+        """
         due = new.state is State.QUEUED and new.due_at <= now
-        if not due or not self._can_settle_doubts or not self._house.holds(new.account):
+        if not due or new.draft.revises or not self._can_settle_doubts or not self._house.holds(new.account):
             return None
         parts = self._planner.parts(new.draft)
         if isinstance(parts, str) or self._pacer.wait_s(parts[0], now.timestamp()) > 0.0:

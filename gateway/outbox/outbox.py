@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from gateway.books import NewDelivery
-from gateway.model.delivery import FINAL, Delivery, State
+from gateway.model.delivery import FINAL, Delivery, Draft, Part, State
 from gateway.model.events import DeliveryChanged, GatewayEvent
 from gateway.model.ids import AccountId, DeliveryId
 from gateway.model.standing import Signal
@@ -94,6 +94,15 @@ class Outbox:
                 self.stranded(delivery.account)
             elif worker is not None:
                 worker.offer(delivery)
+
+    def is_open(self, account: AccountId) -> bool:
+        """Whether deliveries leave by this account from here."""
+        return account in self._workers
+
+    def plan(self, account: AccountId, draft: Draft) -> tuple[Part, ...] | str | None:
+        """How the account would say it, or why it can't; None where it isn't open here."""
+        worker = self._workers.get(account)
+        return worker.planner.parts(draft) if worker is not None else None
 
     def look(self, account: AccountId) -> None:
         """Somebody else stored something for this account."""

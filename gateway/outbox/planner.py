@@ -48,11 +48,19 @@ def planned(adapter: Adapter, draft: Draft, at: datetime, manner: Manner) -> tup
     """
     fitting, notes = carried(draft, adapter.profile, manner)
     fitting = structs.replace(fitting, numbered=fitting.numbered or manner.numbered)
-    parts = adapter.plan(fitting, at)
+    parts = _plan(adapter, fitting, at)
     if len(parts) > manner.parts_max:
         parts, note = _begun(adapter, fitting, at, manner, len(parts))
         notes = (*notes, note)
     return (structs.replace(parts[0], notes=notes), *parts[1:]) if notes and parts else parts
+
+
+def _plan(adapter: Adapter, draft: Draft, at: datetime) -> tuple[Part, ...]:
+    """An edit has to know what is said where there is one part, too."""
+    parts = adapter.plan(draft, at)
+    if draft.revises is None or len(parts) != 1 or parts[0].rest is not None:
+        return parts
+    return (structs.replace(parts[0], rest=draft.document),)
 
 
 def _begun(
@@ -77,4 +85,4 @@ def _begun(
         beginning = lead(draft.document, fits)
     except ValueError as error:
         raise FaultError(Fault(FaultKind.TOO_LONG, True, told)) from error
-    return adapter.plan(shortened(beginning), at), f"only its beginning, with a link to the rest: {told}"
+    return _plan(adapter, shortened(beginning), at), f"only its beginning, with a link to the rest: {told}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from gateway.model.delivery import Fault, FaultError, FaultKind, Part, Receipt
-from gateway.model.ids import AccountId
+from gateway.model.content import Document
+from gateway.model.delivery import CHANGES, Change, Fault, FaultError, FaultKind, Part, Receipt
+from gateway.model.ids import AccountId, MessageRef
 from gateway.outbox.house import House
-from gateway.ports import Adapter
+from gateway.ports import Adapter, Deletes, Edits, Reacts, Reposts
 
 log = logging.getLogger("multihome.outbox")
 
@@ -34,7 +35,7 @@ class Requests:
         # asyncio.timeout() would cost a twentieth of a send.
         patience = asyncio.get_running_loop().call_later(SEND_TIMEOUT_S, self._give_up, task)
         try:
-            return await self._adapter.send(part)
+            return await (self._change(part) if part.kind in CHANGES else self._adapter.send(part))
         except FaultError as error:
             return error.fault
         except asyncio.CancelledError:
@@ -50,6 +51,21 @@ class Requests:
         finally:
             patience.cancel()
             self._given_up.discard(task)
+
+    async def _change(self, part: Part) -> Receipt:
+        adapter, ref = self._adapter, MessageRef(part.body["ref"])
+        match part.kind:
+            case Change.EDIT if isinstance(adapter, Edits):
+                return await adapter.edit(ref, part.rest or Document())
+            case Change.DELETE if isinstance(adapter, Deletes):
+                await adapter.delete(ref)
+            case Change.REACT if isinstance(adapter, Reacts):
+                await adapter.react(ref, part.body["reaction"])
+            case Change.REPOST if isinstance(adapter, Reposts):
+                await adapter.repost(ref)
+            case _:
+                raise FaultError(Fault(FaultKind.INVALID, True, f"the adapter has no {part.kind}"))
+        return Receipt(ref, self._house.clock.now())
 
     def _give_up(self, task: asyncio.Task[None]) -> None:
         self._given_up.add(task)

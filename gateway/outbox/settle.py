@@ -9,8 +9,9 @@ from msgspec import Struct, structs
 
 from gateway.books import Settlement
 from gateway.model.capabilities import Idempotency, Profile
-from gateway.model.delivery import RESENT, Delivery, Fault, FaultKind, Part, Receipt, State, marked
+from gateway.model.delivery import CHANGES, RESENT, Delivery, Fault, FaultKind, Part, Receipt, State, marked
 from gateway.model.manner import USUAL, Manner
+from gateway.outbox.revision import is_repeatable
 from gateway.ports import Unsure
 
 Choice = Literal["sent", "resend", "drop"]
@@ -50,7 +51,7 @@ class Rules(Struct, frozen=True):
 
 def after_receipt(delivery: Delivery, part: Part, receipt: Receipt, now: datetime) -> Settlement:
     """The platform has this part: on to the next one, or done."""
-    last = delivery.parts is None or part.index >= len(delivery.parts) - 1
+    last = delivery.parts is None or len(delivery.sent) >= len(delivery.parts) - 1
     going_on = State.SENDING if delivery.state is State.SENDING else State.QUEUED
     state = State.DELIVERED if last else going_on
     told = delivery.reason if delivery.reason.startswith((RESENT, SEEN)) else ""
@@ -61,7 +62,10 @@ def after_fault(delivery: Delivery, fault: Fault, rules: Rules, now: datetime, *
     """The attempt failed. Only what is certainly not sent is queued again or refused: never what is ``doubtful``, a
     repeat under its key. That this request did nothing says nothing of the one before it.
     """
-    settlement = _after_fault(delivery, fault, rules, now, doubtful=doubtful)
+    if is_repeatable(delivery):
+        settlement = _after_change(delivery, fault, rules, now)
+    else:
+        settlement = _after_fault(delivery, fault, rules, now, doubtful=doubtful)
     return structs.replace(settlement, reason=marked(delivery.reason, settlement.reason))
 
 
@@ -78,12 +82,29 @@ def _after_fault(delivery: Delivery, fault: Fault, rules: Rules, now: datetime, 
     return _refused(delivery, fault, now, doubtful=doubtful)
 
 
+def _after_change(delivery: Delivery, fault: Fault, rules: Rules, now: datetime) -> Settlement:
+    """Whether it was done makes no difference: it is done again."""
+    if fault.kind is FaultKind.DUPLICATE:
+        return Settlement(State.REFUSED, None, _reason(fault))
+    if fault.certain:
+        return _after_fault(delivery, fault, rules, now, doubtful=False)
+    if fault.kind is FaultKind.UNKNOWN and delivery.attempts >= ASK_TRIES:
+        return Settlement(State.UNCERTAIN, None, f"maybe done: {_reason(fault)}")
+    return Settlement(State.QUEUED, _retry_at(delivery.attempts, fault, now), _reason(fault))
+
+
 def _refused(delivery: Delivery, fault: Fault, now: datetime, *, doubtful: bool) -> Settlement:
     if doubtful:
         return Settlement(State.UNCERTAIN, now, f"{REFUSED_AGAIN}: {_reason(fault)}")
     if fault.kind is FaultKind.FORBIDDEN and delivery.attempts < FORBIDDEN_TRIES:
         return Settlement(State.QUEUED, _retry_at(delivery.attempts, fault, now), _reason(fault))
     return Settlement(State.REFUSED, None, _reason(fault))
+
+
+def must_follow(delivery: Delivery, fault: Fault, *, doubtful: bool) -> bool:
+    """Whether the conversation is elsewhere now, and what is unsent can go there. What was said didn't move."""
+    has_moved = fault.kind is FaultKind.MOVED and fault.moved_to is not None
+    return has_moved and fault.certain and not doubtful and delivery.draft.revises is None
 
 
 def moved(delivery: Delivery, fault: Fault, now: datetime) -> Settlement:
@@ -112,6 +133,8 @@ def may_repeat(delivery: Delivery, profile: Profile, now: datetime) -> bool:
     """Whether sending an uncertain part again is harmless: it has a key, and the platform still honours it. What was
     called a duplicate in spite of its key, or refused, would be again.
     """
+    if is_repeatable(delivery):
+        return True
     keyed = delivery.parts is not None and bool(delivery.parts[len(delivery.sent)].key)
     hopeless = _unmarked(delivery.reason).startswith((FaultKind.DUPLICATE, REFUSED_AGAIN))
     if profile.idempotency is not Idempotency.KEYED or not keyed or hopeless:
@@ -132,8 +155,10 @@ def unasked(rules: Rules, reason: str, now: datetime) -> Settlement:
 def next_part(delivery: Delivery) -> Part:
     """The first unsent part of a planned delivery, told what it follows."""
     part = (delivery.parts or ())[len(delivery.sent)]
-    known = [receipt.ref for receipt in delivery.sent if receipt.ref]  # the operator may not have said where it is
-    return structs.replace(part, first=known[0], previous=known[-1]) if known else part
+    said = zip(delivery.parts or (), delivery.sent, strict=False)
+    # The operator may not have said where it is.
+    known = [receipt.ref for before, receipt in said if receipt.ref and before.kind not in CHANGES]
+    return structs.replace(part, first=part.first or known[0], previous=known[-1]) if known else part
 
 
 def by_operator(delivery: Delivery, choice: Choice, found: Receipt, now: datetime) -> Settlement:

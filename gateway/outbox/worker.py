@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from msgspec import structs
 
 from gateway.books import Move, NewDelivery, Settlement, StoreError, Superseded
-from gateway.model.delivery import Delivery, Fault, FaultError, FaultKind, InConversation, Part, Receipt, State
+from gateway.model.delivery import Delivery, Draft, Fault, FaultError, FaultKind, InConversation, Part, Receipt, State
 from gateway.model.events import DeliveryChanged
 from gateway.model.ids import AccountId, ConversationId, DeliveryId, DraftId
 from gateway.model.standing import Signal, Source
@@ -26,6 +26,7 @@ from gateway.outbox.lineup import KEPT, Lineup
 from gateway.outbox.pacer import Pacer
 from gateway.outbox.planner import Planner
 from gateway.outbox.requests import Requests
+from gateway.outbox.reviser import Reviser, without_edits
 from gateway.outbox.settle import Rules
 from gateway.ports import Adapter, Reconciles, Taken, Unsure
 
@@ -59,8 +60,9 @@ class Worker:
         self._claims = Claims(account, house.store, self._active)
         self._timer: asyncio.Task[None] | None = None
         self._timer_at: datetime | None = None
-        self._planner = Planner(account, adapter, house.clock, rules.manner)
-        self._entrance = Entrance(self._planner, rules, pacer, house)
+        self.planner = Planner(account, adapter, house.clock, rules.manner)
+        self._reviser = Reviser(account, self.planner, rules, house.store, house.clock)
+        self._entrance = Entrance(self.planner, rules, pacer, house)
 
     # What others call.
 
@@ -233,7 +235,7 @@ class Worker:
 
     async def _plan(self, delivery: Delivery) -> tuple[Part, ...] | None:
         """The native parts; a draft that can't be carried ends, or goes home, with the adapter's reason."""
-        parts = self._planner.parts(delivery.draft)
+        parts = await self._reviser.parts(delivery.draft)
         if not isinstance(parts, str):
             return parts
         await self._turn_away(delivery, parts)
@@ -301,7 +303,7 @@ class Worker:
         kind, times = self._failed_in_a_row.get(delivery.id, (fault.kind, 0))
         times = times + 1 if kind is fault.kind else 1
         self._failed_in_a_row[delivery.id] = fault.kind, times
-        if fault.kind is FaultKind.MOVED and fault.moved_to is not None and fault.certain and not doubtful:
+        if settle.must_follow(delivery, fault, doubtful=doubtful):
             await self._follow(delivery, fault, now)
             return None
         tried = structs.replace(delivery, attempts=times)
@@ -310,16 +312,21 @@ class Worker:
             await self._stored(delivery, structs.replace(settlement, state=State.QUEUED, due_at=now))
             await self._turn_away(delivery, settlement.reason)
             return None
+        if (draft := without_edits(delivery, fault, settlement, self._rules.manner)) is not None:
+            await self._anew(delivery, structs.replace(settlement, state=State.QUEUED, due_at=now), draft, now)
+            return None
         return await self._settle(delivery, settlement)
 
     async def _follow(self, delivery: Delivery, fault: Fault, now: datetime) -> None:
         """The conversation has a new id: what is unsent goes there."""
-        await self._stored(delivery, settle.moved(delivery, fault, now))
-        draft = delivery.draft
-        there = InConversation(fault.moved_to or ConversationId(""), getattr(draft.target, "private", False))
-        new_id = DraftId(self._house.new_id())
-        draft = structs.replace(draft, id=new_id, target=there, in_reply_to=None, document=detour.unsent(delivery))
-        move = Move(delivery.id, self.account, delivery.order_key, State.QUEUED, now, str(fault.kind), draft)
+        there = InConversation(fault.moved_to or ConversationId(""), getattr(delivery.draft.target, "private", False))
+        draft = structs.replace(delivery.draft, target=there, in_reply_to=None, document=detour.unsent(delivery))
+        await self._anew(delivery, settle.moved(delivery, fault, now), draft, now)
+
+    async def _anew(self, delivery: Delivery, settlement: Settlement, draft: Draft, now: datetime) -> None:
+        await self._stored(delivery, settlement)
+        draft = structs.replace(draft, id=DraftId(self._house.new_id()))
+        move = Move(delivery.id, self.account, delivery.order_key, State.QUEUED, now, settlement.reason, draft)
         self._house.offer(await self._store.move([move], now))
 
     async def _ask(self, delivery: Delivery) -> Delivery | None:

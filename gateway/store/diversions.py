@@ -55,7 +55,7 @@ def _find(n: int) -> Select[Any]:
         _b.c.state == literal(State.SENDING),
         _b.c.seq < _d.seq,
     )
-    found = select(_d.id, _d.seq, _d.order_key, _d.account, ahead.exists())
+    found = select(_d.id, _d.seq, _d.order_key, _d.account, ahead.exists(), _d.attempts)
     return found.where(_mine, _d.id == rows.c.id, checked(UNSENT))
 
 
@@ -92,7 +92,9 @@ def _go(n: int) -> Update:
 
 
 FIND = Batched(_find)
-"""(id,) -> (id, seq, order key, account, is an earlier one of its order being sent) of those that may still move."""
+"""(id,) -> (id, seq, order key, account, is an earlier one of its order being sent, attempts) of those that may still
+move.
+"""
 STAY = Batched(_stay)
 GO = Batched(_go)
 RESCUE = (
@@ -123,8 +125,8 @@ def _move(tx: Transaction, request: tuple[Sequence[Move], datetime]) -> tuple[De
     moves, now = {move.delivery: move for move in request[0]}, micros(request[1])
     found = {
         name: (seq, order, account)
-        for name, seq, order, account, behind in FIND.fetch(tx, [(name,) for name in moves])
-        if not (behind and moves[name].draft)
+        for name, seq, order, account, behind, attempts in FIND.fetch(tx, [(name,) for name in moves])
+        if not (behind and moves[name].draft) and moves[name].attempts in (None, attempts)
     }
     moving = [(found[name][0], move) for name, move in moves.items() if name in found]
     STAY.change(tx, [_new_state(seq, move, now) for seq, move in moving])

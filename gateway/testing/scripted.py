@@ -45,6 +45,10 @@ class Post(Struct, frozen=True):
     key: str
     at: datetime
     private: bool = False
+    gone: bool = False
+    """Deleted since."""
+    after: MessageRef | None = None
+    """What it replies to."""
 
 
 class Trouble(Struct, frozen=True):
@@ -88,12 +92,17 @@ class ScriptedPlatform:
         self.lanes: tuple[LaneState, ...] = ()
         """What the next answers say of the rate windows."""
         self.key_lifetime_s: float | None = None
+        self.changes: list[tuple[str, MessageRef]] = []
+        """What was asked to be done to messages, in order."""
+        self.reactions: set[tuple[MessageRef, str]] = set()
         self.before_send: Callable[[AccountId, Part], None] = lambda _account, _part: None
 
     def texts(self, place: str | None = None, account: str | None = None) -> list[str]:
         """What was said there, in order."""
         return [
-            post.text for post in self.posts if place in (None, post.place) and account in (None, str(post.account))
+            post.text
+            for post in self.posts
+            if place in (None, post.place) and account in (None, str(post.account)) and not post.gone
         ]
 
     def accept(self, account: AccountId, part: Part, *, keyed: bool) -> Post:
@@ -102,7 +111,9 @@ class ScriptedPlatform:
         if known is not None and self._protects(known):
             return known
         body = part.body
-        post = Post(account, body["place"], body["text"], part.key, self.clock.now(), body["private"])
+        post = Post(
+            account, body["place"], body["text"], part.key, self.clock.now(), body["private"], after=part.previous
+        )
         self.posts.append(post)
         return post
 
@@ -256,3 +267,53 @@ def message(account: AccountId, name: str, document: Document, at: datetime, *, 
     return MessageReceived(
         account, name, MessageRef(f"in:{name}"), ConversationId(place), Kind.MENTION, author, document, at
     )
+
+
+class RevisingAdapter(ScriptedAdapter):
+    """One that can change what it said, and react; its profile has to claim EDIT, DELETE, REACT and REPOST."""
+
+    async def edit(self, ref: MessageRef, document: Document) -> Receipt:
+        self._found(ref)
+        await self._asked("edit", ref, lambda post: structs.replace(post, text=plain(document)))
+        return Receipt(ref, self.platform.clock.now())
+
+    async def delete(self, ref: MessageRef) -> None:
+        await self._asked("delete", ref, lambda post: structs.replace(post, gone=True))
+
+    async def react(self, ref: MessageRef, reaction: str) -> None:
+        await self._asked("react", ref, lambda post: post)
+        self.platform.reactions.add((ref, reaction))
+
+    async def repost(self, ref: MessageRef) -> None:
+        await self._asked("repost", ref, lambda post: post)
+        self.platform.reactions.add((ref, "repost"))
+
+    def _found(self, ref: MessageRef) -> Post:
+        post = self.platform.posts[_number(ref)]
+        if post.gone:
+            raise FaultError(Fault(FaultKind.TARGET_GONE, True, "it was deleted"))
+        return post
+
+    async def _asked(self, doing: str, ref: MessageRef, change: Callable[[Post], Post]) -> None:
+        """Troubles come to changes as to sends."""
+        platform = self.platform
+        platform.before_send(self.account, Part(0, doing, f"{doing}.{ref}", {}))
+        await asyncio.sleep(0)
+        platform.changes.append((doing, ref))
+        if platform.lost is not None:
+            platform.refused_while_lost += 1
+            raise FaultError(platform.lost)
+        trouble = platform.troubles.popleft() if platform.troubles else None
+        if (trouble is None or trouble.accepted) and ref.rpartition(":")[2].isdigit() and not ref.startswith("in:"):
+            platform.posts[_number(ref)] = change(platform.posts[_number(ref)])
+        if trouble is None:
+            return
+        if trouble.hangs:
+            await asyncio.get_running_loop().create_future()
+        if trouble.fault is not None:
+            raise FaultError(trouble.fault)
+        raise trouble.error or RuntimeError("the adapter has a bug")
+
+
+def _number(ref: MessageRef) -> int:
+    return int(ref.rpartition(":")[2])

@@ -62,11 +62,12 @@ def slices(document: Document, fits: Callable[[Document], bool], *, numbered: bo
     """As :func:`split`; the parts of a thread that is ``numbered`` end with "2/4", for which there is room."""
     if not numbered or fits(document):
         return tuple(Slice(piece, piece) for piece in split(document, fits))
-    pieces = split(document, lambda piece: fits(_with_number(piece, _WIDEST, _WIDEST)), whole=False)
-    return tuple(Slice(piece, _with_number(piece, n, len(pieces))) for n, piece in enumerate(pieces, 1))
+    pieces = split(document, lambda piece: fits(with_number(piece, _WIDEST, _WIDEST)), whole=False)
+    return tuple(Slice(piece, with_number(piece, n, len(pieces))) for n, piece in enumerate(pieces, 1))
 
 
-def _with_number(piece: Document, number: int, among: int) -> Document:
+def with_number(piece: Document, number: int, among: int) -> Document:
+    """How a part of a numbered thread is shown."""
     return structs.replace(piece, paragraphs=(*piece.paragraphs, (Text(f"{number}/{among}"),)))
 
 

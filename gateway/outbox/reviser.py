@@ -1,0 +1,72 @@
+"""Plans changes of what an account said: looks up what is there, when everything before has ended."""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from gateway.books import Settlement, Store
+from gateway.model.delivery import FINAL, Change, Delivery, Draft, Fault, FaultKind, Part, Revises, State
+from gateway.model.ids import AccountId
+from gateway.model.manner import Correction, Manner
+from gateway.outbox.planner import Planner
+from gateway.outbox.revision import NOTHING_THERE, Here, is_repeatable, key, planned, there
+from gateway.outbox.settle import Rules
+from gateway.ports import Clock
+
+FORGOTTEN = "what it changes is not remembered any more"
+UNCERTAIN = "nobody knows whether what it changes was sent: settle that first (multihome deliveries --uncertain)"
+
+
+class Reviser:
+    """One account's."""
+
+    def __init__(self, account: AccountId, planner: Planner, rules: Rules, store: Store, clock: Clock) -> None:
+        self._account = account
+        self._planner = planner
+        self._rules = rules
+        self._store = store
+        self._clock = clock
+
+    async def parts(self, draft: Draft) -> tuple[Part, ...] | str:
+        """The parts, or why it can't be done."""
+        revises = draft.revises
+        if revises is None:
+            return self._planner.parts(draft)
+        here = Here(self._rules.profile, self._rules.manner, self._clock.now())
+        if revises.message is not None:
+            return planned(draft, (), here, self._planner.parts)
+        said = await self._said(revises)
+        if isinstance(said, str):
+            return said
+        rows = [(one, await self._store.sent_parts(one.id)) for one in said]
+        messages = there(self._account, rows, numbered=here.manner.numbered)
+        if not messages and said[0].account != self._account:
+            return f"{NOTHING_THERE}: it went by {said[0].account}"
+        return planned(draft, messages, here, self._planner.parts)
+
+    async def _said(self, revises: Revises) -> list[Delivery] | str:
+        """The delivery and its changes so far."""
+        original = await self._store.delivery(revises.delivery)
+        if original is None:
+            return FORGOTTEN
+        said = [original]
+        for number in range(revises.number):
+            before = await self._store.by_key(key(revises.delivery, self._account, number))
+            said += [before] if before is not None else []
+        if any(one.account == self._account and one.state not in FINAL for one in said):
+            return UNCERTAIN
+        return said
+
+
+TURNED_DOWN = frozenset({FaultKind.TARGET_REFUSED, FaultKind.FORBIDDEN})
+
+
+def without_edits(delivery: Delivery, fault: Fault, settlement: Settlement, manner: Manner) -> Draft | None:
+    """The draft as it goes on where the platform turned an edit down, if the operator wants it to."""
+    draft = delivery.draft
+    revises = draft.revises
+    if revises is None or revises.anew or not is_repeatable(delivery) or manner.correction is Correction.LEAVE:
+        return None
+    if settlement.state is not State.REFUSED or fault.kind not in TURNED_DOWN or revises.change is not Change.EDIT:
+        return None
+    return structs.replace(draft, revises=structs.replace(revises, anew=True))

@@ -1,0 +1,175 @@
+"""The requests that make what is there say something else, or go away. Pure.
+
+What is there is read off the receipts: of the delivery itself, and of every change of it before this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct, structs
+
+from gateway.books import SentPart
+from gateway.model.capabilities import Feature, Profile
+from gateway.model.content import Document
+from gateway.model.delivery import CHANGES, Change, Delivery, Draft, InConversation, Part
+from gateway.model.ids import AccountId, DeliveryId, MessageRef
+from gateway.model.manner import Correction, Manner
+from gateway.text.split import with_number
+
+UNEDITABLE = "the old text stays: it can't be edited here"
+UNDELETABLE = "it stays: nothing can be deleted here"
+NOTHING_THERE = "nothing of it is there"
+SAME = "it says so already"
+
+Plan = Callable[[Draft], tuple[Part, ...] | str]
+
+
+class There(Struct, frozen=True):
+    """A message of ours that a platform shows, and what it says as far as that is known."""
+
+    ref: MessageRef
+    at: datetime
+    document: Document | None = None
+
+
+class Here(Struct, frozen=True):
+    """What an account can do, and how it does it."""
+
+    profile: Profile
+    manner: Manner
+    now: datetime
+
+
+def key(delivery: DeliveryId, account: AccountId, number: int) -> str:
+    """A change's own: changes of one delivery on one account are counted, and none has another's number."""
+    return f"revise:{delivery}@{account}:{number}"
+
+
+def there(
+    account: AccountId, said: Sequence[tuple[Delivery, Sequence[SentPart]]], *, numbered: bool = False
+) -> tuple[There, ...]:
+    """The messages of this account after a delivery and all its changes so far, in the order of their reading."""
+    messages: dict[MessageRef, There] = {}
+    for delivery, sent in said:
+        for row, part in zip(sent, _parts_of(delivery, len(sent)), strict=True):
+            if row.account == account and row.kind not in (Change.REACT, Change.REPOST):
+                _apply(messages, row, part, _shown(delivery, part, numbered=numbered))
+    return tuple(messages.values())
+
+
+def _apply(messages: dict[MessageRef, There], row: SentPart, part: Part | None, document: Document | None) -> None:
+    before = part.body.get("ref", row.ref) if part else row.ref
+    if row.kind == Change.DELETE:
+        messages.pop(before, None)
+    elif row.kind != Change.EDIT:
+        messages[row.ref] = There(row.ref, row.at, document)
+    elif before in messages:
+        messages[before] = There(row.ref or before, messages[before].at, part.rest if part else None)
+
+
+def _parts_of(delivery: Delivery, sent: int) -> list[Part | None]:
+    """The plan's part of each message; of what another account sent before, or an earlier plan, it isn't kept."""
+    planned = (delivery.parts or ())[: len(delivery.sent)][:sent]
+    return [*[None] * (sent - len(planned)), *planned]
+
+
+def _shown(delivery: Delivery, part: Part | None, *, numbered: bool) -> Document | None:
+    among = len(delivery.parts or ())
+    if part is None or part.rest is None:
+        return delivery.draft.document if part is not None and among == 1 else None
+    return shown(part, among, numbered=numbered or delivery.draft.numbered)
+
+
+def shown(part: Part, among: int, *, numbered: bool) -> Document | None:
+    """What a part says, with its number in the thread where it has one."""
+    return with_number(part.rest, part.index + 1, among) if part.rest and numbered and among > 1 else part.rest
+
+
+def planned(draft: Draft, messages: Sequence[There], here: Here, plan: Plan) -> tuple[Part, ...] | str:
+    """The parts that carry out ``draft.revises``, or why that can't be done."""
+    revises = draft.revises
+    assert revises is not None  # noqa: S101 - the caller looked
+    if revises.message is not None:
+        return _reacted(draft, revises.message, here)
+    if not messages:
+        return NOTHING_THERE
+    if revises.change is Change.DELETE:
+        return _deleted(messages, here)
+    return _edited(draft, messages, here, plan)
+
+
+def _reacted(draft: Draft, message: MessageRef, here: Here) -> tuple[Part, ...] | str:
+    change = draft.revises.change if draft.revises else Change.REACT
+    if not here.profile.supports(Feature(change)):
+        return f"there is no {change} here"
+    reaction = draft.revises.reaction if draft.revises else ""
+    conversation = draft.target.conversation if isinstance(draft.target, InConversation) else ""
+    return (_part(change, message, conversation, reaction=reaction),)
+
+
+def _deleted(messages: Sequence[There], here: Here) -> tuple[Part, ...] | str:
+    """The last message first, so that no reply hangs in the air."""
+    if not here.profile.supports(Feature.DELETE):
+        return UNDELETABLE
+    return tuple(_part(Change.DELETE, one.ref) for one in reversed(messages))
+
+
+def _edited(draft: Draft, messages: Sequence[There], here: Here, plan: Plan) -> tuple[Part, ...] | str:
+    new = plan(draft)
+    if isinstance(new, str):
+        return new
+    numbered = draft.numbered or here.manner.numbered
+    wanted = [shown(part, len(new), numbered=numbered) for part in new]
+    if wanted == [one.document for one in messages] and None not in wanted:
+        return SAME
+    pairs = [(one, part, said) for one, part, said in zip(messages, new, wanted, strict=False) if said != one.document]
+    if not _editable(draft, [one for one, _, _ in pairs], here) or any(said is None for _, _, said in pairs):
+        return _corrected(draft, messages, here, plan)
+    surplus = _deleted(messages[len(new) :], here) if len(messages) > len(new) else ()
+    if isinstance(surplus, str):
+        return surplus
+    edits = tuple(_part(Change.EDIT, one.ref, part.conversation, said) for one, part, said in pairs)
+    return (*edits, *_appended(new[len(messages) :], messages), *surplus)
+
+
+def _editable(draft: Draft, messages: Sequence[There], here: Here) -> bool:
+    turned_down = draft.revises is not None and draft.revises.anew
+    window_s = here.profile.limits.edit_window_s
+    late = window_s is not None and any((here.now - one.at).total_seconds() >= window_s for one in messages)
+    return here.profile.supports(Feature.EDIT) and not turned_down and not late
+
+
+def _appended(parts: Sequence[Part], messages: Sequence[There]) -> tuple[Part, ...]:
+    """Further parts of the thread that is there."""
+    first, last = messages[0].ref, messages[-1].ref
+    return tuple(structs.replace(part, first=first, previous=last) for part in parts)
+
+
+def _corrected(draft: Draft, messages: Sequence[There], here: Here, plan: Plan) -> tuple[Part, ...] | str:
+    """Where nothing can be edited, the operator has said what happens instead."""
+    match here.manner.correction:
+        case Correction.LEAVE:
+            return UNEDITABLE
+        case Correction.REPLY:
+            return plan(structs.replace(draft, in_reply_to=messages[-1].ref))
+        case Correction.REPOST:
+            gone, new = _deleted(messages, here), plan(draft)
+            if isinstance(gone, str):
+                return f"{UNEDITABLE}, nor deleted"
+            return new if isinstance(new, str) else (*gone, *new)
+
+
+def _part(
+    change: Change, ref: MessageRef, conversation: str = "", rest: Document | None = None, **body: Any
+) -> Part:  # fmt: skip
+    """Its index says nothing: it is no part of a thread."""
+    return Part(0, change, "", {"ref": ref, **body}, conversation, rest)
+
+
+def is_repeatable(delivery: Delivery) -> bool:
+    """Whether what is being sent only changes what is there: twice is once."""
+    parts = delivery.parts or ()
+    return len(delivery.sent) < len(parts) and parts[len(delivery.sent)].kind in CHANGES
