@@ -50,7 +50,7 @@ def whole(status: Status, here: Here) -> Document:
     """A status as it stands, its address included."""
     quote = _quote(status, here)
     return Document(
-        _paragraphs(status, here, quoting=status.quote is not None),
+        _paragraphs(status, here, quoting=quote is not None),
         language=status.language if status.language and len(status.language) <= LANGUAGE_MAX else None,
         warning=" ".join((status.spoiler_text or "").split())[:WARNING_MAX],
         sensitive=bool(status.sensitive),

@@ -170,7 +170,7 @@ class _Walker(HTMLParser):
 
     def _end_anchor(self) -> None:
         anchor, self._anchor = self._anchor, None
-        if anchor is None:
+        if anchor is None or self._skipping:
             return
         span = self._span(anchor)
         if isinstance(span, Text):
