@@ -48,7 +48,7 @@ _PROCESS = f"{os.getpid() % 1_000_000:06d}"
 
 def write_config(folder: Path, url: str, platforms: tuple[str, ...], *, agent: bool = False) -> Path:
     """A configuration whose rates are those of servers of one's own. Its secrets are in ENVIRONMENT."""
-    lines = ["[gateway]", "probe_first_s = 0.1", "probe_longest_s = 0.5"]
+    lines = ["[media]", "cards = false", "[gateway]", "probe_first_s = 0.1", "probe_longest_s = 0.5"]
     for name in platforms:
         lines += ["[[accounts]]", f'id = "{name}/main"', "rate_factor = 10000.0", _KEYS[name].format(url=url)]
     if {"x", "bluesky"} <= set(platforms):

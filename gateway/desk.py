@@ -17,6 +17,7 @@ from gateway.announcer import Announcer
 from gateway.books import Doubt, StoreError, Superseded, Topic
 from gateway.directory import Directory, DirectoryError, parse_identity
 from gateway.media.errors import MediaError
+from gateway.media.kinds import named
 from gateway.media.pictures import Pictures
 from gateway.model.content import Media, plain
 from gateway.model.delivery import Delivery, Draft, Fault, FaultError, FaultKind, Receipt, State, Timeline
@@ -193,7 +194,7 @@ class Desk:
         try:
             return await self._pictures.keep(data, name)
         except MediaError as error:
-            raise DeskError(f"{name or 'the file'}: {error}") from error
+            raise DeskError(f"{named(name, '') or 'the file'}: {error}") from error
 
     async def link(self, first: str, second: str) -> dict[str, Any]:
         """Two identities are one person: the operator's word."""

@@ -39,7 +39,7 @@ def toml(tables: Tables) -> str:
 
 
 def _tables(accounts: list[dict[str, Any]], folder: Path, handler: str) -> Tables:
-    """With short pauses: nobody tries things for half-hours."""
+    """With short pauses: nobody tries things for half-hours. Links are not looked at: a sandbox needs no internet."""
     pauses = {"health_check_s": 10.0, "probe_first_s": 1.0, "probe_longest_s": 5.0, "ramp_s": 0.5}
     yield "[gateway]", {"database": f"sqlite:///{folder / 'multihome.db'}", **pauses}
     for one in accounts:
@@ -52,6 +52,7 @@ def _tables(accounts: list[dict[str, Any]], folder: Path, handler: str) -> Table
             "[[routes]]",
             {"from": name, "when": when, "divert_to": others, "conversations": "person", "announce": True},
         )
+    yield "[media]", {"cards": False}
     if handler:
         yield "[agent]", {"handler": handler}
 

@@ -83,6 +83,8 @@ class LocalEndpoint:
             return _answer({"error": "the token is wrong: read it from the file beside the database"}, 401)
         try:
             return await handler(request)
+        except web.HTTPRequestEntityTooLarge as error:
+            return _answer({"error": f"the request is larger than {BODY_MAX_BYTES // 2**20} MiB"}, error.status)
         except web.HTTPException as error:
             return _answer({"error": error.reason}, error.status)
 
@@ -97,10 +99,12 @@ class LocalEndpoint:
         async for piece in request.content.iter_any():
             if len(data) <= most:  # what is more is heard to its end, so that the answer is
                 data += piece
+        if len(data) > most:
+            return _answer({"error": f"the file has more than {most} bytes; so many are the most"}, 413)
         try:
             return _answer(await self._desk.keep(bytes(data), request.query.get("name", "")), 200)
         except DeskError as error:
-            return _answer({"error": str(error)}, 413 if len(data) > most else 400)
+            return _answer({"error": str(error)}, 400)
         except StoreError as error:
             return _answer({"error": str(error)}, 503)
 

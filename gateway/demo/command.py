@@ -89,6 +89,7 @@ def _write_config(stage: Stage, wishes: Wishes) -> None:
                 "hold_at_most": "7d",
             },
         ),
+        ("[media]", {"cards": False}),
         ("[agent]", {"handler": "gateway.demo.hello:reply"}),
     ]
     (stage.folder / "multihome.toml").write_text(toml(tables))

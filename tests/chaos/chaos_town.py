@@ -149,6 +149,7 @@ class Town:
                 ("[[routes]]", {"from": one, "divert_to": [other for other in names if other != one], **route})
                 for one in names
             ),
+            ("[media]", {"cards": False}),
             ("[agent]", {"handler": "gateway.demo.hello:reply"}),
         ]
         config.write_text(toml(tables))

@@ -84,7 +84,7 @@ class House:
         return self.folder / "multihome.db.endpoint"
 
     def write(self) -> None:
-        lines = ["[gateway]", *_toml_lines(self.gateway_keys)]
+        lines = ["[gateway]", *_toml_lines(self.gateway_keys), "[media]", "cards = false"]
         for keys in self.keys.values():
             lines += ["[[accounts]]", *_toml_lines({"rate_factor": 1000.0, **keys})]
         lines += ["[agent]", f'handler = "{self.agent}"'] if self.agent else []

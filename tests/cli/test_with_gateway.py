@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_rig import NETWORKS, House, Process, Sandbox
+from cli_rig import NETWORKS, PNG, House, Process, Sandbox
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +157,12 @@ def post(
         ("/local/link", b'{"first": "a", "second": "b"}', 400),
         ("/local/link", b'{"first": "x:@' + b"a" * 100_000 + b'", "second": "x:@b"}', 400),
         ("/local/resume", b'{"account": "y/main"}', 400),
+        ("/local/announce", b'{"text": "a", "media": [{"sha256": 1}]}', 400),
+        ("/local/announce", b'{"text": "a", "files": []}', 400),
+        ("/local/media", PNG, 200),
+        ("/local/media?name=a%0Ab", PNG, 200),
+        ("/local/media", b"{}", 400),
+        ("/local/media", b"", 400),
     ],
 )  # fmt: skip
 def test_whatever_is_sent_is_answered_in_one_line(
@@ -171,6 +177,32 @@ def test_whatever_is_sent_is_answered_in_one_line(
         assert 0 < len(answer["error"]) < 500
 
 
+def test_pictures_go_with_their_words(up: tuple[House, Process]) -> None:
+    """Those of the command line in their order, those that the text names where it names them."""
+    house, process = up
+    (house.folder / "sub").mkdir()
+    for name in ("one.png", "two.png", "sub/my dot.png"):
+        (house.folder / name).write_bytes(PNG)
+    (house.folder / "news.md").write_text("Three of them\n\n![my dot](<sub/my dot.png>)")
+    pictures = ("--image", "one.png", "--image", "two.png", "--alt", "the first", "--alt", "the second")
+    house.told("announce", "news.md", *pictures, "-a", "mastodon/main", secrets=False)
+    process.until(lambda: "Three of them" in house.texts("mastodon"))
+    found = house.sandbox.control("GET", f"mastodon/messages?by={house.handle}")
+    (media,) = [one["media"] for one in found if one["text"] == "Three of them"]
+    assert [(one["mime"], one["alt"]) for one in media] == [
+        ("image/png", "my dot"), ("image/png", "the first"), ("image/png", "the second"),
+    ]  # fmt: skip
+
+
+def test_a_film_is_larger_than_other_requests_may_be(up: tuple[House, Process]) -> None:
+    house, _ = up
+    film = b"\0\0\0\x18ftypisom" + bytes(12) + (30_000_000).to_bytes(4) + b"mdat" + bytes(30_000_000 - 8)
+    status, _, answer = post(house, "/local/media?name=film.mp4", film)
+    assert (status, answer["mime"], answer["size_bytes"]) == (200, "video/mp4", len(film))
+    status, _, answer = post(house, "/local/media", film * 4)
+    assert (status, answer["error"]) == (413, "the file has more than 100000000 bytes; so many are the most")
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD", "TRACE"])
 def test_only_post_is_served(up: tuple[House, Process], method: str) -> None:
     assert post(up[0], "/local/status", b"", method=method)[0] == 405
@@ -178,7 +210,8 @@ def test_only_post_is_served(up: tuple[House, Process], method: str) -> None:
 
 def test_a_body_without_end_is_refused(up: tuple[House, Process]) -> None:
     house, _ = up
-    assert post(house, "/local/announce", b'{"text": "' + b"a" * (25 * 2**20) + b'"}')[0] == 413
+    status, _, answer = post(house, "/local/announce", b'{"text": "' + b"a" * (25 * 2**20) + b'"}')
+    assert (status, answer["error"]) == (413, "the request is larger than 24 MiB")
 
 
 @pytest.mark.parametrize("scheme", ["", "Bearer", "Bearer ", "Basic {}", "bearer{}", "{}", "Bearer {}x", "Bearer \xff"])

@@ -115,7 +115,7 @@ def write_config(
         environment.update(account["environment"])
         keys = {"rate_factor": 1000.0, **account["settings"], **account_keys.get(face.name, {})}
         lines += ["[[accounts]]", *(f"{key} = {toml(value)}" for key, value in keys.items())]
-    lines += ["[agent]", f'handler = "{handler}"', routes]
+    lines += ["[media]", "cards = false", "[agent]", f'handler = "{handler}"', routes]
     (folder / "multihome.toml").write_text("\n".join(lines))
     (folder / "town_agent.py").write_text(AGENT)
     return environment

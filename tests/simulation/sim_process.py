@@ -20,6 +20,7 @@ from gateway.books import StoreError
 from gateway.config import AccountConfig, AgentSection, AnnounceSection, Config, GatewaySection
 from gateway.ids import id_source
 from gateway.model.events import GatewayEvent
+from gateway.model.fetching import Fetching
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, platform_of
 from gateway.model.route import Route
 from gateway.scheduler import _guarded
@@ -53,6 +54,7 @@ def configuration(
         AgentSection("sim_agent:reply", ATTEMPTS, 60.0),
         AnnounceSection(),
         Path(__file__).parent,
+        Fetching(cards=False),
     )
 
 
