@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from msgspec import structs
+
+from gateway.announcement import Terms
 from gateway.model.content import Document
 from gateway.model.delivery import Delivery, Draft, Timeline
 from gateway.model.facts import NoticeFacts
@@ -17,6 +20,7 @@ from gateway.services import Services
 from gateway.text.plain import from_text
 
 NOTICE_LIVES = timedelta(days=1)
+_USUAL = Terms()
 
 
 class Announcer:
@@ -44,7 +48,7 @@ class Announcer:
         """How long a loss is announced: what was said of it must not be forgotten meanwhile, or it is said again."""
 
     async def announce(
-        self, document: Document, *, accounts: Sequence[AccountId] = (), key: str = ""
+        self, document: Document, *, accounts: Sequence[AccountId] = (), key: str = "", terms: Terms = _USUAL
     ) -> tuple[AnnouncementId, tuple[Delivery, ...]]:
         """Post on the accounts' own public places (all that announce, when none is named).
 
@@ -52,7 +56,7 @@ class Announcer:
         """
         announcement = AnnouncementId(key or self._new_id())
         targets = tuple(accounts) or self.default
-        drafts = [self._draft(account, document, announcement, targets) for account in targets]
+        drafts = [self._draft(account, document, announcement, targets, terms=terms) for account in targets]
         return announcement, await self._intake.submit(drafts)
 
     async def notice(self, record: Record) -> None:
@@ -76,6 +80,7 @@ class Announcer:
         announcement: AnnouncementId,
         copies: tuple[AccountId, ...],
         lives: timedelta | None = None,
+        terms: Terms = _USUAL,
     ) -> Draft:
         now = self._clock.now()
         return Draft(
@@ -89,4 +94,5 @@ class Announcer:
             announcement=announcement,
             copies=copies,
             expires_at=now + lives if lives is not None else None,
+            **structs.asdict(terms),
         )

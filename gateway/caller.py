@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from gateway.model.content import Media
 
 TIMEOUT_S = 10.0
-PATIENCE_S = {"check": 60.0, "backup": 1800.0, "announce": 300.0, "media": 120.0}
+PATIENCE_S = {"check": 60.0, "backup": 1800.0, "announce": 300.0, "preview": 300.0, "media": 120.0}
 """Asking every platform takes as long as the slowest of them; copying takes as long as the disk; media of an
 announcement may have to be fetched, and large ones are written.
 """
+CONNECTED = frozenset({"check", "preview"})
+"""What needs the accounts themselves, if only for what their adapters know."""
 ANSWER_MAX_BYTES = 64 * 1024 * 1024
 _TOKEN = re.compile(r"[\w-]+")
 _URL = re.compile(r"http://127\.0\.0\.1:(\d{1,5})")
@@ -195,7 +197,7 @@ async def _in_process(config: Config, operation: str, arguments: dict[str, Any],
 
     logs.silence()
     try:
-        async with wiring.offline(config, connect=operation == "check") as desk:
+        async with wiring.offline(config, connect=operation in CONNECTED) as desk:
             kept = [await desk.keep(one.data, one.name) for one in uploads]
             return await getattr(desk, operation)(**arguments, **_given(uploads, kept))
     except (DeskError, StoreError) as error:

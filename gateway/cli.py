@@ -24,6 +24,7 @@ from gateway.commands import (
     say_whose,
 )
 from gateway.deliveries import deliveries_app
+from gateway.showing import preview
 from gateway.terminal import complain, fail, pictures_of, printable, table, text, uploads
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ app = typer.Typer(
 accounts_app = typer.Typer(help="The accounts and their standing.", invoke_without_command=True)
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(deliveries_app, name="deliveries")
+app.command()(preview)
 
 HIGHEST_PORT = 65_000
 BUG = 70

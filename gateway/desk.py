@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from msgspec import structs
 
+from gateway.announcement import AnnouncementError, Head, parted
 from gateway.announcer import Announcer
 from gateway.books import Doubt, StoreError, Superseded, Topic
 from gateway.directory import Directory, DirectoryError, parse_identity
 from gateway.media.errors import MediaError
 from gateway.media.kinds import named
 from gateway.media.pictures import Pictures
-from gateway.model.content import Media, plain
+from gateway.model.content import Document, Media, plain
 from gateway.model.delivery import Delivery, Draft, Fault, FaultError, FaultKind, Receipt, State, Timeline
 from gateway.model.events import DeliveryChanged
 from gateway.model.identity import Person
@@ -29,6 +30,7 @@ from gateway.monitor import Monitor
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.settle import Choice, by_operator
 from gateway.ports import Adapter
+from gateway.preview import Previewer
 from gateway.services import Services
 from gateway.text.markdown import from_markdown
 from gateway.text.plain import from_text
@@ -52,7 +54,7 @@ class Desk:
 
     OPERATIONS: ClassVar[tuple[str, ...]] = (
         "status", "deliveries", "doubts", "settle", "accounts", "resume", "announce", "link", "unlink", "links",
-        "check", "backup",
+        "check", "backup", "preview",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +66,7 @@ class Desk:
         outbox: Outbox,
         adapters: Mapping[AccountId, Adapter],
         pictures: Pictures,
+        previewer: Previewer,
     ) -> None:
         self._services = services
         self._monitor = monitor
@@ -72,6 +75,7 @@ class Desk:
         self._outbox = outbox
         self._adapters = adapters
         self._pictures = pictures
+        self._previewer = previewer
 
     async def status(self) -> dict[str, Any]:
         """Every account's standing, and how many deliveries are in which state."""
@@ -165,24 +169,33 @@ class Desk:
         media: list[Media] | None = None,
         files: dict[str, Media] | None = None,
     ) -> dict[str, Any]:
-        """Post on the accounts' public places. The same key again posts nothing twice. The text is Markdown, or
-        ``plain`` words. ``media`` were kept (:meth:`keep`) and come with it; so were ``files``, by the names that the
-        Markdown has for them. ``image`` is one picture in base64.
+        """Post on the accounts' public places. The same key again posts nothing twice. The text is Markdown, which may
+        have a head (:mod:`gateway.announcement`), or ``plain`` words. ``media`` were kept (:meth:`keep`) and come with
+        it; so were ``files``, by the names that the Markdown has for them. ``image`` is one picture in base64.
         """
-        document = from_text(text) if plain else from_markdown(text, files=files)
+        if len(key) > KEY_MAX:
+            raise DeskError(f"the key has {len(key)} characters; {KEY_MAX} are the most")
         shown = [*(media or ())]
         if image:
             shown.append(structs.replace(await self._image(image), alt=alt))
-        document = structs.replace(document, media=(*document.media, *shown))
-        alts = (("alt text", one.alt, ALT_MAX) for one in document.media)
-        for what, given, most in (("text", text, TEXT_MAX), ("key", key, KEY_MAX), *alts):
-            if len(given) > most:
-                raise DeskError(f"the {what} has {len(given)} characters; {most} are the most")
-        if document.is_empty:
-            raise DeskError("there is nothing to announce: the text is empty")
-        targets = [self._account(account) for account in dict.fromkeys(accounts or ())]
-        announcement, deliveries = await self._announcer.announce(document, accounts=targets, key=key)
+        head, document = _written(text, shown, files or {}, plain=plain)
+        targets = [self._account(account) for account in dict.fromkeys(accounts or head.accounts)]
+        announcement, deliveries = await self._announcer.announce(document, accounts=targets, key=key, terms=head.terms)
         return {"announcement": announcement, "deliveries": [_delivery(delivery) for delivery in deliveries]}
+
+    async def preview(
+        self,
+        text: str,
+        accounts: list[str] | None = None,
+        plain: bool = False,
+        media: list[Media] | None = None,
+        files: dict[str, Media] | None = None,
+    ) -> list[dict[str, Any]]:
+        """How :meth:`announce` would come out on each account. Posts nothing."""
+        head, document = _written(text, media or [], files or {}, plain=plain)
+        targets = [self._account(account) for account in dict.fromkeys(accounts or head.accounts)]
+        asked = targets or self._announcer.default
+        return [await self._previewer.shown(document, account, head.terms) for account in asked]
 
     @property
     def kept_max_bytes(self) -> int:
@@ -278,6 +291,24 @@ class Desk:
         except ValueError as error:  # binascii.Error is one; text outside ASCII is another
             raise DeskError("the image is not base64") from error
         return await self.keep(data, "")
+
+
+def _written(text: str, media: Sequence[Media], files: Mapping[str, Media], *, plain: bool) -> tuple[Head, Document]:
+    """What an announcement says. Raises DeskError."""
+    if len(text) > TEXT_MAX:
+        raise DeskError(f"the text has {len(text)} characters; {TEXT_MAX} are the most")
+    try:
+        head, words = (Head(), text) if plain else parted(text)
+    except AnnouncementError as error:
+        raise DeskError(str(error)) from error
+    document = from_text(words) if plain else from_markdown(words, files=dict(files))
+    document = head.on(structs.replace(document, media=(*document.media, *media)))
+    longest = max((len(one.alt) for one in document.media), default=0)
+    if longest > ALT_MAX:
+        raise DeskError(f"the alt text has {longest} characters; {ALT_MAX} are the most")
+    if document.is_empty:
+        raise DeskError("there is nothing to announce: the text is empty")
+    return head, document
 
 
 def _account(record: Record, counts: Mapping[State, int]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from gateway.outbox.roads import Roads
 from gateway.outbox.settle import Rules
 from gateway.pipeline import Limits, Pipeline
 from gateway.ports import Adapter, Clock, Context, Platform, Policies, Vault
+from gateway.preview import Previewer
 from gateway.rerouter import Rerouter
 from gateway.runtime import Runtime
 from gateway.scheduler import Scheduler
@@ -135,7 +136,8 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
     outbox = Outbox(services, monitor)
     monitor.on_cleared = outbox.wake
     pictures = Pictures(store, clock, config.media)
-    fitting = Fitting(store, profiles, {account.id: account.manner for account in config.accounts}, pictures)
+    manners = {account.id: account.manner for account in config.accounts}
+    fitting = Fitting(store, profiles, manners, pictures)
     intake = Intake(services, Roads(store, routes, profiles, monitor.record), outbox.enter, fitting.fit)
     announced = config.announce.accounts or tuple(account.id for account in config.accounts)
     keep = timedelta(days=config.gateway.keep_days)
@@ -146,7 +148,8 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
     )
     members = [_member(account, known, config, services, monitor) for account in config.accounts]
     directory = Directory(services)
-    desk = Desk(services, monitor, announcer, directory, outbox, adapters, pictures)
+    previewer = Previewer(services, fitting, adapters, manners)
+    desk = Desk(services, monitor, announcer, directory, outbox, adapters, pictures, previewer)
     rooms = Rooms(services, monitor, outbox, pipeline, adapters, asyncio.Lock())
     leases = Leases(store, clock, _member_name(services.new_id()), [*(member.account for member in members), HOUSE])
     scheduler = Scheduler(services, keep, outbox.wake_all)

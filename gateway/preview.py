@@ -1,0 +1,72 @@
+"""How a post would come out on each account, without posting it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import structs
+
+from gateway.announcement import Terms
+from gateway.fitting import Fitting
+from gateway.model.content import Document, plain
+from gateway.model.delivery import Draft, FaultError, Part, Shown, Timeline
+from gateway.model.ids import AccountId, DraftId
+from gateway.model.manner import USUAL, Manner
+from gateway.outbox.planner import planned
+from gateway.ports import Adapter, Previews
+from gateway.services import Services
+
+NOT_OPEN = "the account can't be opened: see `multihome doctor`"
+
+
+class Previewer:
+    """Plans as the outbox would, and shows the plan."""
+
+    def __init__(
+        self,
+        services: Services,
+        fitting: Fitting,
+        adapters: Mapping[AccountId, Adapter],
+        manners: Mapping[AccountId, Manner],
+    ) -> None:
+        self._services = services
+        self._fitting = fitting
+        self._adapters = adapters
+        self._manners = manners
+
+    async def shown(self, document: Document, account: AccountId, terms: Terms) -> dict[str, Any]:
+        """The account's posts, or why there are none, in plain JSON values."""
+        adapter = self._adapters.get(account)
+        if adapter is None:
+            return {"account": account, "refused": NOT_OPEN, "parts": [], "notes": [], "cost_usd": None}
+        try:
+            parts = await self._parts(document, account, adapter, terms)
+        except FaultError as error:
+            refused = f"{error.fault.kind}: {error.fault.evidence}"
+            return {"account": account, "refused": refused, "parts": [], "notes": [], "cost_usd": None}
+        shown = [_seen(adapter, part, document) for part in parts]
+        costs = [one.cost_usd for one in shown if one.cost_usd is not None]
+        return {
+            "account": account,
+            "refused": "",
+            "parts": [structs.asdict(one) for one in shown],
+            "notes": list(parts[0].notes) if parts else [],
+            "cost_usd": round(sum(costs), 4) if costs else None,
+        }
+
+    async def _parts(self, document: Document, account: AccountId, adapter: Adapter, terms: Terms) -> Sequence[Part]:
+        services = self._services
+        new_id, now = DraftId(services.new_id()), services.clock.now()
+        draft = Draft(new_id, services.workspace, account, Timeline(), document, now, "", **structs.asdict(terms))
+        fitting = await self._fitting.fit(draft, account)
+        return planned(adapter, fitting, now, self._manners.get(account, USUAL))
+
+
+def _seen(adapter: Adapter, part: Part, document: Document) -> Shown:
+    """Of an adapter without previews only its slice of the words is known."""
+    if isinstance(adapter, Previews):
+        return adapter.preview(part)
+    limits = adapter.profile.limits
+    text = plain(part.rest or document)
+    return Shown(text, len(text), limits.text_max, limits.unit)
