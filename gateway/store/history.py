@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import Connection, bindparam, func, select, text
 
 from gateway.books import Turn
 from gateway.model.content import plain
+from gateway.model.delivery import Change
 from gateway.model.events import MessageDeleted, MessageEdited, MessageReceived
-from gateway.model.ids import AccountId, ConversationId
+from gateway.model.ids import AccountId, ConversationId, DeliveryId
 from gateway.store.codec import DELIVERY, decode_event, delivery, moment
 from gateway.store.room import Room
 from gateway.store.schema import deliveries, events, sent_parts
@@ -71,11 +73,17 @@ def _heard(connection: Connection, names: dict[str, Any]) -> list[Turn]:
 
 
 def _said(connection: Connection, names: dict[str, Any]) -> list[Turn]:
-    said = []
-    for at, *row in connection.execute(SAID, names).all():
+    said: dict[DeliveryId, Turn] = {}
+    for at, *row in reversed(connection.execute(SAID, names).all()):
         one = delivery(names["workspace"], row)
-        said.append(Turn(None, plain(one.draft.document), one.created_at if at is None else moment(at)))
-    return said
+        words, revises = plain(one.draft.document), one.draft.revises
+        if revises is None:
+            said[one.id] = Turn(None, words, one.created_at if at is None else moment(at))
+        elif revises.change is Change.DELETE:
+            said.pop(revises.delivery, None)
+        elif revises.delivery in said:
+            said[revises.delivery] = structs.replace(said[revises.delivery], text=words)
+    return list(said.values())
 
 
 class History(Room):

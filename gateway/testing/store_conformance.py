@@ -16,7 +16,7 @@ import sys
 
 import pytest
 
-_PARTS = ("drafts", "outbox", "diversions", "inbox", "people", "fellows", "gateways")
+_PARTS = ("drafts", "outbox", "diversions", "revisions", "inbox", "people", "fellows", "gateways")
 _modules = [f"gateway.testing.store_{part}" for part in _PARTS]
 pytest.register_assert_rewrite(*(name for name in _modules if name not in sys.modules))
 
@@ -25,8 +25,16 @@ from gateway.testing.store_fellows import FellowConformance  # noqa: E402
 from gateway.testing.store_inbox import InboxConformance  # noqa: E402
 from gateway.testing.store_outbox import OutboxConformance  # noqa: E402
 from gateway.testing.store_people import PeopleConformance  # noqa: E402
+from gateway.testing.store_revisions import RevisionConformance  # noqa: E402
 
 
 @pytest.mark.asyncio
-class StoreConformance(OutboxConformance, DiversionConformance, InboxConformance, PeopleConformance, FellowConformance):
+class StoreConformance(
+    OutboxConformance,
+    DiversionConformance,
+    RevisionConformance,
+    InboxConformance,
+    PeopleConformance,
+    FellowConformance,
+):
     """Everything."""

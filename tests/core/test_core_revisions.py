@@ -1,0 +1,353 @@
+"""What was said is changed, or goes away, wherever it is: once, in order, and whatever happens meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from core_rig import BLUE, RED, SUSPENDED, Crash, House, World, ended, road, words
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+
+from gateway.model.capabilities import Feature, Idempotency
+from gateway.model.delivery import Delivery, FaultKind, State
+from gateway.model.ids import DeliveryId
+from gateway.model.manner import USUAL, Correction, Manner
+from gateway.outbox.settle import Rules
+from gateway.revisions import Outcome, RevisionError, Revisions
+from gateway.testing.scripted import FEATURES, RevisingAdapter, refused, scripted_profile, unclear
+
+Worlds = Callable[..., World]
+ALL = (*FEATURES, Feature.EDIT, Feature.DELETE, Feature.REACT, Feature.REPOST)
+STIFF = (*FEATURES, Feature.DELETE)
+MANY = "one\n\ntwo\n\nthree"
+
+
+def revising(world: World, *features: Feature, correction: Correction = Correction.LEAVE, **more: Any) -> House:
+    profile = scripted_profile(more.pop("idempotency", Idempotency.READ_BACK), features=features or ALL)
+    limits = structs.replace(profile.limits, edit_window_s=more.pop("edit_window_s", None))
+    profile = structs.replace(profile, limits=limits)
+    house = world.house(kind=RevisingAdapter, profiles=dict.fromkeys(world.platforms, profile), **more)
+    manner = structs.replace(USUAL, correction=correction)
+    house.members = [structs.replace(one, rules=with_manner(one.rules, manner)) for one in house.members]
+    house.runtime._members = house.members
+    return house
+
+
+def with_manner(rules: Rules, manner: Manner) -> Rules:
+    return structs.replace(rules, manner=manner)
+
+
+def changing(house: House) -> Revisions:
+    return Revisions(house.services, house.intake, house.outbox)
+
+
+async def finished(house: House, outcomes: tuple[Outcome, ...]) -> list[tuple[State, str]]:
+    await ended(house, *(one.delivery for one in outcomes))
+    found = [await house.now(one.delivery) for one in outcomes]
+    return [(one.state, one.reason) for one in found]
+
+
+DONE = [(State.DELIVERED, "")]
+
+
+async def said(house: House, text: str, **more: Any) -> Delivery:
+    delivery = await house.say(text, **more)
+    await ended(house, delivery)
+    return delivery
+
+
+async def test_an_edit_changes_what_differs_alone(world: Worlds) -> None:
+    w = world()
+    async with revising(w) as house:
+        delivery = await said(house, MANY)
+        outcomes = await changing(house).edit(delivery.id, words("one\n\nzwei\n\nthree"))
+        assert await finished(house, outcomes) == DONE
+        assert w.texts(RED) == ["one", "zwei", "three"]
+        assert w[RED].changes == [("edit", "timeline:1")]
+
+
+async def test_a_longer_one_goes_on_below_and_a_shorter_one_loses_its_end(world: Worlds) -> None:
+    w = world()
+    async with revising(w) as house:
+        delivery = await said(house, "one\n\ntwo")
+        change = changing(house)
+        assert await finished(house, await change.edit(delivery.id, words("uno\n\ntwo\n\nthree\n\nfour"))) == DONE
+        assert w.texts(RED) == ["uno", "two", "three", "four"]
+        assert [post.after for post in w[RED].posts] == [None, "timeline:0", "timeline:1", "timeline:2"]
+        assert await finished(house, await change.edit(delivery.id, words("uno"))) == DONE
+        assert w.texts(RED) == ["uno"]
+        assert w[RED].changes[-3:] == [("delete", "timeline:3"), ("delete", "timeline:2"), ("delete", "timeline:1")]
+        assert await finished(house, await change.delete(delivery.id)) == DONE
+        assert w.texts(RED) == []
+        assert await finished(house, await change.delete(delivery.id)) == [(State.REFUSED, "nothing of it is there")]
+
+
+async def test_the_same_text_again_changes_nothing(world: Worlds) -> None:
+    w = world()
+    async with revising(w) as house:
+        delivery = await said(house, MANY)
+        assert await finished(house, await changing(house).edit(delivery.id, words(MANY))) == [
+            (State.REFUSED, "it says so already")
+        ]
+        assert w[RED].changes == []
+
+
+async def test_what_has_not_left_is_changed_before_it_does(world: Worlds) -> None:
+    w = world()
+    async with revising(w) as house:
+        await house.lose()
+        first, second, third = [await house.say(text) for text in ("first", "second", "third")]
+        await house.quiet()
+        (outcome,) = await changing(house).edit(second.id, words("zweitens"))
+        assert outcome.delivery.id == second.id
+        (outcome,) = await changing(house).delete(third.id)
+        assert (outcome.delivery.state, outcome.reason) == (State.REFUSED, "withdrawn")
+        await house.regain()
+        await ended(house, first, second)
+        assert w.texts(RED) == ["first", "zweitens"]
+        assert w[RED].changes == []
+
+
+async def test_a_change_waits_for_its_account_and_takes_no_other_road(world: Worlds) -> None:
+    w = world(RED, BLUE)
+    async with revising(w, routes=(road(RED, BLUE),)) as house:
+        delivery = await said(house, "one")
+        await house.lose()
+        outcomes = await changing(house).edit(delivery.id, words("eins"))
+        await house.pass_time(30)
+        assert [(await house.now(one.delivery)).state for one in outcomes] == [State.HELD]
+        assert w.texts(BLUE) == []
+        await house.regain()
+        assert await finished(house, outcomes) == DONE
+        assert w.texts(RED) == ["eins"]
+
+
+async def test_what_was_diverted_is_changed_where_it_is(world: Worlds) -> None:
+    w = world(RED, BLUE)
+    async with revising(w, routes=(road(RED, BLUE),)) as house:
+        await house.lose()
+        delivery = await said(house, "one")
+        assert w.texts(BLUE) == ["one"]
+        outcomes = await changing(house).edit(delivery.id, words("eins\n\nzwei"))
+        assert [one.account for one in outcomes] == [BLUE]
+        assert await finished(house, outcomes) == DONE
+        assert (w.texts(RED), w.texts(BLUE)) == ([], ["eins", "zwei"])
+
+
+async def begun_at_home(house: House, w: World) -> Delivery:
+    """Part 1 on RED, the rest on BLUE."""
+
+    def lost_after_the_first(_account: object, _part: object) -> None:
+        if w[RED].posts:
+            w[RED].lost = SUSPENDED
+
+    w[RED].before_send = lost_after_the_first
+    delivery = await said(house, MANY)
+    assert (w.texts(RED), w.texts(BLUE)) == (["one"], ["two", "three"])
+    return delivery
+
+
+async def test_one_on_two_accounts_is_changed_on_both(world: Worlds) -> None:
+    w = world(RED, BLUE)
+    async with revising(w, routes=(road(RED, BLUE),)) as house:
+        delivery = await begun_at_home(house, w)
+        outcomes = await changing(house).edit(delivery.id, words("a\n\nb\n\nc\n\nd"))
+        w[RED].before_send = lambda _account, _part: None
+        await house.regain()
+        assert [one.account for one in outcomes] == [RED, BLUE]
+        assert await finished(house, outcomes) == DONE * 2
+        assert (w.texts(RED), w.texts(BLUE)) == (["a"], ["b", "c", "d"])
+        assert await finished(house, await changing(house).delete(delivery.id)) == DONE * 2
+        assert (w.texts(RED), w.texts(BLUE)) == ([], [])
+
+
+async def test_of_one_that_was_begun_no_more_leaves_after_it_is_deleted(world: Worlds) -> None:
+    w = world()
+    async with revising(w) as house:
+        w[RED].before_send = lambda _account, _part: setattr(w[RED], "lost", SUSPENDED if w[RED].posts else None)
+        delivery = await house.say(MANY)
+        await house.until(lambda: w[RED].lost is not None)
+        await house.pass_time(5)
+        w[RED].before_send = lambda _account, _part: None
+        outcomes = await changing(house).delete(delivery.id)
+        await house.regain()
+        assert await finished(house, outcomes) == DONE
+        assert w.texts(RED) == []
+        assert len(w[RED].posts) == 1
+
+
+async def test_a_change_waits_behind_what_is_uncertain(world: Worlds) -> None:
+    w = world()
+    async with revising(w) as house:
+        w[RED].troubles.append(unclear(accepted=True))
+        delivery = await house.say("one")
+        await house.quiet()
+        assert await house.state(delivery) is State.UNCERTAIN
+        outcomes = await changing(house).edit(delivery.id, words("eins"))
+        assert outcomes[0].delivery.state is State.WAITING
+        assert await finished(house, outcomes) == DONE
+        assert w.texts(RED) == ["eins"]
+
+
+async def test_nobody_changes_what_only_the_operator_can_settle(world: Worlds) -> None:
+    w = world()
+    async with revising(w, idempotency=Idempotency.NONE) as house:
+        w[RED].troubles.append(unclear(accepted=True))
+        delivery = await house.say("one")
+        await house.quiet()
+        ((state, reason),) = await finished(house, await changing(house).delete(delivery.id))
+        assert state is State.REFUSED
+        assert "settle that first" in reason
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+@pytest.mark.parametrize("idempotency", list(Idempotency))
+async def test_a_change_of_unknown_outcome_is_repeated(
+    world: Worlds, idempotency: Idempotency, *, accepted: bool
+) -> None:
+    w = world()
+    async with revising(w, idempotency=idempotency) as house:
+        delivery = await said(house, "one")
+        w[RED].troubles.extend([unclear(accepted=accepted), refused(FaultKind.SERVER), unclear(accepted=accepted)])
+        assert await finished(house, await changing(house).edit(delivery.id, words("eins"))) == DONE
+        assert w.texts(RED) == ["eins"]
+        assert len(w[RED].changes) == 4
+        assert w[RED].asked == []
+
+
+@pytest.mark.parametrize(
+    ("correction", "texts"),
+    [
+        (Correction.LEAVE, ["one", "two"]),
+        (Correction.REPLY, ["one", "two", "eins"]),
+        (Correction.REPOST, ["eins"]),
+    ],
+)
+@pytest.mark.parametrize("why", ["stiff", "late", "turned down"])
+async def test_where_nothing_can_be_edited_the_operators_manner_says_what_happens(
+    world: Worlds, correction: Correction, texts: list[str], why: str
+) -> None:
+    w = world()
+    features = STIFF if why == "stiff" else ALL
+    window_s = 60.0 if why == "late" else None
+    async with revising(w, *features, correction=correction, edit_window_s=window_s) as house:
+        delivery = await said(house, "one\n\ntwo")
+        await house.pass_time(90)
+        if why == "turned down":
+            w[RED].troubles.append(refused(FaultKind.TARGET_REFUSED, "too old"))
+        ((state, reason),) = await finished(house, await changing(house).edit(delivery.id, words("eins")))
+        assert w.texts(RED) == texts
+        if correction is Correction.LEAVE:
+            assert state is State.REFUSED
+            assert reason == "target_refused: too old" if why == "turned down" else "can't be edited" in reason
+        else:
+            assert state is State.DELIVERED
+        if correction is Correction.REPLY:
+            last = [post for post in w[RED].posts if not post.gone][-1]
+            assert last.text == "eins"
+        assert await finished(house, await changing(house).delete(delivery.id)) == DONE
+        assert w.texts(RED) == []
+
+
+async def test_what_cannot_be_deleted_says_so(world: Worlds) -> None:
+    w = world()
+    async with revising(w, *FEATURES, correction=Correction.REPOST) as house:
+        delivery = await said(house, "one")
+        assert await finished(house, await changing(house).delete(delivery.id)) == [
+            (State.REFUSED, "it stays: nothing can be deleted here")
+        ]
+        ((state, _),) = await finished(house, await changing(house).edit(delivery.id, words("eins")))
+        assert state is State.REFUSED
+        assert w.texts(RED) == ["one"]
+
+
+async def test_every_copy_of_an_announcement_is_changed_and_each_is_told_of(world: Worlds) -> None:
+    w = world(RED, BLUE)
+    async with revising(w) as house:
+        announcement, deliveries = await house.announcer.announce(words("hello"), key="k")
+        await ended(house, *deliveries)
+        outcomes = await changing(house).correct(announcement, words("good day"))
+        assert [one.account for one in outcomes] == [RED, BLUE]
+        assert await finished(house, outcomes) == DONE * 2
+        assert (w.texts(RED), w.texts(BLUE)) == (["good day"], ["good day"])
+        assert await finished(house, await changing(house).retract(announcement)) == DONE * 2
+        assert (w.texts(RED), w.texts(BLUE)) == ([], [])
+
+
+async def test_changes_asked_for_at_once_come_one_after_the_other(world: Worlds) -> None:
+    w = world()
+    async with revising(w) as house:
+        delivery = await said(house, "one")
+        change = changing(house)
+        outcomes = [*await change.edit(delivery.id, words("a\n\nb")), *await change.edit(delivery.id, words("c"))]
+        assert await finished(house, tuple(outcomes)) == DONE * 2
+        assert w.texts(RED) == ["c"]
+
+
+async def test_a_change_is_no_delivery_to_be_changed(world: Worlds) -> None:
+    w = world()
+    async with revising(w) as house:
+        delivery = await said(house, "one")
+        (outcome,) = await changing(house).edit(delivery.id, words("two"))
+        with pytest.raises(RevisionError, match=delivery.id):
+            await changing(house).delete(outcome.delivery.id)
+        with pytest.raises(RevisionError, match="no delivery"):
+            await changing(house).delete(DeliveryId("nobody"))
+
+
+async def test_what_the_operator_reads_is_what_is_there(world: Worlds) -> None:
+    w = world()
+    async with revising(w) as house:
+        first, second = [await said(house, text, place="c1") for text in ("first", "second")]
+        await finished(house, await changing(house).edit(first.id, words("erstens")))
+        await finished(house, await changing(house).delete(second.id))
+        conversation = (await house.now(first)).draft.target.conversation  # type: ignore[union-attr]  # said so above
+        assert [turn.text for turn in await house.store.history(RED, conversation, 10)] == ["erstens"]
+
+
+paragraphs = st.lists(st.text("ab c", min_size=1).map(str.strip).filter(bool), min_size=1, max_size=5)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(versions=st.lists(paragraphs, min_size=2, max_size=4), stiff=st.booleans())
+async def test_any_document_becomes_any_other(world: Worlds, versions: list[list[str]], *, stiff: bool) -> None:
+    w = world()
+    features = STIFF if stiff else ALL
+    async with revising(w, *features, correction=Correction.REPOST) as house:
+        delivery = await said(house, "\n\n".join(versions[0]))
+        for version in versions[1:]:
+            await finished(house, await changing(house).edit(delivery.id, words("\n\n".join(version))))
+            assert w.texts(RED) == version
+
+
+@pytest.mark.parametrize("features", [ALL, STIFF])
+@pytest.mark.parametrize("after", [True, False])
+async def test_a_change_survives_a_crash_anywhere(world: Worlds, features: tuple[Feature, ...], *, after: bool) -> None:
+    for at in range(40):
+        w = world()
+        house = revising(w, *features, correction=Correction.REPOST)
+        await house.start()
+        delivery = await said(house, "one\n\ntwo\n\nthree")
+        crash = Crash(house, at, after=after)
+        try:
+            outcomes = await changing(house).edit(delivery.id, words("uno\n\ndue\n\ntre\n\nquattro"))
+        except BaseException:
+            if not crash.struck:
+                raise
+            outcomes = ()
+        await house.quiet()
+        if not crash.struck:
+            await house.pass_time(5)
+        await house.die()
+        async with revising(w, *features, correction=Correction.REPOST) as again:
+            await again.pass_time(30)
+            assert await again.open() == [], at
+            if not outcomes and w.texts(RED) == ["one", "two", "three"]:
+                continue
+            assert w.texts(RED) == ["uno", "due", "tre", "quattro"], at
+        if not crash.struck:
+            return
+    raise AssertionError("it never got through")
