@@ -23,7 +23,7 @@ from adapters.mastodon.profile import FAULTS, NAME, PROBE_FAULTS, PROFILE, Setti
 from adapters.mastodon.receive import Memory, Reader, Stream
 from adapters.mastodon.uploads import Uploads
 from gateway.model import standing
-from gateway.model.capabilities import Profile
+from gateway.model.capabilities import Feature, Profile
 from gateway.model.content import Document
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt, Shown
 from gateway.model.identity import Identity
@@ -175,6 +175,8 @@ class MastodonAdapter:
         """
         here = await self._know()
         status, visibility, people = parse_ref(ref)
+        if document.quote and not self._profile.supports(Feature.QUOTE):
+            document = writing.linking(document)
         body = writing.reworded(document, visibility, people, self._profile.limits)
         text = here.local(body["text"])
         media = await self._uploads.ready(body.get("media", ()))
@@ -183,7 +185,7 @@ class MastodonAdapter:
             return client.status_update(
                 status,
                 text,
-                spoiler_text=body.get("warning"),
+                spoiler_text=body.get("warning", ""),  # not every server takes none for an empty one
                 sensitive=body.get("sensitive", False),
                 media_ids=media or None,
                 poll=body.get("poll"),

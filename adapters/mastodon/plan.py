@@ -77,7 +77,13 @@ def _settled(said: Document, place: Place) -> Document:
         return said
     if not quote.url:
         raise refused(FaultKind.INVALID, "a quoted post stands below words alone, and not in private")
-    return structs.replace(said, quote=None, paragraphs=(*said.paragraphs, (Link(quote.url),)))
+    return linking(said)
+
+
+def linking(said: Document) -> Document:
+    """The document with the address of what it quotes in the place of that."""
+    link = ((Link(said.quote.url),),) if said.quote and said.quote.url else ()
+    return structs.replace(said, quote=None, paragraphs=(*said.paragraphs, *link))
 
 
 def _worded(place: Place, said: Document, *, follows: bool = False) -> str:
@@ -168,9 +174,10 @@ def _name(number: str, handle: str) -> str | None:
 
 def _body(place: Place, said: Document, limits: Limits, *, follows: bool = False) -> dict[str, Any]:
     """What :meth:`send` needs. Defaults are left out: the body is stored with every part."""
-    text, warning, sensitive = _worded(place, said, follows=follows), said.warning.strip(), said.sensitive
+    text, warning = _worded(place, said, follows=follows), said.warning.strip()
+    sensitive = said.sensitive or bool(warning)  # Mastodon takes the one for the other, not every server does
     if not text.strip() and warning:  # the server does the same: masto post_status_service.rb
-        text, warning, sensitive = warning, "", True
+        text, warning = warning, ""
     body = {
         "text": text,
         "visibility": place.visibility,

@@ -10,6 +10,7 @@ import gc
 import hashlib
 import itertools
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
@@ -23,9 +24,19 @@ from msgspec import structs
 from adapters.mastodon.adapter import MastodonAdapter, open_account
 from adapters.mastodon.profile import Settings
 from gateway.clock import SystemClock
-from gateway.model.content import Media
-from gateway.model.delivery import Draft, FaultError, FaultKind, InConversation, Receipt, Target, Timeline, ToPerson
-from gateway.model.events import Kind, MessageReceived, Reacted
+from gateway.model.content import Media, Poll
+from gateway.model.delivery import (
+    Draft,
+    FaultError,
+    FaultKind,
+    InConversation,
+    Receipt,
+    Target,
+    Timeline,
+    ToPerson,
+    Visibility,
+)
+from gateway.model.events import Kind, MessageReceived, Reacted, Reposted
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, DraftId
 from gateway.model.secret import Secret
 from gateway.ports import Unsure
@@ -102,13 +113,13 @@ def unique(words: str) -> str:
 
 def draft(text: str, target: Target | None = None, **more: Any) -> Draft:
     number = next(_numbers)
-    media = more.pop("media", ())
+    carried = {name: more.pop(name) for name in ("media", "warning", "sensitive", "poll", "language") if name in more}
     return Draft(
         id=DraftId(f"real{os.getpid()}x{number}"[:20]),
         workspace=DEFAULT_WORKSPACE,
         account=ACCOUNT,
         target=target or Timeline(),
-        document=structs.replace(from_text(text), media=media),
+        document=structs.replace(from_text(text), **carried),
         created_at=datetime.now(UTC),
         key=f"key{number}",
         **more,
@@ -281,10 +292,11 @@ async def test_a_picture_arrives_and_an_edit_changes_the_words(world: World) -> 
     (status,) = await world.held(text)
     assert [(m["type"], m["description"]) for m in status["media_attachments"]] == [("image", "a square")]
     again = unique("A better picture")
-    await adapter.edit(receipt.ref, from_text(again))
+    picture = Media(digest, "image/png", len(data), "a better square")
+    await adapter.edit(receipt.ref, structs.replace(from_text(again), media=(picture,)))
     (status,) = await world.held(again)
     assert status["edited_at"]
-    assert len(status["media_attachments"]) == 1
+    assert len(status["media_attachments"]) == 1  # this server keeps the files that an edit replaces
 
 
 async def test_what_is_deleted_is_gone_and_stays_so(world: World) -> None:
@@ -305,3 +317,95 @@ async def test_its_rate_limit_is_understood(world: World) -> None:
     fault = caught.value.fault
     assert (fault.kind, fault.certain) == (FaultKind.RATE_LIMITED, True)
     assert fault.retry_at is None or fault.retry_at < datetime.now(UTC) + timedelta(days=1)
+
+
+async def test_it_takes_what_a_status_carries(world: World) -> None:
+    adapter = await world.open()
+    text, warning = unique("Look away"), "Spiders & <b>more</b>"
+    said = draft(text, warning=warning, language="de-AT", visibility=Visibility.UNLISTED)
+    (receipt,) = await send(adapter, said)
+    (status,) = await world.held(text)
+    shown = [status[name] for name in ("spoiler_text", "sensitive", "language", "visibility")]
+    assert shown == [warning, True, "de", "unlisted"]
+    since = datetime.now(UTC) - timedelta(minutes=1)
+    found = await adapter.reconcile(adapter.plan(said, datetime.now(UTC))[0], since)
+    assert isinstance(found, Receipt)
+    assert found.ref == receipt.ref
+
+
+async def test_it_takes_a_poll_and_tells_of_one(world: World) -> None:
+    adapter = await world.open()
+    await adapter.check()
+    text = unique("Tea or coffee?")
+    await send(adapter, draft(text, poll=Poll(("tea", "coffee & more"), 3_600.0, multiple=True)))
+    (status,) = await world.held(text)
+    poll = status["poll"]
+    assert [option["title"] for option in poll["options"]] == ["tea", "coffee & more"]
+    assert (poll["multiple"], poll["expired"]) == (True, False)
+    expires = datetime.fromisoformat(poll["expires_at"])
+    assert abs((expires - datetime.now(UTC)).total_seconds() - 3_600) < 60
+    asked = unique("And you?")
+    form = {"status": f"@agent {asked}", "poll": {"options": ["yes", "no"], "expires_in": 600}}
+    event, _ = await hear(adapter, lambda: world.ask("ana", "POST", "statuses", json=form), message_with(asked))
+    assert event.document.poll
+    assert event.document.poll.options == ("yes", "no")
+
+
+async def test_four_pictures_are_one_status_and_their_words_stay(world: World) -> None:
+    adapter = await world.open()
+    media = []
+    for number in range(4):
+        data = b"\x89PNG\r\n\x1a\n" + bytes([number]) * 60
+        digest = hashlib.sha256(data).hexdigest()
+        world.bench.pictures[digest] = data
+        media.append(Media(digest, "image/png", len(data), f"square {number}"))
+    text = unique("Four")
+    await send(adapter, draft(text, media=tuple(media), sensitive=True))
+    (status,) = await world.held(text)
+    assert [m["description"] for m in status["media_attachments"]] == [f"square {n}" for n in range(4)]
+    assert status["sensitive"] is True
+
+
+async def test_a_repost_is_one_and_theirs_is_heard(world: World) -> None:
+    adapter = await world.open()
+    text = unique("Pass it on")
+    said, _ = await hear(adapter, lambda: world.say("ana", f"@agent {text}"), message_with(text))
+    for _again in range(2):
+        await adapter.repost(said.ref)
+    assert (await world.ask("ana", "GET", f"statuses/{said.id}"))["reblogs_count"] == 1
+    (receipt,) = await send(adapter, draft(unique("Ours")))
+    own = receipt.ref.partition("|")[0]
+    event, _ = await hear(
+        adapter, lambda: world.ask("ana", "POST", f"statuses/{own}/reblog"), lambda e: isinstance(e, Reposted)
+    )
+    assert event.ref == receipt.ref
+
+
+async def test_what_somebody_attached_is_fetched(world: World) -> None:
+    adapter = await world.open()
+    data = b"\x89PNG\r\n\x1a\n" + b"\7" * 60
+    form = aiohttp.FormData()
+    form.add_field("file", data, filename="a.png", content_type="image/png")
+    form.add_field("description", "theirs")
+    upload = await world.ask("ana", "POST", "media", data=form)
+    text = unique("See")
+
+    async def say() -> None:
+        await world.say("ana", f"@agent {text}", **{"media_ids[]": upload["id"], "spoiler_text": "w"})
+
+    event, _ = await hear(adapter, say, message_with(text))
+    (file,) = event.attachments
+    assert (file.kind, file.alt, event.document.warning) == ("image", "theirs", "w")
+    assert b"".join([piece async for piece in adapter.fetch(file)]) == data
+
+
+async def test_a_numbered_thread_with_a_warning_fits(world: World) -> None:
+    adapter = await world.open()
+    mark = unique("mark").replace(" ", "")
+    words = " ".join(f"{mark} é{i}" for i in range(90))
+    await send(adapter, draft(words, warning="long " * 20, numbered=True))
+    held = await world.held(mark)
+    assert len(held) > 3
+    numbers = [re.search(r"(\d+/\d+)</p>$", status["content"]) for status in held]
+    assert [found and found[1] for found in numbers] == [f"{n}/{len(held)}" for n in range(1, len(held) + 1)]
+    assert {status["spoiler_text"] for status in held} == {("long " * 20).strip()}

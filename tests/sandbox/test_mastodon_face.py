@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -16,7 +17,7 @@ from adapters.sandbox.faults import Rule, Trouble
 from adapters.sandbox.mastodon import MastodonFace
 from adapters.sandbox.mastodon_bodies import REFUSALS
 from adapters.sandbox.mastodon_entities import length
-from adapters.sandbox.mastodon_media import PIXEL
+from adapters.sandbox.mastodon_media import IMAGE_BYTES, PIXEL
 
 
 class Client:
@@ -384,3 +385,130 @@ async def test_a_malformed_event_comes_before_the_real_one(client: Client) -> No
     client.strike(Trouble.MALFORMED_EVENT, on="read", count=1)
     broken, good = await client.ask("GET", "/api/v1/notifications")
     assert (broken["id"], good["type"]) == (None, "mention")
+
+
+# What a status may carry.
+
+
+async def test_a_warning_counts_and_stands_for_missing_words(client: Client) -> None:
+    await client.post("x" * 450, spoiler_text="w" * 51)
+    assert client.status == 422
+    status = await client.post("x" * 450, spoiler_text="w" * 50)
+    assert (status["spoiler_text"], status["sensitive"]) == ("w" * 50, True)
+    link = "https://example.org/" + "a" * 100
+    await client.post("x" * 450, spoiler_text=link)
+    assert client.status == 422, "an address in a warning counts in full"
+    only = await client.post(" ", spoiler_text="only a warning")
+    assert (only["content"], only["spoiler_text"], only["sensitive"]) == ("<p>only a warning</p>", "", True)
+
+
+POLLS = [
+    (["a"], 600, "Choices must have more than one item"),
+    (["a", " "], 600, "Choices must have more than one item"),
+    (["a", "b", "c", "d", "e"], 600, "Choices can't contain more than 4 items"),
+    (["a" * 51, "b"], 600, "Choices cannot be longer than 50 characters each"),
+    (["a", "a "], 600, "Choices contain duplicate items"),
+    (["a", "b"], 299, "Deadline is too soon"),
+    (["a", "b"], 2_629_747, "Deadline is too far into the future"),
+]
+
+
+@pytest.mark.parametrize(("options", "expires_in", "words"), POLLS)
+async def test_a_poll_is_refused_with_the_real_words(
+    client: Client, options: list[str], expires_in: int, words: str
+) -> None:
+    form = {"status": "Well?", "poll": {"options": options, "expires_in": expires_in}}
+    answer = await client.ask("POST", "/api/v1/statuses", json=form)
+    assert (client.status, answer["error"]) == (422, f"Validation failed: {words}")
+    assert client.face.network.held_by("agent") == []
+
+
+async def test_a_poll_is_taken_as_json_and_as_a_form(client: Client) -> None:
+    options = ["👩‍👩‍👧" * 50, "b"]
+    form = {"poll[options][]": options, "poll[expires_in]": "600", "poll[multiple]": "1"}
+    for asked in (
+        client.ask("POST", "/api/v1/statuses", json={"status": "?", "poll": {"options": options, "expires_in": 600}}),
+        client.post("?", **form),
+    ):
+        poll = (await asked)["poll"]
+        assert [option["title"] for option in poll["options"]] == options
+    assert poll["multiple"] is True
+    await client.post("", **form)
+    assert client.status == 422, "a poll needs words"
+
+
+async def test_files_are_refused_with_the_real_words(client: Client) -> None:
+    client.face.media_turns = 0
+    files = [(await _upload(client))["id"] for _ in range(5)]
+    film, sound = [(await _upload(client, mime))["id"] for mime in ("video/mp4", "audio/mpeg")]
+    many = REFUSALS["too_many_files"][1]
+    mixed = "Cannot attach a video to a post that already contains images"
+    poll = {"poll[options][]": ["a", "b"], "poll[expires_in]": "600"}
+    for ids, more, words in (
+        (files, {}, many),
+        (files[:1], poll, many),
+        ([files[0], film], {}, mixed),
+        ([film, sound], {}, mixed),
+        (["7"], {}, "Media 7 not found or already attached to another post"),
+    ):
+        answer = await client.post("x", **{"media_ids[]": ids, **more})
+        assert (client.status, answer["error"]) == (422, words)
+    taken = await client.post("x", **{"media_ids[]": files[:4]})
+    assert len(taken["media_attachments"]) == 4
+    answer = await client.post("x", **{"media_ids[]": files[0]})
+    assert answer["error"] == f"Media {files[0]} not found or already attached to another post"
+    assert (await client.post("x", **{"media_ids[]": film}))["media_attachments"][0]["type"] == "video"
+
+
+async def test_uploads_have_limits(client: Client) -> None:
+    def form(data: bytes, mime: str, alt: str = "") -> aiohttp.FormData:
+        made = aiohttp.FormData()
+        made.add_field("file", BytesIO(data), filename="a", content_type=mime)
+        made.add_field("description", alt)
+        return made
+
+    gif = b"GIF89a" + (1_281).to_bytes(2, "little") + (720).to_bytes(2, "little")
+    wide = PIXEL[:16] + (9_000).to_bytes(4, "big") * 2 + PIXEL[24:]
+    for data, mime, alt, words in (
+        (gif, "image/gif", "", "1281x720 images are not supported"),
+        (wide, "image/png", "", "9000x9000 images are not supported"),
+        (b"x" * (IMAGE_BYTES + 1), "image/jpeg", "", "Validation failed: File must be less than 16 MB"),
+        (PIXEL, "image/png", "a" * 1_501, "Validation failed: Description is too long (maximum is 1500 characters)"),
+        (b"%PDF", "application/pdf", "", REFUSALS["file_type"][1]),
+    ):
+        answer = await client.ask("POST", "/api/v2/media", data=form(data, mime, alt))
+        assert (client.status, answer["error"]) == (422, words)
+
+
+async def test_a_quote_is_shown_once_deep(client: Client) -> None:
+    theirs = client.face.say("ana", "post", "first")
+    first = await client.post("see", quoted_status_id=theirs.id)
+    assert first["quote"]["quoted_status"]["id"] == theirs.id
+    assert first["content"].startswith('<p class="quote-inline">RE: ')
+    second = await client.post("see that", quoted_status_id=first["id"])
+    assert second["quote"]["quoted_status"]["quote"] is None
+    for gone in ("7", client.face.say("ana", "direct", "psst").id):
+        answer = await client.post("see", quoted_status_id=gone)
+        assert (client.status, answer["error"]) == REFUSALS["quoted_status_not_found"]
+    client.face.quotes = False
+    assert (await client.post("see", quoted_status_id=theirs.id))["quote"] is None
+    told = await client.ask("GET", "/api/v2/instance")
+    assert (told["api_versions"], told["version"]) == ({"mastodon": 6}, "4.4.0")
+
+
+async def test_a_reblog_is_one_and_not_of_private_words(client: Client) -> None:
+    theirs = client.face.say("ana", "post", "hello")
+    for _ in range(2):
+        answer = await client.ask("POST", f"/api/v1/statuses/{theirs.id}/reblog")
+        assert (answer["reblog"]["id"], answer["reblog"]["reblogs_count"]) == (theirs.id, 1)
+    private = client.face.say("ana", "direct", "psst")
+    answer = await client.ask("POST", f"/api/v1/statuses/{private.id}/reblog")
+    assert (client.status, answer["error"]) == REFUSALS["not_allowed"]
+
+
+async def test_a_file_is_served_as_it_was_sent(client: Client) -> None:
+    client.face.media_turns = 0
+    media = await _upload(client)
+    assert (media["meta"]["original"]["width"], media["url"].rpartition(".")[2]) == (1, "png")
+    async with client.session.get(media["url"]) as response:
+        assert (await response.read(), response.content_type) == (PIXEL, "image/png")
