@@ -11,7 +11,8 @@ from types import ModuleType
 from typing import Any
 
 from gateway.books import Store, Turn
-from gateway.model.content import Document
+from gateway.media.pictures import kept
+from gateway.model.content import Document, Media
 from gateway.model.events import MessageReceived
 from gateway.model.ids import AccountId, ConversationId, PersonId
 from gateway.model.media import Attachment
@@ -56,6 +57,12 @@ class Conversation:
             pieces.append(piece)
         return b"".join(pieces)
 
+    async def keep(self, data: bytes, name: str = "") -> Media:
+        """A picture, film, sound or file for the ``media`` of a Document that is the answer; its ``alt`` is the agent's
+        to set. Raises MediaError where it is of no known kind, or broken.
+        """
+        return await kept(self._store, data, name)
+
     async def history(self, limit: int = 20) -> tuple[Turn, ...]:
         """The last messages here, both sides, oldest first. The message being answered is the last."""
         return await self._store.history(self.account, self.id, limit)
@@ -67,7 +74,6 @@ pieces.
 """
 
 Answer = str | Document
-
 
 
 def load(spelled: str) -> Handler:

@@ -72,19 +72,7 @@ class Pictures:
         """Bytes that somebody handed in, known by what they are. Raises MediaError."""
         if len(data) > self.size_max_bytes:
             raise MediaError(f"it has {len(data)} bytes; {self.size_max_bytes} are the most")
-        found = await self._at_the_bench(probed, data)
-        sha256 = await self._store.put_media(found.data, found.mime)
-        measures = found.measures
-        return Media(
-            sha256,
-            found.mime,
-            len(found.data),
-            width_px=measures.width_px,
-            height_px=measures.height_px,
-            duration_s=measures.duration_s,
-            animated=measures.animated,
-            name=named(name, found.mime),
-        )
+        return await kept(self._store, data, name)
 
     # Media.
 
@@ -191,6 +179,23 @@ class Pictures:
         return Media(
             sha256, picture.mime, len(picture.data), width_px=picture.width_px, height_px=picture.height_px, source=url
         )
+
+
+async def kept(store: Store, data: bytes, name: str = "") -> Media:
+    """Bytes in the store, known by what they are. Raises MediaError."""
+    found = await asyncio.to_thread(probed, data)
+    sha256 = await store.put_media(found.data, found.mime)
+    measures = found.measures
+    return Media(
+        sha256,
+        found.mime,
+        len(found.data),
+        width_px=measures.width_px,
+        height_px=measures.height_px,
+        duration_s=measures.duration_s,
+        animated=measures.animated,
+        name=named(name, found.mime),
+    )
 
 
 def _draw(data: bytes, limits: MediaLimits) -> Drawn:

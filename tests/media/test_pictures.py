@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,16 @@ from aiohttp import web
 from media_rig import JPEG_ONLY, Town, a_town, exif, house, moving, mp4, noise, opened, profile, written
 from msgspec import structs
 
+from gateway.agent import Conversation
 from gateway.media import pictures as media
 from gateway.media.errors import MediaError
 from gateway.media.memo import AGAIN_AFTER_S
 from gateway.model.capabilities import Support
 from gateway.model.content import Document, Link, Media, Quote, Text
 from gateway.model.delivery import FaultError, FaultKind
+from gateway.model.events import Kind, MessageReceived
+from gateway.model.identity import Identity
+from gateway.model.ids import AccountId, ConversationId, MessageRef
 from gateway.model.manner import USUAL, Manner, Misfit
 from gateway.text.markdown import from_markdown
 
@@ -141,6 +146,21 @@ async def test_what_is_handed_in_is_looked_at(tmp_path: Path) -> None:
         for data, why in ((b"", "empty"), (b"words", "none of"), (bytes(1001), "1000 are the most")):
             with pytest.raises(MediaError, match=why):
                 await pictures.keep(data)
+
+
+async def test_an_agent_hands_in_bytes(tmp_path: Path) -> None:
+    said = MessageReceived(
+        AccountId("x/main"), "1", MessageRef("r1"), ConversationId("c1"), Kind.MENTION, Identity("x", "7", "ana"),
+        Document(((Text("hello"),),)), datetime(2026, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+    async with house(tmp_path) as (pictures, _):
+        conversation = Conversation(said, None, pictures._store)
+        kept = await conversation.keep(PNG, "plot.jpg")
+        assert (kept.name, kept.mime, kept.width_px) == ("plot.png", "image/png", 200)
+        shown = await pictures.fit(Document((), (structs.replace(kept, alt="a plot"),)), profile(), USUAL)
+        assert shown.media[0].alt == "a plot"
+        with pytest.raises(MediaError):
+            await conversation.keep(b"words")
 
 
 # Cards.
