@@ -10,10 +10,12 @@ import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from cli_rig import NETWORKS, PNG, House, Process, Sandbox
+from PIL import Image
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +194,27 @@ def test_pictures_go_with_their_words(up: tuple[House, Process]) -> None:
     assert [(one["mime"], one["alt"]) for one in media] == [
         ("image/png", "my dot"), ("image/png", "the first"), ("image/png", "the second"),
     ]  # fmt: skip
+
+
+def test_a_photograph_comes_to_every_network_as_it_takes_it(up: tuple[House, Process]) -> None:
+    """Too large for most of them, lying on its side, and with the place it was taken at."""
+    house, process = up
+    photo = Image.frombytes("RGB", (2400, 1600), Random(1).randbytes(2400 * 1600 * 3))  # noqa: S311 - no secret
+    notes = Image.Exif()
+    notes[0x0112] = 6
+    notes.get_ifd(0x8825).update({1: "N", 2: (52.0, 31.0, 12.0)})
+    photo.save(house.folder / "photo.jpg", quality=97, exif=notes)
+    assert (house.folder / "photo.jpg").stat().st_size > 5_000_000
+    (house.folder / "photo.md").write_text("A photograph\n\n![of noise](photo.jpg)")
+    house.told("announce", "photo.md", secrets=False)
+    process.until(lambda: all("A photograph" in house.texts(name) for name in NETWORKS))
+    most = {"x": 5_000_000, "discord": 10_485_760, "telegram": 10_000_000, "bluesky": 2_000_000, "mastodon": 16_777_216}
+    for name in NETWORKS:
+        found = house.sandbox.control("GET", f"{name}/messages?by={house.handle}")
+        (media,) = [one["media"] for one in found if one["text"] == "A photograph"]
+        assert [one["mime"] for one in media] == ["image/jpeg"]
+        assert media[0]["size_bytes"] <= most[name]
+        assert media[0]["alt"] == ("" if name == "telegram" else "of noise")
 
 
 def test_a_film_is_larger_than_other_requests_may_be(up: tuple[House, Process]) -> None:
