@@ -14,12 +14,12 @@ from typing import Any
 from msgspec import structs
 
 from adapters.bluesky.embeds import embed_lines, embed_of, media_lines, quoted, refused
+from adapters.bluesky.measure import length
 from adapters.bluesky.profile import DIRECT_BYTES, DIRECT_GRAPHEMES, NAME, TEXT_BYTES, TEXT_GRAPHEMES
 from adapters.bluesky.translate import DirectMessage, Post, place_of, record_key, render, text_of
 from gateway.model.content import Document, Link, Media, Mention, Paragraph, Text, opened
 from gateway.model.delivery import Draft, FaultKind, InConversation, Part, Repliers, Shown, ToPerson
 from gateway.model.identity import Identity
-from gateway.text.measure import graphemes
 from gateway.text.split import Slice, slices
 
 POSTS = "app.bsky.feed.post"
@@ -69,7 +69,7 @@ def fits_direct(document: Document) -> bool:
 def _fits(text: str, characters: int, size_bytes: int) -> bool:
     if len(text) * 4 <= size_bytes and len(text) <= characters:
         return True
-    return len(text.encode()) <= size_bytes and graphemes(text) <= characters
+    return len(text.encode()) <= size_bytes and length(text) <= characters
 
 
 def plan(draft: Draft, at: datetime) -> tuple[Part, ...]:
@@ -193,7 +193,7 @@ def preview(part: Part) -> Shown:
     if part.kind == "direct":
         message = part.body["message"]
         text, extras = message["text"], (*_link_lines(message), *embed_lines(message.get("embed")))
-        return Shown(text, graphemes(text), DIRECT_GRAPHEMES, "graphemes", extras=extras)
+        return Shown(text, length(text), DIRECT_GRAPHEMES, "graphemes", extras=extras)
     record = part.body["record"]
     text, embed = record["text"], record.get("embed")
     extras = (*_link_lines(record), *embed_lines(embed))
@@ -203,7 +203,7 @@ def preview(part: Part) -> Shown:
         extras += (_GATED[len(part.body["allow"])],)
     if "langs" in record:
         extras += (f"language: {record['langs'][0]}",)
-    return Shown(text, graphemes(text), TEXT_GRAPHEMES, "graphemes", media_lines(embed), extras)
+    return Shown(text, length(text), TEXT_GRAPHEMES, "graphemes", media_lines(embed), extras)
 
 
 def _link_lines(said: dict[str, Any]) -> tuple[str, ...]:

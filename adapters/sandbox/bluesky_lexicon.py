@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
+
+from adapters.sandbox.bluesky_graphemes import graphemes
 
 POSTS = "app.bsky.feed.post"
 LIKES = "app.bsky.feed.like"
@@ -254,23 +255,6 @@ def _text(holder: Any, name: str, characters: int, size_bytes: int, path: str) -
 def _bytes(text: str, size_bytes: int, path: str) -> None:
     if len(text.encode()) > size_bytes:
         raise _Broken(f"string too big (maximum {size_bytes}, got {len(text.encode())})", path)
-
-
-def graphemes(text: str) -> int:
-    """About how many characters a reader sees: marks, joined emoji, skin tones and flags count once."""
-    count, joined, flag = 0, False, False
-    for character in text:
-        code = ord(character)
-        extends = unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Mc")
-        extends = extends or code in (0x200D, 0xFE0F) or 0x1F3FB <= code <= 0x1F3FF
-        if 0x1F1E6 <= code <= 0x1F1FF:
-            extends, flag = flag, not flag
-        else:
-            flag = False
-        if not (extends or joined):
-            count += 1
-        joined = code == 0x200D
-    return count
 
 
 # Anything.

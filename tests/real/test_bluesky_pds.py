@@ -359,7 +359,9 @@ async def test_a_numbered_thread_in_many_scripts(world: World) -> None:
     person = await world.join()
     adapter = await world.open(person)
     family, accented = "👨‍👩‍👧‍👦", "z\u0323\u0301"
-    text = "\n\n".join((family * 160, (accented * 9 + " ") * 60, "नमस्ते " * 80, "日本語。" * 120, "שלום " * 70))
+    text = "\n\n".join(
+        (family * 160, (accented * 9 + " ") * 60, "नमस्ते " * 80, "ភាសាខ្មែរ" * 70, "日本語。" * 120, "שלום " * 70)
+    )
     parts = adapter.plan(structs.replace(draft(text), numbered=True), datetime.now(UTC))
     receipts: list[Receipt] = []
     for part in parts:

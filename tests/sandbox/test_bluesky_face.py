@@ -15,7 +15,7 @@ from bluesky_records import what_differs
 
 from adapters.sandbox.bluesky import BlueskyFace
 from adapters.sandbox.bluesky_bodies import REFUSALS
-from adapters.sandbox.bluesky_lexicon import graphemes
+from adapters.sandbox.bluesky_graphemes import graphemes
 from adapters.sandbox.control import build
 from adapters.sandbox.faults import Rule, Trouble
 
@@ -436,7 +436,21 @@ async def test_a_malformed_event_stands_before_the_real_ones(wire: Wire) -> None
 
 
 def test_what_a_reader_counts() -> None:
-    assert [graphemes(text) for text in ("abc", "é", "👨‍👩‍👧‍👧", "👍🏽", "🇩🇪🇫🇷", "日本")] == [3, 1, 1, 1, 2, 2]
+    texts = (
+        "abc",
+        "é",
+        "👨‍👩‍👧‍👧",
+        "👍🏽",
+        "🇩🇪🇫🇷",
+        "日本",
+        "नमस्ते",
+        "ភាសាខ្មែរ",
+        "မြန်မာဘာသာ",
+        "각",
+        "a\u200bb",
+        "\r\n\u0301",
+    )
+    assert [graphemes(text) for text in texts] == [3, 1, 1, 1, 2, 2, 3, 5, 8, 1, 3, 2]
 
 
 @pytest.mark.parametrize("kind", ["group", "shout"])

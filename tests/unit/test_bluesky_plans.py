@@ -12,6 +12,7 @@ from msgspec import json as msgjson
 from msgspec import structs
 
 from adapters.bluesky.embeds import blob_places
+from adapters.bluesky.measure import length
 from adapters.bluesky.parts import gate_of, plan, preview, tid
 from adapters.bluesky.translate import DirectMessage, Post, direct_conversation
 from gateway.model.content import Card, Document, Link, Media, Quote, Text, plain
@@ -77,6 +78,23 @@ def test_every_part_is_within_both_limits(text: str) -> None:
     assert "".join("".join(texts).split()) == "".join(text.split())
     assert len({part.key for part in parts}) == len(parts)
     assert all((part.rest is None) == (len(parts) == 1) for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("नमस्ते", 3),
+        ("क्षत्रिय", 3),
+        ("ភាសាខ្មែរ", 5),
+        ("မြန်မာဘာသာ", 8),
+        ("\u0d4d\u0939", 2),
+        ("\u094d\u1786\u17cf", 2),
+        ("e\u0301👩‍👩‍👧🇩🇪", 3),
+    ],
+)
+def test_characters_are_counted_as_a_real_server_does(text: str, count: int) -> None:
+    """By @atproto/common-web's ``graphemeLen``, 2026-11."""
+    assert length(text) == count
 
 
 def test_bytes_count_where_characters_dont() -> None:
