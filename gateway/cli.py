@@ -23,6 +23,7 @@ from gateway.commands import (
     refuse,
     say_whose,
 )
+from gateway.correcting import delete, edit
 from gateway.deliveries import deliveries_app
 from gateway.showing import preview
 from gateway.terminal import complain, fail, pictures_of, printable, table, text, uploads
@@ -41,6 +42,8 @@ accounts_app = typer.Typer(help="The accounts and their standing.", invoke_witho
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(deliveries_app, name="deliveries")
 app.command()(preview)
+app.command()(edit)
+app.command()(delete)
 
 HIGHEST_PORT = 65_000
 BUG = 70

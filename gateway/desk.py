@@ -9,13 +9,14 @@ import asyncio
 import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from msgspec import structs
 
 from gateway.announcement import AnnouncementError, Head, parted
 from gateway.announcer import Announcer
 from gateway.books import Doubt, StoreError, Superseded, Topic
+from gateway.corrections import Corrections
 from gateway.directory import Directory, DirectoryError, parse_identity
 from gateway.media.errors import MediaError
 from gateway.media.kinds import named
@@ -31,6 +32,7 @@ from gateway.outbox.outbox import Outbox
 from gateway.outbox.settle import Choice, by_operator
 from gateway.ports import Adapter
 from gateway.preview import Previewer
+from gateway.revisions import RevisionError
 from gateway.services import Services
 from gateway.text.markdown import from_markdown
 from gateway.text.plain import from_text
@@ -49,12 +51,20 @@ class DeskError(Exception):
     """One line for people: what is wrong with the request, and the cure."""
 
 
+class Papers(NamedTuple):
+    """For announcements: their media, how they will look, and how they are changed when they are out."""
+
+    pictures: Pictures
+    previewer: Previewer
+    corrections: Corrections
+
+
 class Desk:
     """Each operation takes and gives JSON values; what is wrong is told in one line (:class:`DeskError`)."""
 
     OPERATIONS: ClassVar[tuple[str, ...]] = (
         "status", "deliveries", "doubts", "settle", "accounts", "resume", "announce", "link", "unlink", "links",
-        "check", "backup", "preview",
+        "check", "backup", "preview", "edit", "delete",
     )  # fmt: skip
 
     def __init__(
@@ -65,8 +75,7 @@ class Desk:
         directory: Directory,
         outbox: Outbox,
         adapters: Mapping[AccountId, Adapter],
-        pictures: Pictures,
-        previewer: Previewer,
+        papers: Papers,
     ) -> None:
         self._services = services
         self._monitor = monitor
@@ -74,8 +83,7 @@ class Desk:
         self._directory = directory
         self._outbox = outbox
         self._adapters = adapters
-        self._pictures = pictures
-        self._previewer = previewer
+        self._pictures, self._previewer, self._corrections = papers
 
     async def status(self) -> dict[str, Any]:
         """Every account's standing, and how many deliveries are in which state."""
@@ -196,6 +204,21 @@ class Desk:
         targets = [self._account(account) for account in dict.fromkeys(accounts or head.accounts)]
         asked = targets or self._announcer.default
         return [await self._previewer.shown(document, account, head.terms) for account in asked]
+
+    async def edit(self, name: str, text: str, plain: bool = False, without_media: bool = False) -> dict[str, Any]:
+        """Have every copy of an announcement, or one delivery, say this instead; what became of each."""
+        _, document = _written(text, [], {}, plain=plain)
+        try:
+            return {"copies": await self._corrections.edit(name, document, keep_media=not without_media)}
+        except RevisionError as error:
+            raise DeskError(str(error)) from error
+
+    async def delete(self, name: str) -> dict[str, Any]:
+        """Take every copy of an announcement, or one delivery, away; what became of each."""
+        try:
+            return {"copies": await self._corrections.delete(name)}
+        except RevisionError as error:
+            raise DeskError(str(error)) from error
 
     @property
     def kept_max_bytes(self) -> int:

@@ -245,7 +245,8 @@ def _with_media(document: Document, draft: Draft) -> Document:
     before = draft.document
     media = tuple(structs.replace(one, at=None) for one in before.media)
     return structs.replace(
-        document, media=(*document.media, *media), warning=before.warning, sensitive=before.sensitive,
+        document, media=(*document.media, *media), warning=document.warning or before.warning,
+        sensitive=document.sensitive or before.sensitive,
         language=document.language or before.language,
     )  # fmt: skip
 

@@ -23,7 +23,8 @@ from gateway.books import Store
 from gateway.bus import Bus
 from gateway.clock import SystemClock
 from gateway.config import AccountConfig, Config
-from gateway.desk import Desk
+from gateway.corrections import Corrections
+from gateway.desk import Desk, Papers
 from gateway.directory import Directory
 from gateway.fitting import Fitting
 from gateway.ids import id_source
@@ -40,6 +41,7 @@ from gateway.pipeline import Limits, Pipeline
 from gateway.ports import Adapter, Clock, Context, Platform, Policies, Vault
 from gateway.preview import Previewer
 from gateway.rerouter import Rerouter
+from gateway.revisions import Revisions
 from gateway.runtime import Runtime
 from gateway.scheduler import Scheduler
 from gateway.sealed_vault import SealedVault
@@ -149,7 +151,8 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
     members = [_member(account, known, config, services, monitor) for account in config.accounts]
     directory = Directory(services)
     previewer = Previewer(services, fitting, adapters, manners)
-    desk = Desk(services, monitor, announcer, directory, outbox, adapters, pictures, previewer)
+    papers = Papers(pictures, previewer, Corrections(store, Revisions(services, intake, outbox)))
+    desk = Desk(services, monitor, announcer, directory, outbox, adapters, papers)
     rooms = Rooms(services, monitor, outbox, pipeline, adapters, asyncio.Lock())
     leases = Leases(store, clock, _member_name(services.new_id()), [*(member.account for member in members), HOUSE])
     scheduler = Scheduler(services, keep, outbox.wake_all)

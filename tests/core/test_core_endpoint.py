@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from core_rig import World
 
 from gateway.api.local import LocalEndpoint
 from gateway.books import StoreError
-from gateway.desk import Desk
+from gateway.desk import Desk, Papers
 from gateway.directory import Directory
 
 
@@ -20,8 +21,15 @@ async def test_a_database_that_is_gone_is_a_clear_503_and_nothing_is_accepted(
 ) -> None:
     w = world()
     async with w.house() as house:
+        unused: Any = None
         desk = Desk(
-            house.services, house.monitor, house.announcer, Directory(house.services), house.outbox, house.adapters
+            house.services,
+            house.monitor,
+            house.announcer,
+            Directory(house.services),
+            house.outbox,
+            house.adapters,
+            Papers(unused, unused, unused),
         )
         endpoint = LocalEndpoint(desk, tmp_path / "endpoint")
         await endpoint.start()
