@@ -89,7 +89,8 @@ class MastodonAdapter:
         return writing.plan(draft, at, self._profile.limits, self._settings.visibility)
 
     def preview(self, part: Part) -> Shown:
-        return preview.shown(part, self._profile.limits)
+        text = self._here.local(part.body["text"]) if self._here else part.body["text"]
+        return preview.shown(part, text, self._profile.limits)
 
     async def send(self, part: Part) -> Receipt:
         here = await self._know()
@@ -262,7 +263,7 @@ class MastodonAdapter:
         self._profile = facts.profile_of(instance, PROFILE)
         domain = facts.domain_of(instance, urlsplit(self._server).netloc)
         name = me.acct if "@" in me.acct else f"{me.acct}@{domain}"
-        return Here(me.id, name.casefold(), domain)
+        return Here(me.id, name.casefold(), domain, facts.can_quote(instance))
 
     async def _instance(self) -> Instance:
         try:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import mimetypes
 import re
 from datetime import UTC, datetime
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import structs
@@ -28,6 +26,20 @@ OPTIONS_MAX = 20
 OPTION_MAX = 200
 QUOTED_MAX = 2_000
 
+_ENDINGS = {
+    **{name: f"image/{name}" for name in ("png", "gif", "webp", "avif", "heic", "heif", "jpeg")},
+    **{name: f"video/{name}" for name in ("mp4", "webm")},
+    **{name: f"audio/{name}" for name in ("ogg", "opus", "wav", "flac", "aac")},
+    "jpg": "image/jpeg",
+    "mov": "video/quicktime",
+    "m4v": "video/mp4",
+    "ogv": "video/ogg",
+    "mp3": "audio/mpeg",
+    "oga": "audio/ogg",
+    "m4a": "audio/mp4",
+    "3gp": "audio/3gpp",
+    "pdf": "application/pdf",
+}
 _FAMILIES = {"image": "image", "gifv": "video", "video": "video", "audio": "audio"}
 _Shape = TypeVar("_Shape")
 
@@ -130,7 +142,7 @@ def _attachment(file: File, *, sensitive: bool) -> Attachment | None:
         mime=_mime(file, url),
         size_bytes=_count(sizes.get("size_bytes")),
         alt=(file.description or "").strip()[:ALT_MAX],
-        name=urlsplit(url).path.rpartition("/")[2][:200],
+        name=url.partition("?")[0].partition("#")[0].rpartition("/")[2][:200],
         width_px=width,
         height_px=height,
         duration_s=_duration(sizes),
@@ -142,17 +154,15 @@ def _attachment(file: File, *, sensitive: bool) -> Attachment | None:
 def _mime(file: File, url: str) -> str:
     """By the ending of its name, where that agrees with what the instance says it is; else the family alone."""
     family = _FAMILIES.get(file.type or "")
-    guessed = next((g for g in (_guess(url), _guess(file.remote_url or "")) if g), "")
+    guessed = _guess(url) or _guess(file.remote_url or "")
     if family is None or guessed.startswith(f"{family}/"):
         return guessed
     return f"{family}/*"
 
 
 def _guess(url: str) -> str:
-    try:
-        return mimetypes.guess_type(urlsplit(url).path)[0] or ""
-    except ValueError:
-        return ""
+    path = url.partition("?")[0].partition("#")[0]
+    return _ENDINGS.get(path.rpartition(".")[2].casefold(), "")
 
 
 def _original(meta: Any) -> dict[str, Any]:

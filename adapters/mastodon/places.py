@@ -27,11 +27,12 @@ _WIDTHS = ("public", "unlisted", "private", "direct")
 
 
 class Here(Struct, frozen=True):
-    """Who we are and where: our id on the instance, our full name, and the instance's domain."""
+    """Who we are and where: our id on the instance, our full name, the instance's domain, and whether it has quotes."""
 
     id: str
     name: str
     domain: str
+    quotes: bool = False
 
     def full(self, acct: str) -> str:
         """The name that means the same on every instance. ValueError when it can't be one."""

@@ -12,10 +12,11 @@ from gateway.model.media import kind_of
 _VISIBLE = {"unlisted": "unlisted", "private": "for followers alone", "direct": "for those it mentions alone"}
 
 
-def shown(part: Part, limits: Limits) -> Shown:
+def shown(part: Part, text: str, limits: Limits) -> Shown:
+    """``text`` is the part's, with people named as its instance names them."""
     body = part.body
     return Shown(
-        text=body["text"],
+        text=text,
         length=weight(body["text"], body.get("warning", ""), limits),
         limit=limits.text_max,
         unit=limits.unit,

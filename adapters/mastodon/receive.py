@@ -32,7 +32,7 @@ from gateway.ports import Arrival, Clock, Context
 log = logging.getLogger("multihome.mastodon")
 
 PAGE = 80
-TYPES = ["mention", "favourite", "reblog", "quote"]
+TYPES = ("mention", "favourite", "reblog")
 REMEMBERED = 5_000
 NEWS_MAX = 500
 SILENCE_MAX_S = 90.0
@@ -200,11 +200,11 @@ class Reader:
 
     async def arrivals(self, cursor: str | None, here: Here, bell: Bell) -> AsyncGenerator[Arrival]:
         """Everything after the cursor, which is ``{"min_id": id of the last notification}``; without end."""
-        position = _position(cursor) if cursor else await self._newest()
+        position = _position(cursor) if cursor else await self._newest(here)
         await bell.wait(self._clock, OPENING_MAX_S)  # it rings when the stream is open, or can't be
         yield (), _cursor(position)
         while True:
-            while notes := await self._page(position):
+            while notes := await self._page(position, here):
                 before, position = position, max((position, *map(_id, notes)), key=translate.order)
                 yield await self._events(notes, before, here), _cursor(position)
                 if position == before:
@@ -213,17 +213,18 @@ class Reader:
                 yield news, _cursor(position)
             await bell.wait(self._clock, self._poll_s)
 
-    async def _newest(self) -> str:
-        found = await self._notifications(None, 1)
+    async def _newest(self, here: Here) -> str:
+        found = await self._notifications(None, 1, here)
         return max(map(_id, found), key=translate.order, default="0") or "0"
 
-    async def _page(self, position: str) -> list[msgspec.Raw]:
+    async def _page(self, position: str, here: Here) -> list[msgspec.Raw]:
         """The oldest notifications above the position, lowest first."""
-        return sorted(await self._notifications(position, PAGE), key=lambda raw: translate.order(_id(raw)))
+        return sorted(await self._notifications(position, PAGE, here), key=lambda raw: translate.order(_id(raw)))
 
-    async def _notifications(self, min_id: str | None, limit: int) -> list[msgspec.Raw]:
+    async def _notifications(self, min_id: str | None, limit: int, here: Here) -> list[msgspec.Raw]:
+        types = [*TYPES, "quote"] if here.quotes else [*TYPES]
         found: list[msgspec.Raw] = await self._ask(
-            list[msgspec.Raw], lambda client: client.notifications(types=TYPES, min_id=min_id, limit=limit)
+            list[msgspec.Raw], lambda client: client.notifications(types=types, min_id=min_id, limit=limit)
         )
         return found
 
