@@ -15,17 +15,17 @@ from discord.http import Route
 from msgspec import structs
 
 from adapters.border import crossing
-from adapters.discord import translate
+from adapters.discord import planning, translate
 from adapters.discord.errors import describe
 from adapters.discord.markup import PLATFORM
 from adapters.discord.memory import Bounded, Memory
 from adapters.discord.position import snowflake
-from adapters.discord.profile import CHANNEL_LANE, FAULTS, HISTORY_PAGE, PROFILE, SERVER, TEXT_MAX, Settings
+from adapters.discord.profile import CHANNEL_LANE, FAULTS, HISTORY_PAGE, PROFILE, SERVER, Settings
 from adapters.discord.receive import Run
 from adapters.discord.wire import UPLOAD_TIMEOUT, Rest
 from gateway.model.capabilities import LaneState, Profile
 from gateway.model.content import Document
-from gateway.model.delivery import Draft, FaultError, FaultKind, Part, Receipt
+from gateway.model.delivery import Draft, FaultError, FaultKind, Part, Receipt, Shown
 from gateway.model.identity import Identity
 from gateway.model.ids import ConversationId, MessageRef
 from gateway.model.standing import Signal, Source
@@ -35,8 +35,6 @@ CHECK_S = 20.0
 HISTORY_PAGES_MAX = 100
 SKEW = timedelta(seconds=30)
 """How far our clock may be ahead of Discord's when a part is looked for."""
-
-_SUFFIX = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp"}
 
 
 class DiscordAccount:
@@ -61,7 +59,10 @@ class DiscordAccount:
         return Run(self._rest, self._settings, self._context, self._memory, cursor, self._who).arrivals()
 
     def plan(self, draft: Draft, at: datetime) -> tuple[Part, ...]:  # noqa: ARG002 - keys come from the draft alone
-        return translate.plan(draft, self._settings)
+        return planning.plan(draft, self._settings)
+
+    def preview(self, part: Part) -> Shown:
+        return planning.preview(part)
 
     # Who we are.
 
@@ -96,10 +97,10 @@ class DiscordAccount:
 
     async def send(self, part: Part) -> Receipt:
         channel = await self._prepare(part)
-        files = await self._files(part)
+        files = await self._files(part.body)
         payload = part.body["payload"]
         if part.previous is not None:
-            payload = payload | translate.following(part.previous)
+            payload = payload | planning.following(part.previous)
         route = self._send_route(channel)
         try:
             async with self._crossing("send", part.conversation):
@@ -137,20 +138,20 @@ class DiscordAccount:
             channel = self._directs[person] = str(opened["id"])
         return channel
 
-    async def _files(self, part: Part) -> list[dict[str, Any]]:
-        """Form fields of a part's pictures."""
+    async def _files(self, body: dict[str, Any]) -> list[dict[str, Any]]:
+        """Form fields of a message's files."""
         try:
             return [
                 {
                     "name": f"files[{index}]",
                     "value": await self._context.media(media["sha256"]),
-                    "filename": f"image{index}.{_SUFFIX[media['mime']]}",
+                    "filename": media["name"],
                     "content_type": media["mime"],
                 }
-                for index, media in enumerate(part.body.get("media", ()))
+                for index, media in enumerate(body.get("media", ()))
             ]
         except (LookupError, OSError) as error:
-            raise translate.refused(FaultKind.MEDIA, "the picture's bytes are missing") from error
+            raise translate.refused(FaultKind.MEDIA, "the file's bytes are missing") from error
 
     def _send_route(self, channel: str) -> Route:
         route = self._routes.get(channel)
@@ -221,13 +222,12 @@ class DiscordAccount:
 
     async def edit(self, ref: MessageRef, document: Document) -> Receipt:
         channel, message = translate.located(ref)
-        payload = translate.words(document)
-        if len(payload["content"]) > TEXT_MAX:
-            raise translate.refused(FaultKind.TOO_LONG, f"{len(payload['content'])} characters of {TEXT_MAX}")
+        body = planning.reworded(document)
+        files = await self._files(body)
         path = "/channels/{channel_id}/messages/{message_id}"
         async with self._acting("edit", channel):
             route = self._rest.route("PATCH", path, channel_id=channel, message_id=message)
-            answer = await self._rest.request(route, json=payload)
+            answer = await self._post(route, body["payload"], files)
             return Receipt(ref, datetime.fromisoformat(answer["edited_timestamp"] or answer["timestamp"]))
 
     async def delete(self, ref: MessageRef) -> None:

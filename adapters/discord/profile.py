@@ -5,8 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 from adapters.border import Rule
-from gateway.model.capabilities import Feature, Idempotency, Lane, Limits, Profile, Scope, Support
+from gateway.model.capabilities import Feature, Idempotency, Lane, Limits, MediaLimits, Profile, Scope, Support
 from gateway.model.delivery import FaultKind
+from gateway.model.media import MediaKind
 from gateway.model.secret import Secret
 from gateway.ports import Platform
 
@@ -36,6 +37,10 @@ FILES_MAX = 10
 FILE_SIZE_MAX_BYTES = 10_485_760  # reference: 10 MiB without boosts
 HISTORY_PAGE = 100  # resources/message
 MENTIONS_MAX = 100  # resources/message: allowed_mentions.users
+POLL_QUESTION_MAX = 300  # resources/poll: poll media object
+POLL_ANSWERS_MAX = 10  # resources/poll
+POLL_ANSWER_MAX = 55  # resources/poll
+POLL_HOURS_MAX = 768  # resources/poll: 32 days
 
 KINDS = ("post", "reply", "direct")
 CHANNEL_LANE = "channel"
@@ -49,6 +54,24 @@ PROFILE = Profile(
         Feature.THREAD: Support.PARTIAL,  # parts answer one another in the channel
         Feature.DIRECT: Support.FULL,
         Feature.IMAGE: Support.FULL,
+        Feature.GIF: Support.FULL,
+        Feature.VIDEO: Support.FULL,
+        Feature.AUDIO: Support.FULL,
+        Feature.FILE: Support.FULL,
+        Feature.ALT: Support.FULL,  # resources/message: attachment.description
+        Feature.FORMAT: Support.FULL,
+        Feature.SPOILER: Support.FULL,  # reference: ||words||
+        Feature.LINK_TEXT: Support.FULL,
+        Feature.LINK_CARD: Support.DROPPED,  # Discord makes its own from the page
+        Feature.POLL: Support.PARTIAL,  # whole hours, and no edit
+        Feature.WARNING: Support.FALLBACK,
+        Feature.SENSITIVE: Support.FULL,  # reference: files named SPOILER_…
+        Feature.LANGUAGE: Support.DROPPED,
+        Feature.UNLISTED: Support.DROPPED,
+        Feature.FOLLOWERS: Support.REJECTED,
+        Feature.QUOTE: Support.FALLBACK,
+        Feature.REPLIERS: Support.DROPPED,
+        Feature.REPOST: Support.REJECTED,  # a forward goes to a channel, not to readers of one's own
         Feature.MENTION_ANYONE: Support.PARTIAL,  # reaches who can see the channel of `announce_to`
         Feature.DIRECT_ANYONE: Support.PARTIAL,  # reaches who shares a server and takes its DMs
     },
@@ -60,6 +83,15 @@ PROFILE = Profile(
         image_size_bytes=FILE_SIZE_MAX_BYTES,
         image_mimes=("image/png", "image/jpeg", "image/gif", "image/webp"),
         alt_max=ALT_MAX,
+        others=dict.fromkeys(
+            (MediaKind.GIF, MediaKind.VIDEO, MediaKind.AUDIO, MediaKind.FILE),
+            MediaLimits(FILE_SIZE_MAX_BYTES, count_max=FILES_MAX),  # any type of file is taken
+        ),
+        media_max=FILES_MAX,
+        poll_options_max=POLL_ANSWERS_MAX,
+        poll_option_length=POLL_ANSWER_MAX,
+        poll_shortest_s=3600.0,
+        poll_longest_s=POLL_HOURS_MAX * 3600.0,
     ),
     lanes=(
         Lane("global", 50, 1.0, KINDS),  # topics/rate-limits

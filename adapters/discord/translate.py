@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-from msgspec import Meta, Struct, structs
+from msgspec import Meta, Struct
 
-from adapters.discord.markup import ID, PLATFORM, Person, render, spell
+from adapters.discord.markup import ID, PLATFORM, Person
 from adapters.discord.markup import document as read
-from adapters.discord.profile import (
-    ALT_MAX,
-    FILE_SIZE_MAX_BYTES,
-    FILES_MAX,
-    MENTIONS_MAX,
-    PROFILE,
-    TEXT_MAX,
-    Settings,
-)
 from gateway.model.content import (
-    Block,
     Document,
     Link,
-    Media,
-    Mention,
-    Paragraph,
-    spans,
 )
-from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, InConversation, Part, Timeline, ToPerson
+from gateway.model.delivery import Fault, FaultError, FaultKind
 from gateway.model.events import Kind, MemberJoined, MessageDeleted, MessageEdited, MessageReceived, Reacted
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, ConversationId, MessageRef
-from gateway.text.split import split
 
 SPOKEN = frozenset({0, 19})
 """Message types that people write: plain messages and replies; the rest is the server's own news."""
@@ -241,108 +226,3 @@ def member_joined(raw: RawJoin, account: AccountId, lobby: str, at: datetime) ->
 
 def _utc(at: datetime) -> datetime:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-
-
-# Documents to payloads.
-
-
-def words(document: Document) -> dict[str, Any]:
-    """Text and whom it may ping: nobody but the people it names."""
-    named = dict.fromkeys(
-        span.id for span in spans(document) if isinstance(span, Mention) and spell(span) == f"<@{span.id}>"
-    )
-    allowed = {"parse": [], "users": list(named)[:MENTIONS_MAX], "replied_user": False}
-    return {"content": render(document), "allowed_mentions": allowed}
-
-
-def plan(draft: Draft, settings: Settings) -> tuple[Part, ...]:
-    """The draft's messages. Each continues the one before it; pictures go with the first."""
-    if draft.document.is_empty:
-        raise refused(FaultKind.INVALID, "there is nothing to say")
-    _check_media(draft.document.media)
-    place, kind, conversation = _place(draft, settings)
-    called = _called(draft)
-    slices = _slices(called + draft.document.paragraphs, draft.document)
-    parts = []
-    for index, piece in enumerate(slices):
-        key = f"{draft.id}.{index}"
-        payload = words(piece) | {"nonce": key, "enforce_nonce": True}
-        if index == 0 and draft.in_reply_to is not None and "channel" in place:
-            payload |= _answering(draft.in_reply_to, place["channel"])
-        body: dict[str, Any] = place | {"payload": payload}
-        if piece.media:
-            body["media"] = [{"sha256": media.sha256, "mime": media.mime} for media in piece.media]
-            payload["attachments"] = [{"id": i, "description": _alt(media)} for i, media in enumerate(piece.media)]
-        rest = _own_words(piece, called) if len(slices) > 1 else None
-        parts.append(Part(index, kind, key, body, conversation, rest))
-    return tuple(parts)
-
-
-def _check_media(media: tuple[Media, ...]) -> None:
-    if len(media) > FILES_MAX:
-        raise refused(FaultKind.MEDIA, f"{len(media)} pictures; a message takes {FILES_MAX}")
-    for item in media:
-        if item.size_bytes > FILE_SIZE_MAX_BYTES:
-            raise refused(FaultKind.MEDIA, f"a picture of {item.size_bytes} bytes; {FILE_SIZE_MAX_BYTES} are taken")
-        if item.mime not in PROFILE.limits.image_mimes:
-            raise refused(FaultKind.MEDIA, f"{item.mime} is not a picture that this platform shows")
-
-
-def _alt(media: Media) -> str:
-    return media.alt if len(media.alt) <= ALT_MAX else media.alt[: ALT_MAX - 1] + "…"
-
-
-def _place(draft: Draft, settings: Settings) -> tuple[dict[str, Any], str, str]:
-    """Where the parts go: body keys, part kind, conversation of the rate lane."""
-    match draft.target:
-        case InConversation(conversation, private):
-            if not ID.fullmatch(conversation):
-                raise refused(FaultKind.TARGET_REFUSED, f"{conversation!r} is no channel of this platform")
-            kind = "direct" if private else "reply" if draft.in_reply_to else "post"
-            return {"channel": conversation}, kind, conversation
-        case ToPerson(person, private):
-            if person.platform != PLATFORM or not ID.fullmatch(person.id):
-                raise refused(FaultKind.TARGET_REFUSED, f"{person} has no account on this platform")
-            if private:
-                return {"recipient": person.id}, "direct", f"@{person.id}"
-        case Timeline():
-            pass
-    if settings.announce_to is None:
-        cure = 'public posts need a channel: set announce_to = "<channel id>" for this account'
-        raise refused(FaultKind.CONFIG, cure)
-    return {"channel": settings.announce_to}, "post", settings.announce_to
-
-
-def _called(draft: Draft) -> tuple[Paragraph, ...]:
-    """A post to a person begins with their name."""
-    if isinstance(draft.target, ToPerson) and not draft.target.private:
-        person = draft.target.identity
-        return ((Mention(PLATFORM, person.id, person.handle, person.name),),)
-    return ()
-
-
-def _slices(paragraphs: tuple[Paragraph | Block, ...], document: Document) -> tuple[Document, ...]:
-    whole = structs.replace(document, paragraphs=paragraphs)
-    try:
-        return split(whole, lambda piece: len(render(piece)) <= TEXT_MAX)
-    except ValueError as error:
-        raise refused(FaultKind.TOO_LONG, f"one piece alone is over {TEXT_MAX} characters") from error
-
-
-def _own_words(piece: Document, called: tuple[Paragraph, ...]) -> Document:
-    """The slice of the draft, without the name that was put in front."""
-    if called and piece.paragraphs[: len(called)] == called:
-        return structs.replace(piece, paragraphs=piece.paragraphs[len(called) :])
-    return piece
-
-
-def _answering(ref: MessageRef, channel: str) -> dict[str, Any]:
-    """A reply's reference. Discord knows none across channels: there the text stands alone."""
-    answered_channel, message = located(ref)
-    return {"message_reference": {"message_id": str(message)}} if str(answered_channel) == channel else {}
-
-
-def following(previous: MessageRef) -> dict[str, Any]:
-    """What ties a continuation to the message before it, should that still be there."""
-    _, message = located(previous)
-    return {"message_reference": {"message_id": str(message), "fail_if_not_exists": False}}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -15,14 +14,13 @@ from aiohttp import web
 
 from adapters.sandbox import discord_bodies as bodies
 from adapters.sandbox import discord_gateway as gateway
+from adapters.sandbox.discord_forms import misfit, question, read
 from adapters.sandbox.discord_people import People
 from adapters.sandbox.face import html_error
 from adapters.sandbox.faults import Faults, Rule, Trouble
 from adapters.sandbox.world import Member, Message, Network, utc_now
 
-TEXT_MAX = 2000
 NONCE_MAX = 25
-FILE_SIZE_MAX_BYTES = 10_485_760
 
 
 class DiscordFace(People):
@@ -217,7 +215,7 @@ class DiscordFace(People):
     # Messages.
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
-        payload, files = await _form(request)
+        payload, files = await read(request)
         channel = request.match_info["channel"]
         text = str(payload.get("content") or "")
         action = self._action(channel, payload)
@@ -279,14 +277,11 @@ class DiscordFace(People):
 
     def _invalid(self, channel: str, payload: dict[str, Any], files: list[dict[str, Any]]) -> web.Response | None:
         text = str(payload.get("content") or "")
-        if len(text) > TEXT_MAX:
-            return bodies.refusal("too_long")
-        if not text.strip() and not files:
-            return bodies.refusal("50006")
+        wrong = misfit(text, payload.get("poll"), files)
+        if wrong:
+            return bodies.refusal(wrong)
         if len(str(payload.get("nonce") or "")) > NONCE_MAX:
             return bodies.refusal("nonce")
-        if any(file["size_bytes"] > FILE_SIZE_MAX_BYTES for file in files):
-            return bodies.refusal("40005")
         reference = payload.get("message_reference") or {}
         must_exist = bool(reference) and reference.get("fail_if_not_exists", True)
         gone = must_exist and self.in_channel(channel, str(reference.get("message_id"))) is None
@@ -301,7 +296,7 @@ class DiscordFace(People):
         message = Message(
             self.ids.next(),
             member.id,
-            str(payload.get("content") or ""),
+            str(payload.get("content") or "") or question(payload.get("poll")),
             utc_now(),
             action,
             channel,
@@ -309,7 +304,12 @@ class DiscordFace(People):
             in_reply_to=target.id if target else None,
             key=str(nonce) if nonce is not None else None,
             media=[{key: file[key] for key in ("mime", "size_bytes", "alt")} for file in files],
-            extra={"pings": self.pinged(payload, target), "attachments": [file["object"] for file in files]},
+            extra={
+                "pings": self.pinged(payload, target),
+                "attachments": [file["object"] for file in files],
+                "poll": payload.get("poll"),
+                "content": str(payload.get("content") or ""),
+            },
         )
         if nonce is not None:
             self._nonces[member.id, str(nonce)] = (time.time(), message)
@@ -339,11 +339,17 @@ class DiscordFace(People):
         member, message, refused = await self._owned(request, "edit")
         if message is None or refused:
             return refused or bodies.refusal("10008")
-        text = str((await request.json()).get("content") or "")
+        payload, files = await read(request)
+        text = str(payload.get("content") or "")
         if message.author != member.id:
             return bodies.refusal("50005")
-        if len(text) > TEXT_MAX:
-            return bodies.refusal("too_long")
+        wrong = misfit(text, None, files or message.media)
+        if wrong:
+            return bodies.refusal(wrong)
+        if "attachments" in payload:
+            message.media = [{key: file[key] for key in ("mime", "size_bytes", "alt")} for file in files]
+            message.extra["attachments"] = [file["object"] for file in files]
+        message.extra["content"] = text
         self.change(message, text)
         return await self.answer(request, member, "edit", bodies.reply(self._own(message)), message)
 
@@ -370,30 +376,3 @@ class DiscordFace(People):
         gone = {"member": member.id, "reaction": request.match_info["emoji"]}
         message.reactions = [reaction for reaction in message.reactions if reaction != gone]
         return await self.answer(request, member, "react", web.Response(status=204), message)
-
-
-async def _form(request: web.Request) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A message's JSON and its files, from either content type."""
-    if not request.content_type.startswith("multipart/"):
-        payload = await request.json()
-        return (payload if isinstance(payload, dict) else {}), []
-    form = await request.post()
-    payload = json.loads(str(form["payload_json"]))
-    described = {str(item.get("id")): item for item in payload.get("attachments", [])}
-    files = []
-    for key, field in form.items():
-        if isinstance(field, web.FileField):
-            index = key.removeprefix("files[").removesuffix("]")
-            alt = str(described.get(index, {}).get("description") or "")
-            files.append(_file(field, index, alt))
-    return payload, files
-
-
-def _file(field: web.FileField, index: str, alt: str) -> dict[str, Any]:
-    size_bytes = len(field.file.read())
-    mime = {"png": "image/png", "jpg": "image/jpeg", "gif": "image/gif", "webp": "image/webp"}.get(
-        field.filename.rpartition(".")[2], field.content_type
-    )
-    shown = {"id": index, "filename": field.filename, "size": size_bytes, "content_type": mime, "description": alt}
-    shown |= {"url": f"https://cdn.discordapp.example/{index}/{field.filename}", "proxy_url": ""}
-    return {"mime": mime, "size_bytes": size_bytes, "alt": alt, "object": shown}

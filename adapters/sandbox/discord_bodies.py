@@ -56,6 +56,7 @@ REFUSALS: dict[str, tuple[int, str]] = {
 """Each row that a rule's ``code`` can ask for: status and Discord's text."""
 
 FORM_ERRORS: dict[str, dict[str, Any]] = {
+    "poll": {"poll": {"_errors": [{"code": "BASE_TYPE_BAD_LENGTH", "message": "Must be valid."}]}},
     "too_long": {
         "content": {"_errors": [{"code": "BASE_TYPE_MAX_LENGTH", "message": "Must be 2000 or fewer in length."}]}
     },
@@ -158,7 +159,7 @@ def message(
         "type": 19 if item.in_reply_to else 0,
         "channel_id": item.conversation,
         "author": user(author),
-        "content": item.text,
+        "content": item.extra.get("content", item.text),
         "timestamp": stamp(item.at),
         "edited_timestamp": item.extra.get("edited"),
         "tts": False,
@@ -171,6 +172,8 @@ def message(
         "flags": 0,
         "components": [],
     }
+    if item.extra.get("poll"):
+        data["poll"] = item.extra["poll"]
     if item.in_reply_to:
         data["message_reference"] = {"type": 0, "message_id": item.in_reply_to, "channel_id": item.conversation}
         data["referenced_message"] = referenced

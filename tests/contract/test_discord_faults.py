@@ -75,6 +75,7 @@ ROWS = {
     "240000": (FaultKind.INVALID, True),
     "400001": (FaultKind.MEDIA, True),
     "nonce": (FaultKind.INVALID, True),
+    "poll": (FaultKind.INVALID, True),
     "reference": (FaultKind.TARGET_GONE, True),
     "too_long": (FaultKind.TOO_LONG, True),
 }

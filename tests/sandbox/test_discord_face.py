@@ -155,7 +155,7 @@ async def test_whom_a_message_pings(net: Net) -> None:
 async def test_a_file_comes_by_multipart(net: Net) -> None:
     form = aiohttp.FormData(quote_fields=False)
     form.add_field("payload_json", json.dumps({"content": "", "attachments": [{"id": 0, "description": "a cat"}]}))
-    form.add_field("files[0]", b"12345", filename="cat.png", content_type="application/octet-stream")
+    form.add_field("files[0]", b"12345", filename="cat.png", content_type="image/png")
     url = f"{net.face.url}/api/v10/channels/{net.face.general}/messages"
     async with net.http.post(url, data=form, headers={"Authorization": f"Bot {net.token}"}) as answer:
         assert answer.status == 200
