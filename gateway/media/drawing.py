@@ -72,7 +72,7 @@ class _Easel:
         if wanted != picture.size:
             picture.draft(None, wanted)  # a JPEG is decoded at a fraction of its size where that is enough
         coloured = bool(picture.info.get("icc_profile"))
-        self._image = _plain(picture, turned)
+        self._image = _plain(picture, wanted, turned)
         self._untouched = not (turned or coloured) and picture.size == wanted and self._image.mode == picture.mode
 
     def drawn(self) -> Drawn:
@@ -110,9 +110,12 @@ class _Easel:
             image, lossy = _on_white(image), ["image/jpeg"]
         if not lossy and not self._takes("image/png"):
             raise MediaError(f"none of {', '.join(self._limits.mimes)} can be written here")
-        for quality in _QUALITIES:
-            for mime in lossy[:1]:
-                yield _saved(image, READ[mime], quality=quality), mime
+        qualities = [*_QUALITIES] if lossy else []
+        while qualities:
+            data = _saved(image, READ[lossy[0]], quality=qualities.pop(0))
+            yield data, lossy[0]
+            if len(data) > self._limits.size_bytes * 2:
+                del qualities[:-1]  # if any of them does, it is the last
 
     def _png_may_do(self, image: Image.Image) -> bool:
         guess = self._density * image.width * image.height
@@ -129,7 +132,12 @@ def scaled(width_px: int, height_px: int, limits: MediaLimits) -> tuple[int, int
         factor = min(factor, math.sqrt(limits.pixels_max / (width_px * height_px)))
     if factor >= 1.0:
         return width_px, height_px
-    return max(1, int(width_px * factor)), max(1, int(height_px * factor))
+    width_px, height_px = max(1, int(width_px * factor)), max(1, int(height_px * factor))
+    # A strip can't become thinner than one pixel: then it becomes shorter.
+    longest = min(limits.pixels_max or SIDE_MAX_PX, (limits.sides_sum_max_px or 2 * SIDE_MAX_PX) - 1)
+    if 1 in (width_px, height_px):
+        return min(width_px, longest), min(height_px, longest)
+    return width_px, height_px
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -152,8 +160,8 @@ _TURNS = {
 }
 
 
-def _plain(picture: Image.Image, turned: int) -> Image.Image:
-    """Its pixels alone, as L, RGB or RGBA."""
+def _plain(picture: Image.Image, size: tuple[int, int], turned: int) -> Image.Image:
+    """Its pixels alone, as L, RGB or RGBA, so many of them, and upright."""
     picture.load()
     image = _in_srgb(picture, picture.info.get("icc_profile"))
     if image.mode.startswith("I"):  # sixteen bits of grey
@@ -162,6 +170,7 @@ def _plain(picture: Image.Image, turned: int) -> Image.Image:
     image = image if image.mode == wanted else image.convert(wanted)
     if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):
         image = image.convert("RGB")
+    image = image if image.size == size else image.resize(size, reducing_gap=2.0)
     image = image.transpose(_TURNS[turned]) if turned else image
     image.info = {}
     return image
@@ -191,7 +200,7 @@ def _saved(image: Image.Image, form: str, quality: int = 0) -> bytes:
     out = BytesIO()
     match form:
         case "JPEG":
-            image.save(out, form, quality=quality, optimize=True, progressive=True)
+            image.save(out, form, quality=quality, optimize=True)
         case "WEBP":
             image.save(out, form, quality=quality, method=4)
         case _:
