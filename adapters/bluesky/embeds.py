@@ -63,8 +63,10 @@ def _check(media: tuple[Media, ...]) -> None:
     if len(media) > limits.count_max:
         raise refused(FaultKind.MEDIA, f"{len(media)} of {media[0].kind}, a post takes {limits.count_max}")
     for one in media:
-        if one.mime not in limits.mimes or one.size_bytes > limits.size_bytes:
-            raise refused(FaultKind.MEDIA, f"{one.mime} of {one.size_bytes} bytes: not more than {limits.size_bytes}")
+        if one.mime not in limits.mimes:
+            raise refused(FaultKind.MEDIA, f"{one.mime}: not taken")
+        if one.size_bytes > limits.size_bytes:
+            raise refused(FaultKind.MEDIA, f"{one.size_bytes} bytes: {one.kind} takes {limits.size_bytes}")
 
 
 def _pictures(media: tuple[Media, ...]) -> Embed:
