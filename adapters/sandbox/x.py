@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
-from adapters.sandbox import x_bodies, x_wire
+from adapters.sandbox import x_bodies, x_rules, x_wire, x_writes
 from adapters.sandbox.face import Face
 from adapters.sandbox.faults import Faults, Rule, Trouble
 from adapters.sandbox.world import Member, Message, Network, utc_now
@@ -36,6 +36,8 @@ class XFace(Face):
     def __init__(self, network: Network, faults: Faults) -> None:
         super().__init__(network, faults)
         self.uploads = Uploads()
+        self.enterprise = False
+        """Whether the app has the plan that likes and quotes want."""
         self.refreshes: list[str] = []
         """Every refresh token that was handed in, in order: ``accepted`` or ``refused``."""
         self._ids = x_wire.Snowflakes()
@@ -55,12 +57,8 @@ class XFace(Face):
                 web.post("/2/dm_conversations/with/{person}/messages", self._direct),
                 web.post("/2/dm_conversations/{conversation}/messages", self._direct),
                 web.delete("/2/dm_events/{id}", self._delete_direct),
-                web.post("/2/media/upload/initialize", self._media_begin),
-                web.post("/2/media/upload/{id}/append", self._media_append),
-                web.post("/2/media/upload/{id}/finalize", self._media_finalize),
-                web.get("/2/media/upload", self._media_status),
-                web.post("/2/media/metadata", self._media_describe),
                 *self._lists.routes(),
+                *x_writes.routes(self),
             ]
         )
         return app
@@ -142,6 +140,9 @@ class XFace(Face):
             members.append(person.id)
         return str(bot.extra.setdefault("group", self._ids.next()))
 
+    def new_id(self) -> str:
+        return self._ids.next()
+
     def participants(self, conversation: str) -> list[str]:
         if "-" in conversation:
             return conversation.split("-")
@@ -222,7 +223,7 @@ class XFace(Face):
         return web.json_response({"token_type": "bearer", "expires_in": 7200, "scope": scope, **tokens})
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
-        body = await _object(request)
+        body = await x_writes.body_of(request)
         text = str(body.get("text") or "")
         bot = await self.enter(request, "post", text=text)
         if not isinstance(bot, Member):
@@ -230,12 +231,20 @@ class XFace(Face):
         target_id = (body.get("reply") or {}).get("in_reply_to_tweet_id")
         target = self.found(str(target_id)) if target_id else None
         media = self.uploads.attached((body.get("media") or {}).get("media_ids") or [], bot.id)
+        wrong = x_rules.wrong(body)
+        if wrong is not None:
+            self.network.attempted(bot.handle, "post", "refused", text=text, detail=wrong)
+            return x_bodies.invalid(wrong)
+        quoted = self.found(str(body["quote_tweet_id"])) if body.get("quote_tweet_id") else None
+        if body.get("quote_tweet_id") and (not self.enterprise or quoted is None):
+            return self.refuse(bot, "post", "target_gone" if self.enterprise else "quote_refused", text)
         code = self._objection(bot, text, target, media, replies=bool(target_id))
         if code is not None or media is None:
             return self.refuse(bot, "post", code or "media_invalid", text)
         mentioned = any(self.network.member(handle) for handle in x_wire.MENTION.findall(text))
         kind = "reply" if target else "mention" if mentioned else "post"
         message = self._written(bot, text.strip(), kind, media, to=target)
+        message.extra |= {key: body[key] for key in ("poll", "quote_tweet_id", "reply_settings") if body.get(key)}
         data = {"id": message.id, "text": x_wire.wire_text(message), "edit_history_tweet_ids": [message.id]}
         return await self.answer(request, bot, "post", web.json_response({"data": data}, status=201), message)
 
@@ -243,7 +252,7 @@ class XFace(Face):
         self, bot: Member, text: str, target: Message | None, media: list[Any] | None, *, replies: bool
     ) -> str | None:
         """Why X would not take this post, in the order it looks."""
-        if media is None or len(media) > 4 or not (text.strip() or media):
+        if media is None or not x_rules.company(media) or not (text.strip() or media):
             return "media_invalid"
         if x_wire.weighted_length(text) > x_wire.TEXT_MAX:
             return "too_long"
@@ -289,7 +298,7 @@ class XFace(Face):
         return await self.answer(request, bot, action, web.json_response({"data": {"deleted": True}}), message)
 
     async def _direct(self, request: web.Request) -> web.StreamResponse:
-        body = await _object(request)
+        body = await x_writes.body_of(request)
         text = str(body.get("text") or "")
         bot = await self.enter(request, "direct", text=text)
         if not isinstance(bot, Member):
@@ -329,52 +338,6 @@ class XFace(Face):
         message.in_reply_to = to.id if to else None
         message.conversation = conversation or (to.conversation if to else message.id)
         return self.network.add(message)
-
-    # Media.
-
-    async def _media_begin(self, request: web.Request) -> web.StreamResponse:
-        bot = await self.enter(request, "media")
-        if not isinstance(bot, Member):
-            return bot
-        return self.uploads.begin(self._ids.next(), bot.id, await _object(request))
-
-    async def _media_append(self, request: web.Request) -> web.StreamResponse:
-        bot = await self.enter(request, "media")
-        if not isinstance(bot, Member):
-            return bot
-        upload = self.uploads.owned(request.match_info["id"], bot.id)
-        return self.uploads.append(upload, await _object(request)) if upload else x_bodies.media_invalid()
-
-    async def _media_finalize(self, request: web.Request) -> web.StreamResponse:
-        bot = await self.enter(request, "media")
-        if not isinstance(bot, Member):
-            return bot
-        upload = self.uploads.owned(request.match_info["id"], bot.id)
-        return self.uploads.finalize(upload) if upload else x_bodies.media_invalid()
-
-    async def _media_status(self, request: web.Request) -> web.StreamResponse:
-        bot = await self.enter(request, "media", on="read")
-        if not isinstance(bot, Member):
-            return bot
-        upload = self.uploads.owned(request.query.get("media_id", ""), bot.id)
-        return self.uploads.status(upload) if upload else x_bodies.media_invalid()
-
-    async def _media_describe(self, request: web.Request) -> web.StreamResponse:
-        bot = await self.enter(request, "media")
-        if not isinstance(bot, Member):
-            return bot
-        return self.uploads.describe(await _object(request), bot.id)
-
-
-async def _object(request: web.Request) -> dict[str, Any]:
-    try:
-        body = await request.json()
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        answer = x_bodies.invalid("the body is not a JSON object")
-        raise web.HTTPBadRequest(text=answer.text, content_type="application/problem+json")
-    return body
 
 
 def _client(request: web.Request, form: Any) -> bool:

@@ -101,6 +101,8 @@ REFUSALS: dict[str, tuple[Any, ...]] = {
     "too_long_403": (forbidden, "Your Tweet text is too long."),
     "media_invalid": (media_invalid,),
     "video_too_long": (forbidden, "You are not allowed to post a video longer than 2 minutes."),
+    "quote_refused": (forbidden, "Quoting this post is not allowed because you have not been mentioned by its author."),
+    "retweeted": (forbidden, "You cannot retweet a Tweet that you have already retweeted."),
     "dm_refused": (forbidden, NO_DIRECT),
     "dm_not_permitted": (forbidden, "This operation is not permitted."),
     "write_block": (forbidden, "You are not permitted to perform this action."),

@@ -12,9 +12,12 @@ from aiohttp import web
 
 from adapters.sandbox import x_bodies
 
-IMAGE_MIMES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
-IMAGE_MAX_BYTES = 5_000_000
-GIF_MAX_BYTES = 15_000_000
+CATEGORIES = {
+    "image": (frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"}), 5_000_000),
+    "gif": (frozenset({"image/gif"}), 15_000_000),
+    "video": (frozenset({"video/mp4", "video/quicktime"}), 512_000_000),
+}
+"""By media_category, after its tweet_ or dm_: types and bytes (best-practices.mdx)."""
 
 
 @dataclass
@@ -25,6 +28,8 @@ class Upload:
     owner: str
     mime: str
     total_bytes: int
+    category: str = "image"
+    sensitive: bool = False
     segments: dict[int, bytes] = field(default_factory=dict)
     alt: str = ""
     state: str = "open"
@@ -46,11 +51,13 @@ class Uploads:
 
     def begin(self, new_id: str, owner: str, body: dict[str, Any]) -> web.Response:
         mime, total = str(body.get("media_type", "")), body.get("total_bytes")
-        if mime not in IMAGE_MIMES or not isinstance(total, int) or total <= 0:
-            return x_bodies.invalid(f"media_type [{mime}] or total_bytes [{total}] is not valid")
-        if total > (GIF_MAX_BYTES if mime == "image/gif" else IMAGE_MAX_BYTES):
+        category = str(body.get("media_category", "tweet_image")).removeprefix("tweet_").removeprefix("dm_")
+        mimes, most = CATEGORIES.get(category, (frozenset(), 0))
+        if mime not in mimes or not isinstance(total, int) or total <= 0:
+            return x_bodies.invalid(f"media_type [{mime}] or total_bytes [{total}] is not valid for [{category}]")
+        if total > most:
             return x_bodies.invalid("The file size exceeds the allowed maximum")
-        self._uploads[new_id] = Upload(new_id, owner, mime, total)
+        self._uploads[new_id] = Upload(new_id, owner, mime, total, category)
         return web.json_response({"data": _told(new_id)})
 
     def append(self, upload: Upload, body: dict[str, Any]) -> web.Response:
@@ -88,11 +95,15 @@ class Uploads:
 
     def describe(self, body: dict[str, Any], owner: str) -> web.Response:
         upload = self.owned(str(body.get("id", "")), owner)
-        text = ((body.get("metadata") or {}).get("alt_text") or {}).get("text")
-        if upload is None or not isinstance(text, str) or not 0 < len(text) <= 1000:
+        metadata = body.get("metadata") or {}
+        text = (metadata.get("alt_text") or {}).get("text", "")
+        warning = metadata.get("sensitive_media_warning") or {}
+        if upload is None or not isinstance(text, str) or len(text) > 1000 or not (text or warning):
             return x_bodies.invalid("id or metadata.alt_text.text [1..1000] is not valid")
-        upload.alt = text
-        return web.json_response({"data": {"id": upload.id, "associated_metadata": {"alt_text": {"text": text}}}})
+        if not set(warning) <= {"adult_content", "graphic_violence", "other"}:
+            return x_bodies.invalid("metadata.sensitive_media_warning is not valid")
+        upload.alt, upload.sensitive = text or upload.alt, any(warning.values()) or upload.sensitive
+        return web.json_response({"data": {"id": upload.id, "associated_metadata": metadata}})
 
     def owned(self, media_id: str, owner: str) -> Upload | None:
         upload = self._uploads.get(media_id)
@@ -103,7 +114,13 @@ class Uploads:
         uploads = [self.owned(str(media_id), owner) for media_id in media_ids]
         if any(upload is None or upload.state != "succeeded" for upload in uploads):
             return None
-        return [{"mime": u.mime, "size_bytes": u.size_bytes, "alt": u.alt} for u in uploads if u is not None]
+        return [_shown(upload) for upload in uploads if upload is not None]
+
+
+def _shown(upload: Upload) -> dict[str, Any]:
+    shown = {"mime": upload.mime, "size_bytes": upload.size_bytes, "alt": upload.alt}
+    marks = {"sensitive": upload.sensitive, "moves": upload.category == "gif"}
+    return shown | {name: True for name, is_so in marks.items() if is_so}
 
 
 def _told(media_id: str) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from tweepy.errors import HTTPException, Unauthorized
 
 from adapters.border import Told, crossing
 from adapters.x import recognize, session, translate
+from adapters.x.parts import plan, preview
 from adapters.x.pictures import Pictures
-from adapters.x.profile import FAULTS, PROFILE, Settings
+from adapters.x.profile import ENTERPRISE, FAULTS, PROFILE, Settings
 from adapters.x.receive import Page, Poller
 from gateway.model.capabilities import Profile
-from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt
+from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt, Shown
 from gateway.model.identity import Identity
 from gateway.model.ids import MessageRef
 from gateway.model.standing import Signal, Source
@@ -59,6 +60,10 @@ class _Deleted(Struct):
     deleted: bool
 
 
+class _MarkedAnswer(Struct):
+    data: dict[str, bool]
+
+
 class _PostAnswer(Struct):
     data: _Post
 
@@ -84,7 +89,8 @@ async def open_account(settings: Settings, context: Context) -> XAdapter:
     except BaseException:
         await door.close()
         raise
-    return XAdapter(settings, context, door, tokens)
+    kind = EnterpriseAdapter if settings.enterprise else XAdapter
+    return kind(settings, context, door, tokens)
 
 
 class XAdapter:
@@ -110,7 +116,10 @@ class XAdapter:
         return Poller(self, self._settings).arrivals(cursor)
 
     def plan(self, draft: Draft, at: datetime) -> tuple[Part, ...]:  # noqa: ARG002  X's parts don't depend on the time
-        return translate.plan(draft)
+        return plan(draft)
+
+    def preview(self, part: Part) -> Shown:
+        return preview(part)
 
     async def send(self, part: Part) -> Receipt:
         body = part.body
@@ -120,11 +129,16 @@ class XAdapter:
         reply_to = part.previous if part.index else body.get("reply_to")
         if part.index and reply_to is None:
             raise FaultError(Fault(FaultKind.INVALID, certain=True, evidence="a thread's part without the one before"))
+        poll = body.get("poll", {})
         call = partial(
             self._client.create_tweet,
             text=body.get("text"),
             in_reply_to_tweet_id=reply_to,
             media_ids=media or None,
+            poll_options=poll.get("options"),
+            poll_duration_minutes=poll.get("minutes"),
+            quote_tweet_id=body.get("quote"),
+            reply_settings=body.get("repliers"),
             user_auth=False,
         )
         reply = await self._ask("post", call, part.kind)
@@ -165,6 +179,22 @@ class XAdapter:
             return
         if not answer.data.deleted:
             raise FaultError(Fault(FaultKind.FORBIDDEN, certain=True, evidence="X did not delete it"))
+
+    async def repost(self, ref: MessageRef) -> None:
+        await self._mark("retweets", ref)
+
+    async def _mark(self, how: str, ref: MessageRef) -> None:
+        """Like or retweet a post. It stays one, however often."""
+        if not ref.isdecimal():
+            raise FaultError(Fault(FaultKind.INVALID, certain=True, evidence="this is no post of X"))
+        me = await self.whoami()
+        path = f"/2/users/{me.id}/{how}"
+        call = partial(self._client._make_request, "POST", path, json={"tweet_id": ref})  # noqa: SLF001  tweepy's own would ask who we are by itself
+        try:
+            session.read(await self._ask(how, call), _MarkedAnswer)
+        except FaultError as error:
+            if error.fault.kind is not FaultKind.DUPLICATE:
+                raise
 
     async def reconcile(self, part: Part, since: datetime, taken: Taken = nobodys) -> Receipt | Unsure:
         """Look for the part among what the account said since then."""
@@ -306,6 +336,17 @@ class XAdapter:
             retry_at = now + AUTOMATION_REST
         lanes = session.lanes(kind, reply.headers)
         return structs.replace(told, text=self._tokens.hide(told.text), retry_at=retry_at, lanes=lanes)
+
+
+class EnterpriseAdapter(XAdapter):
+    """What an Enterprise plan can do besides."""
+
+    @property
+    def profile(self) -> Profile:
+        return ENTERPRISE
+
+    async def react(self, ref: MessageRef, reaction: str) -> None:  # noqa: ARG002  X has one for all of them
+        await self._mark("likes", ref)
 
 
 def _read_page(reply: session.Reply) -> translate.Page:

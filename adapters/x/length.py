@@ -46,6 +46,14 @@ def weighted_length(text: str) -> int:
     return int(_parse()(text).weightedLength)
 
 
+def has_address(text: str) -> bool:
+    """Whether X makes a link of something in it, which is what a post is charged for."""
+    if not _ADDRESS.search(text):
+        return False
+    _parse()
+    return bool(importlib.import_module("twitter_text.extract_urls").extract_urls(text))
+
+
 def _at_least(normal: str, words: list[str], doubtful: list[str]) -> int:
     """What lies outside of addresses counts, whatever they turn out to be.
 

@@ -1,4 +1,4 @@
-"""Pictures on their way in: media v2, request after request. Apart from the adapter, for tweepy has none of it."""
+"""Pictures and films on their way in: media v2, request after request. tweepy has none of it."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ class Pictures:
         try:
             return await self._context.media(sha256)
         except (LookupError, OSError) as error:
-            raise FaultError(Fault(FaultKind.MEDIA, certain=True, evidence="the picture's bytes are gone")) from error
+            raise FaultError(Fault(FaultKind.MEDIA, certain=True, evidence="the bytes are gone")) from error
 
     async def _handed_in(self, picture: dict[str, Any], data: bytes, kind: str) -> str:
         prefix = "dm" if kind == "direct" else "tweet"
-        category = f"{prefix}_{'gif' if picture['mime'] == 'image/gif' else 'image'}"
+        category = f"{prefix}_{picture['kind']}"
         begin = {"media_type": picture["mime"], "total_bytes": len(data), "media_category": category}
         media_id = session.read(await self._post("upload/initialize", begin), _Answer).data.id
         for index in range(0, len(data), SEGMENT_BYTES):
@@ -66,8 +66,8 @@ class Pictures:
             await self._post(f"upload/{media_id}/append", {"media": segment, "segment_index": index // SEGMENT_BYTES})
         reply = await self._post(f"upload/{media_id}/finalize", {})
         await self._processed(session.read(reply, _Answer).data)
-        if alt := picture.get("alt"):
-            await self._post("metadata", {"id": media_id, "metadata": {"alt_text": {"text": alt}}})
+        if metadata := _metadata(picture):
+            await self._post("metadata", {"id": media_id, "metadata": metadata})
         return media_id
 
     async def _processed(self, upload: _Upload) -> None:
@@ -77,11 +77,16 @@ class Pictures:
             if info is None or info.state == "succeeded":
                 return
             if info.state == "failed":
-                raise FaultError(Fault(FaultKind.MEDIA, certain=True, evidence="X could not process the picture"))
+                raise FaultError(Fault(FaultKind.MEDIA, certain=True, evidence="X could not process the media"))
             await self._context.clock.sleep(min(max(info.check_after_secs, 0.0), STATUS_REST_LONGEST_S))
             query = {"command": "STATUS", "media_id": upload.id}
             upload = session.read(await self._route("GET", "/2/media/upload", query, None), _Answer).data
-        raise FaultError(Fault(FaultKind.MEDIA_PENDING, certain=True, evidence="X still processes the picture"))
+        raise FaultError(Fault(FaultKind.MEDIA_PENDING, certain=True, evidence="X still processes the media"))
 
     async def _post(self, step: str, body: dict[str, Any]) -> session.Reply:
         return await self._route("POST", f"/2/media/{step}", None, body)
+
+
+def _metadata(picture: dict[str, Any]) -> dict[str, Any]:
+    told: dict[str, Any] = {"alt_text": {"text": picture["alt"]}} if picture.get("alt") else {}
+    return told | {"sensitive_media_warning": {"other": True}} if picture.get("sensitive") else told

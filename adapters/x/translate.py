@@ -1,4 +1,4 @@
-"""X's words and ours: what the API tells becomes events, a draft becomes posts and direct messages. Pure.
+"""X's words and ours: what the API tells becomes events, a document becomes a text. Pure.
 
 A message's ref is a post's id, or ``dm/`` and an event's id. A conversation is the id of a thread's first post, or
 ``dm/`` and a dm_conversation_id.
@@ -7,32 +7,27 @@ A message's ref is a post's id, or ``dm/`` and an event's id. A conversation is 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
-from msgspec import Meta, Raw, Struct, structs
+from msgspec import Meta, Raw, Struct
 
-from adapters.x.length import fits_direct, fits_post
-from adapters.x.profile import PROFILE
-from gateway.model.content import Document, Link, Media, Mention, Span, Text, block, opened, spelled, unopened, written
-from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, InConversation, Part, Timeline
+from gateway.model.content import Document, Link, Mention, Span, Text, spelled, written
 from gateway.model.events import Kind, MessageEdited, MessageReceived
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, ConversationId, MessageRef
-from gateway.text.split import split
 
 T = TypeVar("T")
 PLATFORM = "x"
 DIRECT = "dm/"
 ENTITIES_MAX = 100
-GIF_MAX_BYTES = 15_000_000
 _ID = re.compile(r"[0-9]{1,19}")
-_CONVERSATION = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")
 _WEB = re.compile(r"https?://\S+", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n)+")
-_CALL = re.compile(r"(?<!\w)[@\uff20]")
+_CALL = re.compile(r"(?<![A-Za-z0-9_])[@\uff20]")
+"""Behind any other character X takes it for a call: twitter-text, validMentionPrecedingChars."""
 _REFUSED_CHARACTERS = {0xFFFE: None, 0xFEFF: None, 0xFFFF: None}
 
 Id = Annotated[str, Meta(pattern=r"^[0-9]{1,19}$")]
@@ -230,115 +225,6 @@ def unescape(text: str) -> str:
 # To X.
 
 
-class Aim(Struct, frozen=True):
-    """Where a draft goes: the kind of its first part, what its body names, and whom it calls."""
-
-    kind: str
-    body: dict[str, str]
-    call: Mention | None = None
-
-
-def plan(draft: Draft) -> tuple[Part, ...]:
-    """The posts or direct messages of a draft. Raises FaultError where X can't carry it."""
-    aim = _aim(draft)
-    private = aim.kind == "direct"
-    document = draft.document if aim.call is None else _called(draft.document, aim.call)
-    if document.is_empty:
-        _refuse(FaultKind.INVALID, "there is nothing to say")
-    try:
-        slices = split(document, _fits(fits_direct if private else fits_post))
-    except ValueError as error:
-        _refuse(FaultKind.TOO_LONG, str(error))
-    pictures = _pictures(document.media, 1 if private else PROFILE.limits.images_max)
-    count = max(len(slices), len(pictures))
-    return tuple(
-        _part(
-            draft,
-            aim,
-            index,
-            count,
-            slices[index] if index < len(slices) else Document(language=document.language),
-            pictures[index] if index < len(pictures) else (),
-        )
-        for index in range(count)
-    )
-
-
-def _fits(measure: Callable[[str], bool]) -> Callable[[Document], bool]:
-    return lambda piece: measure(write(piece))
-
-
-def _part(draft: Draft, aim: Aim, index: int, count: int, piece: Document, media: tuple[Media, ...]) -> Part:
-    private = aim.kind == "direct"
-    body: dict[str, Any] = dict(aim.body) if private or index == 0 else {}
-    text = write(piece)
-    if text:
-        body["text"] = text
-    if media:
-        body["media"] = [_told(picture) for picture in media]
-    rest = None
-    if count > 1:
-        own = unopened(piece, aim.call, Text(" ")) if index == 0 and aim.call else piece
-        rest = structs.replace(own, media=media)
-    kind = aim.kind if private or index == 0 else "reply"
-    return Part(index, kind, f"{draft.id}.{index}", body, rest=rest)
-
-
-def _aim(draft: Draft) -> Aim:
-    target = draft.target
-    if isinstance(target, Timeline):
-        return Aim("post", {})
-    if isinstance(target, InConversation):
-        if target.conversation.startswith(DIRECT):
-            conversation = target.conversation.removeprefix(DIRECT)
-            return Aim("direct", {"conversation": _checked(_CONVERSATION, conversation)})
-        if target.private:
-            _refuse(FaultKind.TARGET_REFUSED, "a private conversation is no thread of posts")
-        return Aim("reply", {"reply_to": _checked(_ID, draft.in_reply_to or target.conversation)})
-    if target.identity.platform != PLATFORM:
-        _refuse(FaultKind.TARGET_REFUSED, "this person is on another platform")
-    if target.private:
-        return Aim("direct", {"to": _checked(_ID, target.identity.id)})
-    if not target.identity.handle:
-        _refuse(FaultKind.TARGET_REFUSED, "a person without a known handle can't be called")
-    return Aim("post", {}, Mention(PLATFORM, target.identity.id, target.identity.handle))
-
-
-def _checked(pattern: re.Pattern[str], name: str) -> str:
-    if not pattern.fullmatch(name):
-        _refuse(FaultKind.TARGET_REFUSED, "this is no post, person or conversation of X")
-    return name
-
-
-def _called(document: Document, call: Mention) -> Document:
-    first = block(document.paragraphs[0]).spans if document.paragraphs else ()
-    if first and isinstance(first[0], Mention) and first[0].id == call.id:
-        return document
-    return opened(document, call, Text(" "))
-
-
-def _pictures(media: Sequence[Media], most: int) -> list[tuple[Media, ...]]:
-    """Pictures by message: up to ``most`` together, a GIF by itself."""
-    groups: list[tuple[Media, ...]] = []
-    for picture in media:
-        gif = picture.mime == "image/gif"
-        if picture.mime not in PROFILE.limits.image_mimes:
-            _refuse(FaultKind.MEDIA, f"X takes no {picture.mime}")
-        if picture.size_bytes > (GIF_MAX_BYTES if gif else PROFILE.limits.image_size_bytes):
-            _refuse(FaultKind.MEDIA, f"a picture of {picture.size_bytes} bytes is too big for X")
-        alone = gif or not groups or len(groups[-1]) >= most or groups[-1][-1].mime == "image/gif"
-        if alone:
-            groups.append((picture,))
-        else:
-            groups[-1] = (*groups[-1], picture)
-    return groups
-
-
-def _told(picture: Media) -> dict[str, Any]:
-    told = {"sha256": picture.sha256, "mime": picture.mime}
-    return told | {"alt": picture.alt[: PROFILE.limits.alt_max]} if picture.alt else told
-
-
 def write(document: Document) -> str:
     """Plain text as X wants it: no markup, and without the characters it refuses."""
     return written(document, spell).translate(_REFUSED_CHARACTERS).strip()
@@ -351,7 +237,3 @@ def spell(span: Span) -> str:
     if span.platform == PLATFORM and span.handle:
         return f"@{span.handle}"
     return _CALL.sub("", span.name or span.handle)
-
-
-def _refuse(kind: FaultKind, evidence: str) -> NoReturn:
-    raise FaultError(Fault(kind, certain=True, evidence=evidence))

@@ -12,16 +12,18 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
+from msgspec import structs
 
 from adapters.border import Told, judge
-from adapters.x import length, recognize, session, translate
+from adapters.x import length, parts, recognize, session, translate
 from adapters.x.profile import FAULTS, PLATFORM
-from gateway.model.content import Document, Link, Media, Mention, Text, plain
+from gateway.model.content import Document, Link, Media, Mention, Poll, Quote, Text, plain
 from gateway.model.delivery import (
     Draft,
     FaultError,
     FaultKind,
     InConversation,
+    Repliers,
     Target,
     Timeline,
     ToPerson,
@@ -236,7 +238,7 @@ PERSON = Identity("x", "7", "ana", "Ana")
     ],
 )
 def test_a_draft_goes_where_it_is_meant_to(target: Target, reply: str | None, kind: str, body: dict[str, str]) -> None:
-    (part,) = translate.plan(draft("hi", target, reply))
+    (part,) = parts.plan(draft("hi", target, reply))
     assert (part.kind, part.body, part.key, part.rest) == (kind, body, "d1.0", None)
 
 
@@ -254,7 +256,7 @@ def test_a_draft_goes_where_it_is_meant_to(target: Target, reply: str | None, ki
 )
 def test_what_can_not_be_reached_is_refused(target: Target, reply: str | None) -> None:
     with pytest.raises(FaultError) as caught:
-        translate.plan(draft("hi", target, reply))
+        parts.plan(draft("hi", target, reply))
     assert (caught.value.fault.kind, caught.value.fault.certain) == (FaultKind.TARGET_REFUSED, True)
 
 
@@ -264,44 +266,122 @@ def test_what_can_not_be_reached_is_refused(target: Target, reply: str | None) -
         (Document(), FaultKind.INVALID),
         (Document(((Text("  "),),)), FaultKind.INVALID),
         (Document(((Link("https://example.invalidtld/" + "a" * 400),),)), FaultKind.TOO_LONG),
-        (Document((), (Media("a", "video/mp4", 9),)), FaultKind.MEDIA),
+        (Document((), (Media("a", "video/webm", 9),)), FaultKind.MEDIA),
         (Document((), (Media("a", "image/png", 5_000_001),)), FaultKind.MEDIA),
     ],
 )
 def test_what_x_does_not_carry_is_refused(document: Document, kind: FaultKind) -> None:
     with pytest.raises(FaultError) as caught:
-        translate.plan(draft(document))
+        parts.plan(draft(document))
     assert (caught.value.fault.kind, caught.value.fault.certain) == (kind, True)
 
 
 def test_a_long_text_is_a_thread_whose_rests_are_the_whole() -> None:
     text = "One sentence after the other, each of its own. " * 20
-    parts = translate.plan(draft(text, ToPerson(PERSON)))
-    assert len(parts) > 2
-    assert [part.kind for part in parts] == ["post", *["reply"] * (len(parts) - 1)]
-    assert all(length.weighted_length(part.body["text"]) <= 280 for part in parts)
-    assert parts[0].body["text"].startswith("@ana One")
-    rests = " ".join(plain(part.rest) for part in parts if part.rest is not None)
+    made = parts.plan(draft(text, ToPerson(PERSON)))
+    assert len(made) > 2
+    assert [part.kind for part in made] == ["post", *["reply"] * (len(made) - 1)]
+    assert all(length.weighted_length(part.body["text"]) <= 280 for part in made)
+    assert made[0].body["text"].startswith("@ana One")
+    rests = " ".join(plain(part.rest) for part in made if part.rest is not None)
     assert rests.split() == text.split()
 
 
 def test_only_the_first_part_of_a_reply_names_its_target() -> None:
-    first, *others = translate.plan(draft("One sentence after the other. " * 20, thread("8"), "9"))
+    first, *others = parts.plan(draft("One sentence after the other. " * 20, thread("8"), "9"))
     assert first.body["reply_to"] == "9"
     assert all("reply_to" not in part.body for part in others)
 
 
-def test_pictures_come_four_at_a_time_and_a_gif_alone() -> None:
-    pictures = tuple(Media(str(n), "image/png", 9, f"alt {n}") for n in range(5))
-    parts = translate.plan(draft(Document(((Text("look"),),), (*pictures, Media("g", "image/gif", 9)))))
-    assert [[item["sha256"] for item in part.body["media"]] for part in parts] == [["0", "1", "2", "3"], ["4"], ["g"]]
-    assert parts[0].body["media"][0]["alt"] == "alt 0"
-    assert "alt" not in parts[2].body["media"][0]
-    assert [part.rest.media if part.rest else None for part in parts][1] == pictures[4:]
+def pictures(count: int, *, at: int | None = None) -> tuple[Media, ...]:
+    return tuple(Media(str(n), "image/png", 9, f"alt {n}", at=at) for n in range(count))
+
+
+GIF = Media("g", "image/gif", 9, animated=True)
+FILM = Media("v", "video/mp4", 9, duration_s=10.0)
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        pictures(5),
+        (*pictures(1), GIF),
+        (GIF, FILM),
+        (structs.replace(FILM, duration_s=141.0),),
+        (structs.replace(FILM, duration_s=0.1),),
+        (structs.replace(GIF, size_bytes=15_000_001),),
+        (Media("a", "audio/mpeg", 9),),
+    ],
+)
+def test_more_than_a_post_takes_is_refused(media: tuple[Media, ...]) -> None:
+    with pytest.raises(FaultError) as caught:
+        parts.plan(draft(Document(((Text("look"),),), media)))
+    assert (caught.value.fault.kind, caught.value.fault.certain) == (FaultKind.MEDIA, True)
+
+
+def test_media_are_on_the_part_that_mentions_them() -> None:
+    paragraphs = tuple((Text(f"{n} " + "word " * 50),) for n in range(3))
+    said = Document(paragraphs, (*pictures(4, at=0), structs.replace(GIF, at=1), structs.replace(FILM, at=2)))
+    made = parts.plan(structs.replace(draft(said), numbered=True))
+    assert [[item["sha256"] for item in part.body["media"]] for part in made] == [["0", "1", "2", "3"], ["g"], ["v"]]
+    assert [part.body["text"].split()[-1] for part in made] == ["1/3", "2/3", "3/3"]
+    assert [len(part.rest.media) if part.rest else None for part in made] == [4, 1, 1]
+
+
+def test_a_poll_is_on_the_first_post_within_what_x_takes() -> None:
+    said = Document(((Text("Which?"),),), poll=Poll(("a", "b"), 10.0, multiple=True))
+    (part,) = parts.plan(draft(said))
+    assert part.body["poll"] == {"options": ["a", "b"], "minutes": 5}
+    assert part.notes
+    with pytest.raises(FaultError):
+        parts.plan(draft(structs.replace(said, poll=Poll(("a",)))))
+    with pytest.raises(FaultError):
+        parts.plan(draft(structs.replace(said, media=pictures(1))))
+
+
+def test_in_private_a_poll_is_a_list() -> None:
+    said = Document(((Text("Which?"),),), poll=Poll(("a", "b")))
+    (part,) = parts.plan(draft(said, thread("dm/1-2", private=True)))
+    assert part.body == {"conversation": "1-2", "text": "Which?\n\n• a\n• b"}
+
+
+@pytest.mark.parametrize(("media", "body"), [((), "5"), (pictures(1), None)])
+def test_a_quote_gives_way_to_media(media: tuple[Media, ...], body: str | None) -> None:
+    said = Document(((Text("look"),),), media, quote=Quote("x", MessageRef("5")))
+    (part,) = parts.plan(draft(said))
+    assert part.body.get("quote") == body
+    assert ("https://x.com/i/status/5" in part.body["text"]) is (body is None)
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "usd"),
+    [
+        ("hi", None, 0.015),
+        ("see https://example.org/a", None, 0.2),
+        ("see example.com", None, 0.2),
+        ("version 1.2 is out", None, 0.015),
+        ("thanks", thread("8"), 0.01),
+        ("hi https://example.org", thread("dm/1-2", private=True), 0.015),
+    ],
+)
+def test_a_preview_says_what_it_costs(text: str, target: Target | None, usd: float) -> None:
+    (part,) = parts.plan(draft(text, target))
+    shown = parts.preview(part)
+    assert (shown.text, shown.cost_usd) == (text, usd)
+    assert 0 < shown.length <= shown.limit
+
+
+def test_a_preview_tells_all_that_a_post_shows() -> None:
+    said = structs.replace(draft(Document(((Text("look"),),), pictures(1), sensitive=True)), repliers=Repliers.NOBODY)
+    (part,) = parts.plan(said)
+    shown = parts.preview(part)
+    assert shown.media == ("image, image/png, 9 bytes, alt: alt 0, hidden until asked for",)
+    assert shown.extras == ("who may reply: mentionedUsers",)
+    assert shown.cost_usd == 0.02
 
 
 def test_alt_text_is_cut_to_what_x_takes() -> None:
-    (part,) = translate.plan(draft(Document((), (Media("a", "image/png", 9, "x" * 1500),))))
+    (part,) = parts.plan(draft(Document((), (Media("a", "image/png", 9, "x" * 1500),))))
     assert len(part.body["media"][0]["alt"]) == 1000
     assert "text" not in part.body
 
@@ -313,6 +393,7 @@ def test_alt_text_is_cut_to_what_x_takes() -> None:
         (Mention("mastodon", "7", "ana@example.social", "@Ana of old"), "Ana of old"),
         (Mention("mastodon", "7", "@ana"), "ana"),
         (Mention("discord", "7", "ana", "by @bob"), "by bob"),
+        (Mention("discord", "7", "ana", "中@bob é@cy"), "中bob écy"),
         (Link("https://example.org/"), "https://example.org/"),
         (Link("https://example.org/", "here"), "here (https://example.org/)"),
     ],
@@ -322,7 +403,7 @@ def test_nobody_is_called_who_was_not_meant(span: Any, text: str) -> None:
 
 
 def test_characters_x_refuses_are_left_out() -> None:
-    (part,) = translate.plan(draft("a\ufeffb\uffffc"))
+    (part,) = parts.plan(draft("a\ufeffb\uffffc"))
     assert part.body["text"] == "abc"
 
 

@@ -1,0 +1,278 @@
+"""A draft as X's posts and direct messages, and how these will look. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
+from typing import Any, NoReturn
+
+from msgspec import Struct, structs
+
+from adapters.x.length import DIRECT_MAX, POST_MAX, fits_direct, fits_post, has_address, weighted_length
+from adapters.x.profile import ALT_USD, DIRECT_USD, LINKED_USD, POST_USD, PROFILE, SUMMONED_USD
+from adapters.x.translate import DIRECT, PLATFORM, write
+from gateway.model.content import (
+    BULLET,
+    Block,
+    BlockKind,
+    Document,
+    Link,
+    Media,
+    Mention,
+    Paragraph,
+    Poll,
+    Text,
+    block,
+    opened,
+    unopened,
+)
+from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, InConversation, Part, Repliers, Shown, Timeline
+from gateway.model.media import MediaKind
+from gateway.text.split import Slice, slices
+
+VIDEO_SHORTEST_S = 0.5
+POLL_OPTIONS_LEAST = 2
+_ID = re.compile(r"[0-9]{1,19}")
+_CONVERSATION = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")
+_REPLIERS = {
+    Repliers.FOLLOWED: "following",
+    Repliers.MENTIONED: "mentionedUsers",
+    Repliers.NOBODY: "mentionedUsers",
+}
+_SINGLE = "the poll takes one answer from each: X has no other"
+
+
+class Aim(Struct, frozen=True):
+    """Where a draft goes: the kind of its first part, what its body names, and whom it calls."""
+
+    kind: str
+    body: dict[str, str]
+    call: Mention | None = None
+
+
+class _Piece(Struct, frozen=True):
+    """One message: what is said in it, how that is shown, and its media."""
+
+    said: Document
+    shown: Document
+    media: tuple[Media, ...]
+
+
+def plan(draft: Draft) -> tuple[Part, ...]:
+    """The posts or direct messages of a draft. Raises FaultError where X can't carry it."""
+    aim = _aim(draft)
+    private = aim.kind == "direct"
+    document = _in_words(draft.document, private=private)
+    if aim.call is not None:
+        document = _called(document, aim.call)
+    if document.is_empty:
+        _refuse(FaultKind.INVALID, "there is nothing to say")
+    for one in document.media:
+        _check(one)
+    cut = _slices(draft, document, fits_direct if private else fits_post)
+    pieces = list(_one_by_one(cut, document.media) if private else _together(cut))
+    return tuple(_part(draft, aim, index, len(pieces), piece) for index, piece in enumerate(pieces))
+
+
+def _slices(draft: Draft, document: Document, measure: Callable[[str], bool]) -> tuple[Slice, ...]:
+    try:
+        return slices(document, lambda piece: measure(write(piece)), numbered=draft.numbered)
+    except ValueError as error:
+        _refuse(FaultKind.TOO_LONG, str(error))
+
+
+def _together(cut: Sequence[Slice]) -> Iterator[_Piece]:
+    """Posts with the media that belong to each."""
+    for said, shown in cut:
+        _check_company(said.media, said.poll)
+        yield _Piece(said, shown, said.media)
+
+
+def _one_by_one(cut: Sequence[Slice], media: Sequence[Media]) -> Iterator[_Piece]:
+    """Direct messages: one attachment for each, further ones by themselves."""
+    nothing = Slice(Document(), Document())
+    for piece, one in zip_longest(cut, media):
+        said, shown = piece or nothing
+        yield _Piece(said, shown, (one,) if one else ())
+
+
+def _part(draft: Draft, aim: Aim, index: int, count: int, piece: _Piece) -> Part:
+    private = aim.kind == "direct"
+    body: dict[str, Any] = dict(aim.body) if private or index == 0 else {}
+    if text := write(piece.shown):
+        body["text"] = text
+    if piece.media:
+        body["media"] = [_told(one, sensitive=draft.document.sensitive) for one in piece.media]
+    notes: tuple[str, ...] = ()
+    if poll := piece.said.poll:
+        body["poll"] = {"options": list(poll.options), "minutes": _minutes(poll)}
+        notes = (_SINGLE,) if poll.multiple else ()
+    if piece.said.quote and piece.said.quote.ref:
+        body["quote"] = _checked(_ID, piece.said.quote.ref)
+    if index == 0 and aim.kind == "post" and draft.repliers:
+        body["repliers"] = _REPLIERS[draft.repliers]
+    kind = aim.kind if private or index == 0 else "reply"
+    return Part(index, kind, f"{draft.id}.{index}", body, rest=_rest(aim, index, count, piece), notes=notes)
+
+
+def _rest(aim: Aim, index: int, count: int, piece: _Piece) -> Document | None:
+    if count == 1:
+        return None
+    own = unopened(piece.said, aim.call, Text(" ")) if index == 0 and aim.call else piece.said
+    return structs.replace(own, media=piece.media)
+
+
+# Where it goes.
+
+
+def _aim(draft: Draft) -> Aim:
+    target = draft.target
+    if isinstance(target, Timeline):
+        return Aim("post", {})
+    if isinstance(target, InConversation):
+        if target.conversation.startswith(DIRECT):
+            conversation = target.conversation.removeprefix(DIRECT)
+            return Aim("direct", {"conversation": _checked(_CONVERSATION, conversation)})
+        if target.private:
+            _refuse(FaultKind.TARGET_REFUSED, "a private conversation is no thread of posts")
+        return Aim("reply", {"reply_to": _checked(_ID, draft.in_reply_to or target.conversation)})
+    if target.identity.platform != PLATFORM:
+        _refuse(FaultKind.TARGET_REFUSED, "this person is on another platform")
+    if target.private:
+        return Aim("direct", {"to": _checked(_ID, target.identity.id)})
+    if not target.identity.handle:
+        _refuse(FaultKind.TARGET_REFUSED, "a person without a known handle can't be called")
+    return Aim("post", {}, Mention(PLATFORM, target.identity.id, target.identity.handle))
+
+
+def _checked(pattern: re.Pattern[str], name: str) -> str:
+    if not pattern.fullmatch(name):
+        _refuse(FaultKind.TARGET_REFUSED, "this is no post, person or conversation of X")
+    return name
+
+
+def _called(document: Document, call: Mention) -> Document:
+    first = block(document.paragraphs[0]).spans if document.paragraphs else ()
+    if first and isinstance(first[0], Mention) and first[0].id == call.id:
+        return document
+    called = opened(document, call, Text(" "))
+    if len(called.paragraphs) == len(document.paragraphs):
+        return called
+    moved = (structs.replace(one, at=None if one.at is None else one.at + 1) for one in document.media)
+    return structs.replace(called, media=tuple(moved))
+
+
+# What a post shows besides its words.
+
+
+def _in_words(document: Document, *, private: bool) -> Document:
+    """A direct message has neither poll nor quote, and a post has one of media, poll and quote alone (openapi.json):
+    a quote gives way, as X shows the address of a post as that post.
+    """
+    more: list[Paragraph | Block] = []
+    if document.poll and private:
+        more += [Block((Text(option),), BlockKind.ITEM, marker=BULLET) for option in document.poll.options]
+        document = structs.replace(document, poll=None)
+    if (quote := document.quote) and (private or document.media or document.poll):
+        url = quote.url or (f"https://x.com/i/status/{quote.ref}" if quote.ref else "")
+        more += [(Link(url),)] if url else []
+        document = structs.replace(document, quote=None)
+    return structs.replace(document, paragraphs=(*document.paragraphs, *more)) if more else document
+
+
+def _minutes(poll: Poll) -> int:
+    """How long a poll is open, as near to what is wanted as X allows."""
+    shortest, longest = PROFILE.limits.poll_shortest_s or 0.0, PROFILE.limits.poll_longest_s or poll.open_for_s
+    return round(min(max(poll.open_for_s, shortest), longest) / 60)
+
+
+def _check(one: Media) -> None:
+    limits = PROFILE.limits.of(one.kind)
+    if limits is None or one.mime not in limits.mimes:
+        _refuse(FaultKind.MEDIA, f"X takes no {one.mime}")
+    if one.size_bytes > limits.size_bytes:
+        _refuse(FaultKind.MEDIA, f"{one.kind} of {one.size_bytes} bytes: {limits.size_bytes} are the most on X")
+    if one.duration_s is None or one.kind is not MediaKind.VIDEO:
+        return
+    if not VIDEO_SHORTEST_S <= one.duration_s <= (limits.duration_max_s or one.duration_s):
+        _refuse(FaultKind.MEDIA, f"a video of {one.duration_s:.1f} s: X takes 0.5 to {limits.duration_max_s:.0f} s")
+
+
+def _check_company(media: Sequence[Media], poll: Poll | None) -> None:
+    """A post has four pictures, or one GIF, or one video, or a poll."""
+    lonely = [one for one in media if one.kind is not MediaKind.IMAGE]
+    if lonely and len(media) > 1:
+        _refuse(FaultKind.MEDIA, f"{len(media)} media in one post: on X a {lonely[0].kind} is alone")
+    if len(media) > PROFILE.limits.images_max:
+        _refuse(FaultKind.MEDIA, f"{len(media)} pictures in one post: {PROFILE.limits.images_max} are the most on X")
+    if poll and media:
+        _refuse(FaultKind.INVALID, "a post with a poll has no media on X")
+    if poll and len(poll.options) < POLL_OPTIONS_LEAST:
+        _refuse(FaultKind.INVALID, f"a poll has {POLL_OPTIONS_LEAST} answers at least on X")
+    if poll and not all(option.strip() for option in poll.options):
+        _refuse(FaultKind.INVALID, "an answer of the poll is empty")
+
+
+def _told(one: Media, *, sensitive: bool) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "sha256": one.sha256,
+        "mime": one.mime,
+        "kind": str(one.kind),
+        "size_bytes": one.size_bytes,
+    }
+    if one.alt:
+        told["alt"] = one.alt[: PROFILE.limits.alt_max]
+    return told | {"sensitive": True} if sensitive else told
+
+
+# How it will look.
+
+
+def preview(part: Part) -> Shown:
+    """How a part will look, and what X charges for it."""
+    body = part.body
+    text = body.get("text", "")
+    private = part.kind == "direct"
+    return Shown(
+        text,
+        len(text) if private else weighted_length(text),
+        DIRECT_MAX if private else POST_MAX,
+        "characters" if private else PROFILE.limits.unit,
+        tuple(map(_line, body.get("media", ()))),
+        tuple(_extras(body)),
+        cost_usd(part),
+    )
+
+
+def _line(one: dict[str, Any]) -> str:
+    alt = f"alt: {one['alt']}" if one.get("alt") else "no alt text"
+    hidden = ", hidden until asked for" if one.get("sensitive") else ""
+    return f"{one['kind']}, {one['mime']}, {one['size_bytes']} bytes, {alt}{hidden}"
+
+
+def _extras(body: dict[str, Any]) -> Iterator[str]:
+    if poll := body.get("poll"):
+        yield f"poll: {' / '.join(poll['options'])}, open for {poll['minutes']} min"
+    if quote := body.get("quote"):
+        yield f"quotes https://x.com/i/status/{quote}"
+    if repliers := body.get("repliers"):
+        yield f"who may reply: {repliers}"
+    if target := body.get("reply_to"):
+        yield f"replies to https://x.com/i/status/{target}"
+
+
+def cost_usd(part: Part) -> float:
+    """By the price list: an address makes a post dear, wherever it stands."""
+    if part.kind == "direct":
+        price = DIRECT_USD
+    elif has_address(part.body.get("text", "")):
+        price = LINKED_USD
+    else:
+        price = SUMMONED_USD if "reply_to" in part.body else POST_USD
+    described = [one for one in part.body.get("media", ()) if one.get("alt") or one.get("sensitive")]
+    return round(price + ALT_USD * len(described), 3)
+
+
+def _refuse(kind: FaultKind, evidence: str) -> NoReturn:
+    raise FaultError(Fault(kind, certain=True, evidence=evidence))
