@@ -16,6 +16,7 @@ from msgspec import structs
 
 from adapters.border import crossing
 from adapters.discord import planning, translate
+from adapters.discord.attached import fetch
 from adapters.discord.errors import describe
 from adapters.discord.markup import PLATFORM
 from adapters.discord.memory import Bounded, Memory
@@ -28,6 +29,7 @@ from gateway.model.content import Document
 from gateway.model.delivery import Draft, FaultError, FaultKind, Part, Receipt, Shown
 from gateway.model.identity import Identity
 from gateway.model.ids import ConversationId, MessageRef
+from gateway.model.media import Attachment
 from gateway.model.standing import Signal, Source
 from gateway.ports import Arrival, Context, Taken, Unsure, nobodys
 
@@ -244,6 +246,9 @@ class DiscordAccount:
         channel, message = translate.located(ref)
         async with self._acting("react", channel):
             await self._rest.add_reaction(channel, message, reaction)
+
+    def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        return fetch(attachment, self._settings.server, self._context.clock)
 
     async def show_typing(self, conversation: ConversationId) -> None:
         """Shown for ten seconds or until a message comes."""

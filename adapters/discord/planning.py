@@ -11,6 +11,7 @@ from adapters.discord.profile import (
     ALT_MAX,
     FILE_SIZE_MAX_BYTES,
     FILES_MAX,
+    HIDDEN,
     MENTIONS_MAX,
     POLL_HOURS_MAX,
     POLL_QUESTION_MAX,
@@ -29,8 +30,6 @@ _SUFFIX = {
     "video/mp4": "mp4", "video/quicktime": "mov", "video/webm": "webm",
 }  # fmt: skip
 _HOUR_S = 3600.0
-HIDDEN = "SPOILER_"
-"""Begins the name of a file that readers see only once they ask (reference: uploading files)."""
 
 
 def plan(draft: Draft, settings: Settings) -> tuple[Part, ...]:

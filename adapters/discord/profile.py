@@ -32,6 +32,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 TEXT_MAX = 2000  # resources/message: code points
 NONCE_MAX = 25  # resources/message
+HIDDEN = "SPOILER_"  # reference: uploading files; begins the name of a file that is hidden until a reader asks
 ALT_MAX = 1024  # resources/message: attachment.description
 FILES_MAX = 10
 FILE_SIZE_MAX_BYTES = 10_485_760  # reference: 10 MiB without boosts
@@ -51,6 +52,7 @@ PROFILE = Profile(
         Feature.DELETE: Support.FULL,
         Feature.REACT: Support.FULL,
         Feature.TYPING: Support.FULL,
+        Feature.ATTACHMENTS: Support.FULL,
         Feature.THREAD: Support.PARTIAL,  # parts answer one another in the channel
         Feature.DIRECT: Support.FULL,
         Feature.IMAGE: Support.FULL,

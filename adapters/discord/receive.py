@@ -85,6 +85,7 @@ class Run:
             "MESSAGE_DELETE_BULK": self._on_bulk_delete,
             "MESSAGE_REACTION_ADD": self._on_reaction,
             "GUILD_MEMBER_ADD": self._on_join,
+            "GUILD_MEMBER_REMOVE": self._on_leave,
         }
 
     async def arrivals(self) -> AsyncIterator[Arrival]:
@@ -242,15 +243,15 @@ class Run:
         messages = []
         for raw in page:
             try:
-                messages.append(msgspec.convert(raw, translate.RawMessage))
+                messages.append((msgspec.convert(raw, translate.RawMessage), translate.kept(raw)))
             except msgspec.ValidationError as error:
                 self._skip("history", error)
-        messages.sort(key=lambda message: int(message.id))
+        messages.sort(key=lambda read: int(read[0].id))
         private = channel in self._position.directs
         events: list[PlatformEvent] = []
-        for message in messages:
-            events.extend(self._message(message, private=private))
-        return events, max((int(message.id) for message in messages), default=0)
+        for message, raw in messages:
+            events.extend(self._message(message, private=private, raw=raw))
+        return events, max((int(message.id) for message, _ in messages), default=0)
 
     # Live.
 
@@ -268,16 +269,16 @@ class Run:
         message = msgspec.convert(data, translate.RawMessage)
         if message.guild_id:
             self._memory.guilds[message.channel_id] = message.guild_id
-        return self._message(message, private=message.guild_id is None)
+        return self._message(message, private=message.guild_id is None, raw=translate.kept(data))
 
-    def _message(self, message: translate.RawMessage, *, private: bool) -> list[PlatformEvent]:
+    def _message(self, message: translate.RawMessage, *, private: bool, raw: str = "") -> list[PlatformEvent]:
         self._position.saw(message.channel_id, int(message.id), private=private)
         if message.id in self._recent:
             return []
         self._recent[message.id] = None
         if message.author.id == self._memory.me:
             self._confirm(message)
-        event = translate.received(message, self._context.account, self._memory.me, private=private)
+        event = translate.received(message, self._context.account, self._memory.me, private=private, raw=raw)
         return [event] if event else []
 
     def _confirm(self, message: translate.RawMessage) -> None:
@@ -293,7 +294,8 @@ class Run:
             return []  # only a preview was added
         message = msgspec.convert(data, translate.RawMessage)
         private = message.guild_id is None
-        event = translate.edited(message, self._context.account, self._memory.me, private=private)
+        raw = translate.kept(data)
+        event = translate.edited(message, self._context.account, self._memory.me, private=private, raw=raw)
         return [event] if event else []
 
     def _on_delete(self, data: Any) -> list[PlatformEvent]:
@@ -321,3 +323,10 @@ class Run:
             return []
         lobby = self._lobbies.get(raw.guild_id, raw.guild_id)
         return [translate.member_joined(raw, self._context.account, lobby, self._context.clock.now())]
+
+    def _on_leave(self, data: Any) -> list[PlatformEvent]:
+        raw = msgspec.convert(data, translate.RawLeave)
+        if raw.user.id == self._memory.me:
+            return []
+        lobby = self._lobbies.get(raw.guild_id, raw.guild_id)
+        return [translate.member_left(raw, self._context.account, lobby, self._context.clock.now())]

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, json
 
 from adapters.discord.markup import ID, PLATFORM, Person
 from adapters.discord.markup import document as read
-from gateway.model.content import (
-    Document,
-    Link,
-)
+from adapters.discord.profile import HIDDEN, SERVER
+from gateway.model.content import Document, Poll, Quote, Text, plain
 from gateway.model.delivery import Fault, FaultError, FaultKind
-from gateway.model.events import Kind, MemberJoined, MessageDeleted, MessageEdited, MessageReceived, Reacted
+from gateway.model.events import (
+    RAW_MAX,
+    Kind,
+    MemberJoined,
+    MemberLeft,
+    MessageDeleted,
+    MessageEdited,
+    MessageReceived,
+    Reacted,
+)
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, ConversationId, MessageRef
+from gateway.model.media import Attachment
+from gateway.text.plain import from_text
 
+SHOWN_MAX = 10
+"""Of attachments, stickers and answers."""
 SPOKEN = frozenset({0, 19})
 """Message types that people write: plain messages and replies; the rest is the server's own news."""
 
@@ -34,13 +45,66 @@ class RawUser(Struct):
 
 
 class RawAttachment(Struct):
-    url: str
-    filename: str = ""
-    description: str | None = None
+    url: Annotated[str, Meta(max_length=2_000)]
+    filename: Annotated[str, Meta(max_length=1_000)] = ""
+    description: Words | None = None
+    content_type: Annotated[str, Meta(max_length=200)] | None = None
+    size: int | None = None
+    width: int | None = None
+    height: int | None = None
+    duration_secs: float | None = None
+
+    @property
+    def attachment(self) -> Attachment:
+        mime = (self.content_type or "").partition(";")[0].strip()
+        return Attachment(
+            handle=self.url,
+            mime=mime,
+            size_bytes=self.size,
+            alt=self.description or "",
+            name=self.filename.rpartition("/")[2],
+            width_px=self.width,
+            height_px=self.height,
+            duration_s=self.duration_secs,
+            animated=mime == "image/gif",
+            sensitive=self.filename.startswith(HIDDEN),
+        )
+
+
+class RawSticker(Struct):
+    name: Annotated[str, Meta(max_length=200)] = ""
+
+
+class RawSaid(Struct):
+    """What a forward shows of a message."""
+
+    content: Words = ""
+    attachments: list[RawAttachment] = []
+
+
+class RawSnapshot(Struct):
+    message: RawSaid
+
+
+class RawAnswer(Struct):
+    text: Annotated[str, Meta(max_length=500)] | None = None
+
+
+class RawOption(Struct):
+    poll_media: RawAnswer
+
+
+class RawPoll(Struct):
+    question: RawAnswer
+    answers: list[RawOption] = []
+    allow_multiselect: bool = False
+    expiry: datetime | None = None
 
 
 class RawReference(Struct):
+    type: int = 0
     message_id: Snowflake | None = None
+    guild_id: Snowflake | None = None
     channel_id: Snowflake | None = None
 
 
@@ -63,6 +127,9 @@ class RawMessage(Struct):
     type: int = 0
     message_reference: RawReference | None = None
     referenced_message: RawReferenced | None = None
+    message_snapshots: list[RawSnapshot] = []
+    sticker_items: list[RawSticker] = []
+    poll: RawPoll | None = None
     webhook_id: str | None = None
     nonce: str | int | None = None
 
@@ -92,6 +159,11 @@ class RawReaction(Struct):
     message_id: Snowflake
     emoji: RawEmoji
     member: RawMember | None = None
+
+
+class RawLeave(Struct):
+    guild_id: Snowflake
+    user: RawUser
 
 
 class RawJoin(Struct):
@@ -148,13 +220,51 @@ def identity(user: RawUser) -> Identity:
 
 
 def document(message: RawMessage) -> Document:
-    """The text with links and mentions; attachments follow as links."""
+    """The text with links and mentions, then the names of stickers; and the poll, and what was forwarded."""
     people = {user.id: Person(user.username, user.global_name or "") for user in message.mentions}
-    files = ((Link(item.url, item.description or item.filename or None),) for item in message.attachments[:10])
-    return Document((*read(message.content, people).paragraphs, *files))
+    stickers = ((Text(f":{item.name}:"),) for item in message.sticker_items[:SHOWN_MAX] if item.name)
+    asked = message.poll.question.text if message.poll and not message.content else None
+    paragraphs = from_text(asked).paragraphs if asked else read(message.content, people).paragraphs
+    return Document((*paragraphs, *stickers), poll=_poll(message), quote=_forwarded(message))
 
 
-def received(message: RawMessage, account: AccountId, me: str, *, private: bool) -> MessageReceived | None:
+def _poll(message: RawMessage) -> Poll | None:
+    poll = message.poll
+    if poll is None:
+        return None
+    options = tuple(one.poll_media.text or "" for one in poll.answers[:SHOWN_MAX])
+    open_for_s = max(0.0, (poll.expiry - message.timestamp).total_seconds()) if poll.expiry else 0.0
+    return Poll(options, open_for_s, poll.allow_multiselect)
+
+
+def _forwarded(message: RawMessage) -> Quote | None:
+    said, where = message.message_snapshots[:1], message.message_reference
+    if not said:
+        return None
+    ref = reference(where.channel_id or "", where.message_id) if where and where.message_id else None
+    url = _url(where.guild_id, where.channel_id or "", where.message_id) if where and where.message_id else ""
+    return Quote(PLATFORM, ref, url, text=plain(read(said[0].message.content, {})))
+
+
+def attachments(message: RawMessage) -> tuple[Attachment, ...]:
+    """What is attached to a message, and to the one it forwards."""
+    forwarded = (item for one in message.message_snapshots[:1] for item in one.message.attachments)
+    return tuple(item.attachment for item in (*message.attachments, *forwarded))[:SHOWN_MAX]
+
+
+def _url(guild: str | None, channel: str, message: str) -> str:
+    return f"{SERVER}/channels/{guild or '@me'}/{channel}/{message}"
+
+
+def kept(raw: Any) -> str:
+    """A payload as it is kept for the operator; nothing of one that is too long."""
+    text = json.encode(raw).decode()
+    return text if len(text) <= RAW_MAX else ""
+
+
+def received(
+    message: RawMessage, account: AccountId, me: str, *, private: bool, raw: str = ""
+) -> MessageReceived | None:
     """A person's message. Bots and webhooks are left out: two bots that answer each other never stop."""
     if message.author.bot or message.webhook_id or message.author.id == me or message.type not in SPOKEN:
         return None
@@ -174,6 +284,9 @@ def received(message: RawMessage, account: AccountId, me: str, *, private: bool)
         in_reply_to=reference(answered.channel_id or message.channel_id, answered.message_id)
         if answered and answered.message_id
         else None,
+        attachments=attachments(message),
+        url=_url(message.guild_id, message.channel_id, message.id),
+        raw=raw,
     )
 
 
@@ -185,7 +298,7 @@ def _kind(message: RawMessage, me: str, *, private: bool) -> Kind:
     return Kind.MENTION if any(user.id == me for user in message.mentions) else Kind.GROUP
 
 
-def edited(message: RawMessage, account: AccountId, me: str, *, private: bool) -> MessageEdited | None:
+def edited(message: RawMessage, account: AccountId, me: str, *, private: bool, raw: str = "") -> MessageEdited | None:
     """New words of a person. Updates without an edit time only add a preview."""
     if message.edited_timestamp is None or received(message, account, me, private=private) is None:
         return None
@@ -198,6 +311,8 @@ def edited(message: RawMessage, account: AccountId, me: str, *, private: bool) -
         document=document(message),
         at=_utc(message.edited_timestamp),
         private=private,
+        attachments=attachments(message),
+        raw=raw,
     )
 
 
@@ -207,8 +322,8 @@ def deleted(raw: RawDeleted, account: AccountId, at: datetime) -> MessageDeleted
 
 
 def reacted(raw: RawReaction, account: AccountId, me: str, at: datetime) -> Reacted | None:
-    """Somebody's reaction; a custom emoji is ``name:id``, as reacting with it wants."""
-    emoji = f"{raw.emoji.name}:{raw.emoji.id}" if raw.emoji.id else raw.emoji.name
+    """Somebody's reaction; a custom emoji is ``:name:``."""
+    emoji = f":{raw.emoji.name}:" if raw.emoji.id else raw.emoji.name
     if raw.user_id == me or not emoji:
         return None
     user = raw.member.user if raw.member and raw.member.user else RawUser(raw.user_id)
@@ -222,6 +337,11 @@ def member_joined(raw: RawJoin, account: AccountId, lobby: str, at: datetime) ->
     joined_at = _utc(raw.joined_at) if raw.joined_at else at
     event_id = f"{raw.guild_id}:{raw.user.id}:{joined_at.timestamp()}"
     return MemberJoined(account, event_id, ConversationId(lobby), identity(raw.user), joined_at)
+
+
+def member_left(raw: RawLeave, account: AccountId, lobby: str, at: datetime) -> MemberLeft:
+    event_id = f"{raw.guild_id}:{raw.user.id}:left:{at.timestamp()}"
+    return MemberLeft(account, event_id, ConversationId(lobby), identity(raw.user), at)
 
 
 def _utc(at: datetime) -> datetime:

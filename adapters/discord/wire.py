@@ -54,6 +54,7 @@ HEARD = (
     "MESSAGE_DELETE_BULK",
     "MESSAGE_REACTION_ADD",
     "GUILD_MEMBER_ADD",
+    "GUILD_MEMBER_REMOVE",
 )
 LOGIN = "login"
 """Beside these: an IDENTIFY is about to be used up."""

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from adapters.sandbox import discord_bodies as bodies
 from adapters.sandbox import discord_gateway as gateway
-from adapters.sandbox.discord_forms import misfit, question, read
+from adapters.sandbox.discord_forms import misfit, question, read, serve_picture
 from adapters.sandbox.discord_people import People
 from adapters.sandbox.face import html_error
 from adapters.sandbox.faults import Faults, Rule, Trouble
@@ -66,6 +66,7 @@ class DiscordFace(People):
                 web.put(message + "/reactions/{emoji}/@me", self._react),
                 web.delete(message + "/reactions/{emoji}/@me", self._unreact),
                 web.get("/gw", self.gateway.serve),
+                web.get("/attachments/picture.png", serve_picture),
             ]
         )
         app.cleanup_ctx.append(self._watch)

@@ -102,7 +102,7 @@ class People(Face):
             private=self.is_direct(channel),
             in_reply_to=target.id if target else None,
             media=[{"mime": "image/png", "size_bytes": 68, "alt": "a picture"}] if options.get("image") else [],
-            extra={"pings": [target.author] if target else [], "attachments": _picture(options.get("image"))},
+            extra={"pings": [target.author] if target else [], "attachments": _picture(options.get("image"), self.url)},
         )
         self.publish(self.network.add(message))
         return message
@@ -129,6 +129,11 @@ class People(Face):
         for bot in self._bots():
             self.gateway.publish(bot, gateway.GUILD_MEMBERS, "GUILD_MEMBER_ADD", data)
         return member
+
+    def person_leaves(self, person: str) -> None:
+        data = {"user": bodies.user(self.person(person)), "guild_id": self.guild}
+        for bot in self._bots():
+            self.gateway.publish(bot, gateway.GUILD_MEMBERS, "GUILD_MEMBER_REMOVE", data)
 
     def pinged(self, payload: dict[str, Any], target: Message | None) -> list[str]:
         """Whom a bot's message calls, after ``allowed_mentions``."""
@@ -189,8 +194,8 @@ class People(Face):
                 self.gateway.publish(bot, intent, event, data)
 
 
-def _picture(wanted: Any) -> list[dict[str, Any]]:
+def _picture(wanted: Any, server: str) -> list[dict[str, Any]]:
     if not wanted:
         return []
     about = {"filename": "picture.png", "size": 68, "content_type": "image/png", "description": "a picture"}
-    return [{"id": "0", "url": "https://cdn.discordapp.example/0/picture.png", "proxy_url": ""} | about]
+    return [{"id": "0", "url": f"{server}/attachments/picture.png", "proxy_url": "", "width": 1, "height": 1} | about]

@@ -188,3 +188,23 @@ async def test_the_token_stays_out_of_sight(rig: Rig, caplog: pytest.LogCaptureF
     refused = await refused_send(account)
     for shown in (caplog.text, str(fault), repr(signal), str(refused), repr(rig.settings())):
         assert token not in shown
+
+
+async def test_an_edit_takes_pictures_away_and_brings_others(rig: Rig, account: DiscordAccount) -> None:
+    sha256 = hashlib.sha256(PICTURE).hexdigest()
+    rig.benches["agent"].pictures[sha256] = PICTURE
+    media = Media(sha256, "image/png", len(PICTURE), alt="a house")
+    [receipt] = await send_all(account, draft(Document(((Text("look"),),), media=(media,))))
+    await account.edit(receipt.ref, Document(((Text("gone"),),)))
+    [message] = rig.held()
+    assert (message.text, message.media) == ("gone", [])
+    await account.edit(receipt.ref, Document(((Text("again"),),), media=(media,)))
+    assert message.media == [{"mime": "image/png", "size_bytes": len(PICTURE), "alt": "a house"}]
+
+
+async def test_nobody_is_called_but_who_is_meant(rig: Rig, account: DiscordAccount) -> None:
+    ana, ben = rig.face.person("ana"), rig.face.person("ben")
+    words = Text(f"hi @everyone @here <@&77> <@{ben.id}> and ")
+    await send_all(account, draft(Document(((words, Mention("discord", ana.id, "ana"), Mention("x", ben.id, "ben")),))))
+    [message] = rig.held()
+    assert message.extra["pings"] == [ana.id]

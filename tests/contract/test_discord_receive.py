@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec import structs
 
+from adapters.sandbox.discord_forms import PICTURE
 from adapters.sandbox.faults import Rule, Trouble
-from gateway.model.delivery import FaultKind
+from gateway.model.delivery import FaultError, FaultKind
 from gateway.model.events import (
     Kind,
     MemberJoined,
+    MemberLeft,
     MessageDeleted,
     MessageEdited,
     MessageReceived,
@@ -56,7 +60,27 @@ async def test_what_people_say_arrives_in_order(rig: Rig) -> None:
     assert mention.text.endswith("look https://example.org")
     assert (mention.author.platform, mention.author.handle, mention.author.name) == ("discord", "ana", "Ana")
     assert reply.in_reply_to == receipt.ref
-    assert direct.text == "psst\n\na picture (https://cdn.discordapp.example/0/picture.png)"
+    assert direct.text == "psst"
+    assert direct.url == f"https://discord.com/channels/@me/{direct.conversation}/{direct.id}"
+    assert json.loads(direct.raw)["content"] == "psst"
+    (attached,) = direct.attachments
+    assert (attached.mime, attached.size_bytes, attached.alt) == ("image/png", 68, "a picture")
+    assert b"".join([piece async for piece in account.fetch(attached)]) == PICTURE
+    for elsewhere in (
+        "https://elsewhere.example/a.png",
+        f"{rig.face.url}0/a.png",
+        "file:///etc/passwd",
+        "http://[",
+        "",
+    ):
+        stream = aiter(account.fetch(structs.replace(attached, handle=elsewhere)))
+        with pytest.raises(FaultError) as refused:
+            await anext(stream)
+        assert refused.value.fault.kind is FaultKind.INVALID
+    stream = aiter(account.fetch(structs.replace(attached, handle=f"{rig.face.url}/attachments/none")))
+    with pytest.raises(FaultError) as gone:
+        await anext(stream)
+    assert gone.value.fault.kind is FaultKind.TARGET_GONE
 
 
 async def test_edits_deletions_reactions_and_newcomers(rig: Rig) -> None:
@@ -68,7 +92,8 @@ async def test_edits_deletions_reactions_and_newcomers(rig: Rig) -> None:
         rig.face.person_reacts("bob", rig.held()[0].id, "🎉")
         rig.face.person_deletes(said.id)
         rig.face.person_joins("zoe")
-        _, edited, reacted, deleted, joined = await listener.heard(5)
+        rig.face.person_leaves("zoe")
+        _, edited, reacted, deleted, joined, left = await listener.heard(6)
     assert isinstance(edited, MessageEdited)
     assert (edited.ref, edited.document.paragraphs[0][0].text) == (f"{said.conversation}/{said.id}", "first")
     assert isinstance(reacted, Reacted)
@@ -76,6 +101,8 @@ async def test_edits_deletions_reactions_and_newcomers(rig: Rig) -> None:
     assert isinstance(deleted, MessageDeleted)
     assert isinstance(joined, MemberJoined)
     assert (joined.member.handle, joined.conversation) == ("zoe", rig.face.general)
+    assert isinstance(left, MemberLeft)
+    assert (left.member.handle, left.conversation) == ("zoe", rig.face.general)
 
 
 async def test_our_own_doings_are_left_out(rig: Rig) -> None:

@@ -25,6 +25,8 @@ from gateway.model.content import (
     Mark,
     Media,
     Mention,
+    Poll,
+    Quote,
     Span,
     Text,
     marked,
@@ -35,6 +37,7 @@ from gateway.model.delivery import Draft, FaultError, FaultKind, InConversation,
 from gateway.model.events import Kind
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, ConversationId, DraftId, MessageRef, WorkspaceId
+from gateway.model.media import Attachment
 from gateway.model.secret import Secret
 from gateway.text.plain import from_text
 
@@ -92,12 +95,32 @@ def test_words_links_mentions_and_emoji_are_read() -> None:
     )
 
 
-def test_attachments_are_kept_as_links() -> None:
-    files = [{"url": "https://cdn.example/1", "filename": "a.png"}, {"url": "https://cdn.example/2"}]
-    assert (
-        plain(translate.document(raw("", attachments=files)))
-        == "a.png (https://cdn.example/1)\n\nhttps://cdn.example/2"
-    )
+def test_attachments_are_told_with_all_that_is_known_of_them() -> None:
+    picture = {"url": "https://cdn.example/1", "filename": "SPOILER_a.gif", "description": "a cat", "size": 9}
+    picture |= {"content_type": "image/gif; x=1", "width": 4, "height": 3}
+    sound = {"url": "https://cdn.example/2", "filename": "a.ogg", "content_type": "audio/ogg", "duration_secs": 1.5}
+    event = heard(raw("look", attachments=[picture, sound]))
+    assert event.text == "look"
+    shown = Attachment("https://cdn.example/1", "image/gif", 9, "a cat", "SPOILER_a.gif", 4, 3, None, True, True)
+    assert event.attachments == (shown, Attachment("https://cdn.example/2", "audio/ogg", name="a.ogg", duration_s=1.5))
+
+
+def test_a_forward_is_a_quote_with_its_attachments() -> None:
+    said = {"message": {"content": "**the** news", "attachments": [{"url": "https://cdn.example/1"}]}}
+    where = {"type": 1, "message_id": "5", "channel_id": "6", "guild_id": "7"}
+    event = heard(raw("", message_snapshots=[said], message_reference=where))
+    url = "https://discord.com/channels/7/6/5"
+    assert event.document.quote == Quote("discord", MessageRef("6/5"), url, text="the news")
+    assert [one.handle for one in event.attachments] == ["https://cdn.example/1"]
+    assert event.in_reply_to is None
+
+
+def test_polls_and_stickers_are_read() -> None:
+    answers = [{"poll_media": {"text": "Monday"}}, {"poll_media": {"text": "Tuesday"}}]
+    poll = {"question": {"text": "Which day?"}, "answers": answers, "allow_multiselect": True}
+    event = heard(raw("", poll=poll))
+    assert (event.text, event.document.poll) == ("Which day?", Poll(("Monday", "Tuesday"), 0.0, multiple=True))
+    assert heard(raw("hi", sticker_items=[{"name": "wave"}])).text == "hi\n\n:wave:"
 
 
 @pytest.mark.parametrize(
@@ -167,12 +190,12 @@ def test_a_malformed_message_is_refused_whole(broken: dict[str, Any]) -> None:
         raw(**broken)
 
 
-def test_reactions_name_what_to_react_with() -> None:
+def test_a_servers_own_emoji_is_told_by_its_name() -> None:
     about = {"user_id": "9", "channel_id": "77", "message_id": "500"}
     own_emoji = translate.RawReaction(**about, emoji=translate.RawEmoji("42", "wave"))
     event = translate.reacted(own_emoji, ACCOUNT, ME, NOW)
     assert event is not None
-    assert event.reaction == "wave:42"
+    assert event.reaction == ":wave:"
     assert translate.reacted(own_emoji, ACCOUNT, "9", NOW) is None
     assert translate.reacted(translate.RawReaction(**about, emoji=translate.RawEmoji()), ACCOUNT, ME, NOW) is None
 
