@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -45,9 +46,14 @@ _ESCAPED = re.compile(
 _AT_LINE = re.compile(r"^(\s*)(?:(#{1,6}|-#?|\+)(?=\s|$)|(>)|(\d{1,9})([.)])(?=\s|$))", re.MULTILINE)
 _EDGES = re.compile(r"(\s*)(.*?)(\s*)\Z", re.DOTALL)
 _LOOKS_LIKE_ADDRESS = re.compile(r"://|\w\.\w", re.ASCII)
-_TOKEN = re.compile(r"(?<!\\)(?P<escapes>(?:\\\\)*)(?:<@!?(?P<user>\d{1,20})>|<(?P<emoji>a?:\w{1,40}:\d{1,20})>)")
+_TOKEN = re.compile(
+    r"(?<!\\)(?P<escapes>(?:\\\\)*)"
+    r"(?:<@!?(?P<user>\d{1,20})>|<(?P<emoji>a?:\w{1,40}:\d{1,20}|t:\d{1,11}(?::[dDfFrRsStT])?)>)"
+)
+"""A time is a sign like an emoji: both mean nothing until they are shown."""
 _AS_MARKDOWN = re.compile(rf"<mention:(?:{PLATFORM}:id=(?P<user>\d{{1,20}})|emoji:id=(?P<emoji>[\w:]{{1,80}}))>")
 _EMOJI = re.compile(r"a?(:\w{1,40}:)\d{1,20}")
+_TIME = re.compile(r"t:(\d{1,11})(?::([a-zA-Z]))?")
 _BALANCED = re.compile(r"[^()]*(?:\([^()]*\)[^()]*)*")
 _REST_QUOTED = re.compile(r"^>>> ([\s\S]*)", re.MULTILINE)
 
@@ -208,7 +214,7 @@ def document(content: str, people: Mapping[str, Person]) -> Document:
 
 
 def _untokened(found: re.Match[str]) -> str:
-    """Discord's own spelling of people and emoji, as Markdown has them."""
+    """Discord's own spelling of people, emoji and times, as Markdown has them."""
     called = f"emoji:id={found['emoji']}" if found["emoji"] else f"{PLATFORM}:id={found['user']}"
     return f"{found['escapes']}<mention:{called}>"
 
@@ -235,7 +241,15 @@ def _person(span: Span, people: Mapping[str, Person]) -> Span:
         return span
     if emoji := _EMOJI.fullmatch(span.id):
         return Text(emoji[1])
+    if time := _TIME.fullmatch(span.id):
+        return Text(_moment(int(time[1]), time[2]))
     if span.platform != PLATFORM or not ID.fullmatch(span.id):
         return Text(span.name or f"@{span.handle or span.id}")
     user = people.get(span.id) or Person(span.id)
     return Mention(PLATFORM, span.id, user.username, user.name)
+
+
+def _moment(unix_s: int, style: str | None) -> str:
+    """A time as readers elsewhere understand it; Discord shows each reader their own zone."""
+    told = "%Y-%m-%d" if style in ("d", "D") else "%Y-%m-%d %H:%M UTC"
+    return datetime.fromtimestamp(unix_s, UTC).strftime(told)
