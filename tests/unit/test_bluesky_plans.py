@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import json as msgjson
 from msgspec import structs
+from some_documents import documents
 
 from adapters.bluesky.embeds import blob_places
 from adapters.bluesky.measure import length
 from adapters.bluesky.parts import gate_of, plan, preview, tid
-from adapters.bluesky.translate import DirectMessage, Post, direct_conversation
+from adapters.bluesky.translate import DirectMessage, Post, direct_conversation, read
+from adapters.sandbox.bluesky_lexicon import check_record
 from gateway.model.content import Card, Document, Link, Media, Quote, Text, plain
 from gateway.model.delivery import (
     Draft,
@@ -78,6 +80,20 @@ def test_every_part_is_within_both_limits(text: str) -> None:
     assert "".join("".join(texts).split()) == "".join(text.split())
     assert len({part.key for part in parts}) == len(parts)
     assert all((part.rest is None) == (len(parts) == 1) for part in parts)
+
+
+@given(st.lists(documents("bluesky"), min_size=1, max_size=5), st.booleans())
+def test_any_document_is_records_that_the_lexicons_take(found: list[Document], numbered: bool) -> None:
+    """Lengths, places of facets and the rest are looked at by the sandbox, which shares no code with the adapter."""
+    whole = Document(tuple(paragraph for one in found for paragraph in one.paragraphs))
+    said, words = [], []
+    for part in plan(structs.replace(draft(whole), numbered=numbered), AT):
+        record = part.body["record"]
+        check_record("app.bsky.feed.post", record, {})
+        assert record["text"].strip()
+        said += plain(read(record["text"], record.get("facets"))).split()
+        words += plain(part.rest or whole).split()
+    assert numbered or said == words
 
 
 @pytest.mark.parametrize(
