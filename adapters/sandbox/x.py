@@ -107,14 +107,18 @@ class XFace(Face):
         if kind == "reply" and to is None:
             raise ValueError("a reply wants `to`, the id of a message")
         media = [{"mime": "image/png", "size_bytes": 68, "alt": "a picture"}] if options.get("image") else []
+        media += [{"mime": "video/mp4", "size_bytes": 68, "alt": "a film"}] if options.get("video") else []
+        told = {"poll", "quote_tweet_id", "lang", "sensitive", "long"}
+        shown = {key: value for key, value in options.items() if key in told}
         if kind in ("direct", "group") or (to is not None and to.private):
             conversation = (
                 to.conversation if to and to.private else self.conversation(author, bot, group=kind == "group")
             )
-            return self._written(author, text, "group" if "-" not in conversation else "direct", media, conversation)
+            kind = "group" if "-" not in conversation else "direct"
+            return self._written(author, text, kind, media, conversation, shown=shown)
         if kind == "mention" and f"@{bot.handle}" not in text:
             text = f"@{bot.handle} {text}"
-        return self._written(author, text, kind, media, to=to)
+        return self._written(author, text, kind, media, to=to, shown=shown)
 
     def person_edits(self, message_id: str, text: str) -> None:
         """Somebody edits a post's words, not whom it calls: it goes on under a new id."""
@@ -243,8 +247,8 @@ class XFace(Face):
             return self.refuse(bot, "post", code or "media_invalid", text)
         mentioned = any(self.network.member(handle) for handle in x_wire.MENTION.findall(text))
         kind = "reply" if target else "mention" if mentioned else "post"
-        message = self._written(bot, text.strip(), kind, media, to=target)
-        message.extra |= {key: body[key] for key in ("poll", "quote_tweet_id", "reply_settings") if body.get(key)}
+        shown = {key: body[key] for key in ("poll", "quote_tweet_id", "reply_settings") if body.get(key)}
+        message = self._written(bot, text.strip(), kind, media, to=target, shown=shown)
         data = {"id": message.id, "text": x_wire.wire_text(message), "edit_history_tweet_ids": [message.id]}
         return await self.answer(request, bot, "post", web.json_response({"data": data}, status=201), message)
 
@@ -332,8 +336,9 @@ class XFace(Face):
         conversation: str = "",
         *,
         to: Message | None = None,
+        shown: dict[str, Any] | None = None,
     ) -> Message:
-        message = Message(self._ids.next(), author.id, text, utc_now(), kind=kind, media=media)
+        message = Message(self._ids.next(), author.id, text, utc_now(), kind=kind, media=media, extra=shown or {})
         message.private = bool(conversation)
         message.in_reply_to = to.id if to else None
         message.conversation = conversation or (to.conversation if to else message.id)

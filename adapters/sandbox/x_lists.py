@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from adapters.sandbox import x_bodies, x_wire
+from adapters.sandbox import x_bodies, x_shown, x_wire
 from adapters.sandbox.faults import Trouble
 from adapters.sandbox.world import Member, Message
 
@@ -35,6 +35,7 @@ class Lists:
             web.get("/2/users/{id}/mentions", self._mentions),
             web.get("/2/tweets/{id}", self._post),
             web.get("/2/tweets", self._posts),
+            web.get("/media/{id}/{index:[0-9]+}/{name}", self._file),
             web.get("/2/dm_events", self._directs),
             web.get("/2/dm_conversations/with/{person}/dm_events", self._directs),
             web.get("/2/dm_conversations/{conversation}/dm_events", self._directs),
@@ -140,15 +141,43 @@ class Lists:
         if shown:
             body["data"] = shown
             body["meta"] |= {"newest_id": shown[0]["id"], "oldest_id": shown[-1]["id"]}
-            wanted = _fields(request, "expansions") & {"author_id", "sender_id"}
-            authors = {m.author for m in messages[start : start + size]} if wanted else set()
-            if authors:
-                body["includes"] = {"users": [x_wire.user(self._face.network.members[a]) for a in sorted(authors)]}
+            includes = self._includes(request, messages[start : start + size])
+            if includes:
+                body["includes"] = includes
         if start + size < len(items):
             body["meta"]["next_token"] = f"p{start + size}"
         if broken:
             body["data"] = [BROKEN, *body.get("data", [])]
         return web.json_response(body)
+
+    def _includes(self, request: web.Request, shown: list[Message]) -> dict[str, Any]:
+        """What was asked for around these messages."""
+        wanted, fields = _fields(request, "expansions"), _fields(request, "media.fields")
+        quoted = [self._face.found(m.extra["quote_tweet_id"]) for m in shown if "quote_tweet_id" in m.extra]
+        posts = [post for post in quoted if post is not None] if "referenced_tweets.id" in wanted else []
+        authors = {m.author for m in shown} if wanted & {"author_id", "sender_id"} else set()
+        if "referenced_tweets.id.author_id" in wanted:
+            authors |= {post.author for post in posts}
+        told: dict[str, list[dict[str, Any]]] = {
+            "users": [x_wire.user(self._face.network.members[author]) for author in sorted(authors)],
+            "tweets": [self._told(post, _fields(request, "tweet.fields")) for post in posts],
+            "media": [one for m in shown for one in x_shown.media(m, self._face.url, fields)],
+            "polls": [x_shown.poll(m) for m in shown if m.extra.get("poll")],
+        }
+        if "attachments.media_keys" not in wanted:
+            del told["media"]
+        if "attachments.poll_ids" not in wanted:
+            del told["polls"]
+        return {name: items for name, items in told.items() if items}
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        bot = await self._face.enter(request, "file", on="read")
+        if not isinstance(bot, Member):
+            return bot
+        message = self._face.found(request.match_info["id"])
+        if message is None or int(request.match_info["index"]) >= len(message.media):
+            return web.Response(status=404)
+        return web.Response(body=x_shown.CONTENT, content_type=message.media[int(request.match_info["index"])]["mime"])
 
     def _told(self, message: Message, fields: set[str]) -> dict[str, Any]:
         members = self._face.network.members

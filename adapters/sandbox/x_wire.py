@@ -9,6 +9,7 @@ import unicodedata
 from datetime import UTC, datetime
 from typing import Any
 
+from adapters.sandbox import x_shown
 from adapters.sandbox.world import Member, Message
 
 TEXT_MAX = 280
@@ -113,7 +114,6 @@ def post(
         "author_id": message.author,
         "created_at": stamp(message.at),
         "conversation_id": message.conversation or message.id,
-        "lang": "en",
     }
     if urls or mentions:
         everything["entities"] = {key: value for key, value in (("urls", urls), ("mentions", mentions)) if value}
@@ -121,8 +121,16 @@ def post(
         everything["referenced_tweets"] = [{"type": "replied_to", "id": message.in_reply_to}]
         if answered is not None:
             everything["in_reply_to_user_id"] = answered.id
-    if message.media:
-        everything["attachments"] = {"media_keys": [f"3_{message.id}"]}
+    if quoted := message.extra.get("quote_tweet_id"):
+        everything.setdefault("referenced_tweets", []).append({"type": "quoted", "id": quoted})
+    if message.extra.get("sensitive"):
+        everything["possibly_sensitive"] = True
+    if message.media or message.extra.get("poll"):
+        everything["attachments"] = x_shown.attachments(message)
+    everything["lang"] = message.extra.get("lang", "en")
+    if len(text) > TEXT_MAX and message.extra.get("long"):
+        everything["note_tweet"] = {"text": text, "entities": everything.get("entities", {})}
+        everything["text"] = text[:TEXT_MAX]
     always = {"id", "text", "edit_history_tweet_ids"}
     return {key: value for key, value in everything.items() if key in always | fields}
 
@@ -150,5 +158,5 @@ def direct_event(message: Message, participants: list[str], fields: set[str]) ->
     if urls:
         everything["entities"] = {"urls": [_placed(text, entity) for entity in urls]}
     if message.media:
-        everything["attachments"] = {"media_keys": [f"3_{message.id}"]}
+        everything["attachments"] = x_shown.attachments(message)
     return {key: value for key, value in everything.items() if key in {"id", "event_type", "text"} | fields}

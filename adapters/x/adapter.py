@@ -22,6 +22,7 @@ from gateway.model.capabilities import Profile
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt, Shown
 from gateway.model.identity import Identity
 from gateway.model.ids import MessageRef
+from gateway.model.media import Attachment
 from gateway.model.standing import Signal, Source
 from gateway.ports import Arrival, Context, Taken, Unsure, nobodys
 
@@ -41,8 +42,18 @@ POST_FIELDS = [
     "created_at",
     "entities",
     "in_reply_to_user_id",
+    "lang",
     "note_tweet",
+    "possibly_sensitive",
     "referenced_tweets",
+]
+MEDIA_FIELDS = ["alt_text", "duration_ms", "height", "type", "url", "variants", "width"]
+EXPANSIONS = [
+    "attachments.media_keys",
+    "attachments.poll_ids",
+    "author_id",
+    "referenced_tweets.id",
+    "referenced_tweets.id.author_id",
 ]
 DIRECT_FIELDS = ["attachments", "created_at", "dm_conversation_id", "entities", "event_type", "sender_id", "text"]
 CREATED = "MessageCreate"
@@ -120,6 +131,11 @@ class XAdapter:
 
     def preview(self, part: Part) -> Shown:
         return preview(part)
+
+    async def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        async with crossing(partial(self._describe, None), FAULTS, doing="fetch"):
+            async for piece in self._door.pieces(attachment.handle, self._tokens.access):
+                yield piece
 
     async def send(self, part: Part) -> Receipt:
         body = part.body
@@ -267,7 +283,9 @@ class XAdapter:
             max_results=size,
             pagination_token=token,
             tweet_fields=POST_FIELDS,
-            expansions=["author_id"],
+            expansions=EXPANSIONS,
+            media_fields=MEDIA_FIELDS,
+            poll_fields=["duration_minutes", "options"],
             user_auth=False,
         )
         return self._page(await self._ask("mentions", call))
@@ -284,7 +302,8 @@ class XAdapter:
             max_results=max_results,
             pagination_token=pagination_token,
             dm_event_fields=DIRECT_FIELDS,
-            expansions=["sender_id"],
+            expansions=["attachments.media_keys", "sender_id"],
+            media_fields=MEDIA_FIELDS,
             user_auth=False,
         )
 

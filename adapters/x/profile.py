@@ -68,6 +68,7 @@ PROFILE = Profile(
         # Only films and pictures can be posted: openapi.json, media_category.
         Feature.AUDIO: Support.REJECTED,
         Feature.FILE: Support.REJECTED,
+        Feature.ATTACHMENTS: Support.FULL,  # media.fields of the lookups, openapi.json
         Feature.REPOST: Support.FULL,  # POST /2/users/:id/retweets, openapi.json
         # One answer from each; media or a quote can't stand beside it: openapi.json.
         Feature.POLL: Support.PARTIAL,

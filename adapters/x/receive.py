@@ -17,7 +17,7 @@ from msgspec import Raw, Struct, structs
 from adapters.x import translate
 from adapters.x.profile import Settings
 from gateway.model.delivery import FaultError, FaultKind
-from gateway.model.events import PlatformEvent
+from gateway.model.events import RAW_MAX, PlatformEvent
 from gateway.model.ids import AccountId
 from gateway.model.standing import Signal, Source
 from gateway.ports import Arrival, Context
@@ -100,8 +100,8 @@ class Poller:
         since_id = place.mention if since else None
         fetch = partial(self._account.mentions, since_id, PAGE)
         found, newest = await self._collect(fetch, translate.Post, since, MENTION_PAGES_MAX)
-        fresh = [(post, people) for post, people in found if post.author_id != me.id]
-        events = [translate.mention(post, people, me.id, self._id, since) for post, people in fresh]
+        fresh = [(post, around) for post, around in found if post.author_id != me.id]
+        events = [translate.mention(post, around, me.id, self._id, since) for post, around in fresh]
         return _oldest_first(events), structs.replace(place, mention=newest)
 
     async def _directs(self, place: Cursor, me: translate.User) -> tuple[Sequence[PlatformEvent], Cursor]:
@@ -126,8 +126,8 @@ class Poller:
         since = int(place.direct)
         fetch = partial(self._account.directs, PAGE)
         found, newest = await self._collect(fetch, translate.DirectEvent, since, DIRECT_PAGES_MAX)
-        fresh = [(event, people) for event, people in found if event.sender_id != me.id]
-        events = [translate.direct(event, people, self._id, me.username) for event, people in fresh]
+        fresh = [(event, around) for event, around in found if event.sender_id != me.id]
+        events = [translate.direct(event, around, self._id, me.username) for event, around in fresh]
         return _oldest_first(events), structs.replace(place, direct=newest)
 
     async def _newest(self, fetched: Awaitable[Page]) -> str:
@@ -137,20 +137,20 @@ class Poller:
 
     async def _collect(
         self, fetch: Callable[[str | None], Awaitable[Page]], kind: type[Item], since: int, most: int
-    ) -> tuple[list[tuple[Item, dict[str, translate.User]]], str]:
-        """Every item after ``since`` with the people around it, and the newest id there is."""
-        found: list[tuple[Item, dict[str, translate.User]]] = []
+    ) -> tuple[list[tuple[Item, translate.Around]], str]:
+        """Every item after ``since`` with what is told around it, and the newest id there is."""
+        found: list[tuple[Item, translate.Around]] = []
         newest, token = since, None
         for _ in range(most):
             answer = await fetch(token)
             if kind is translate.DirectEvent:
                 self._spare(answer)
             page = answer.told
-            people = page.people
-            items = [translate.attempt(raw, kind) for raw in page.data]
+            around = page.around
+            items = [_kept(raw, translate.attempt(raw, kind)) for raw in page.data]
             ids: list[int] = [_id_of(raw, item) for raw, item in zip(page.data, items, strict=True)]
             newest = max([newest, *ids])
-            found += [(item, people) for item in items if item is not None and int(item.id) > since]
+            found += [(item, around) for item in items if item is not None and int(item.id) > since]
             token = page.meta.next_token
             if not token or any(0 < item_id <= since for item_id in ids):
                 return found, str(newest)
@@ -174,6 +174,14 @@ def _id_of(raw: Raw, item: translate.Post | translate.DirectEvent | _Named | Non
     named = translate.attempt(raw, _Named)
     log.warning("a malformed event of %d bytes was skipped", len(bytes(raw)))
     return int(named.id) if named else 0
+
+
+def _kept(raw: Raw, item: Item | None) -> Item | None:
+    """The item with its own payload, for the operator."""
+    if item is not None:
+        payload = bytes(raw).decode("utf-8", "replace")
+        item.raw = payload if len(payload) <= RAW_MAX else ""
+    return item
 
 
 def _oldest_first(events: Sequence[PlatformEvent]) -> Sequence[PlatformEvent]:

@@ -9,7 +9,7 @@ import asyncio
 import base64
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 from msgspec import Struct, structs
+from yarl import URL
 
 from adapters.border import Told, crossing, judge
 from adapters.x.profile import DIRECTS, DIRECTS_DAY, FAULTS, POSTS, POSTS_DAY, Settings
@@ -34,6 +35,10 @@ RESET_LONGEST = timedelta(days=32)
 """A reset further away than any window of X is nonsense."""
 HARD_CODED = "https://api.twitter.com"
 """tweepy/asynchronous/client.py: where every request would go."""
+MEDIA_PRIVATE = frozenset({"ton.twitter.com"})
+"""What direct messages show: direct-messages/lookup/integrate.mdx; asked for with the account's token."""
+MEDIA_HOSTS = frozenset({"pbs.twimg.com", "video.twimg.com"}) | MEDIA_PRIVATE
+MEDIA_TIMES = aiohttp.ClientTimeout(total=600.0, sock_connect=10.0, sock_read=30.0)
 TOKEN_PATH = "/2/oauth2/token"  # noqa: S105  a path, no token
 
 
@@ -190,12 +195,39 @@ class Door:
         where = self.server + url.removeprefix(HARD_CODED)
         return self._http.request(method, where, allow_redirects=False, **options)
 
+    async def pieces(self, url: str, token: str) -> AsyncIterator[bytes]:
+        """What lies at an address of X's own media, with the token where it is asked for: never from anywhere else,
+        wherever an address leads.
+        """
+        there, own = _address(url), URL(self.server)
+        if there.origin() != own.origin() and (there.scheme != "https" or there.host not in MEDIA_HOSTS):
+            raise FaultError(Fault(FaultKind.TARGET_REFUSED, certain=True, evidence="no address of X's media"))
+        headers = {"Accept-Encoding": "identity"}
+        if there.origin() == own.origin() or there.host in MEDIA_PRIVATE:
+            headers["Authorization"] = f"Bearer {token}"
+        async with self._http.get(url, headers=headers, allow_redirects=False, timeout=MEDIA_TIMES) as reply:
+            if reply.status != 200:
+                gone = reply.status in (401, 403, 404, 410)
+                kind = FaultKind.TARGET_GONE if gone else FaultKind.SERVER
+                raise FaultError(Fault(kind, certain=True, evidence=f"fetch: {reply.status}"))
+            async for piece in reply.content.iter_any():
+                yield piece
+
     @property
     def closed(self) -> bool:
         return self._http.closed
 
     async def close(self) -> None:
         await self._http.close()
+
+
+def _address(url: str) -> URL:
+    try:
+        there = URL(url)
+        there.origin()
+    except ValueError as error:
+        raise FaultError(Fault(FaultKind.TARGET_REFUSED, certain=True, evidence="no web address")) from error
+    return there
 
 
 def _checked(server: str) -> str:

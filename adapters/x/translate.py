@@ -7,24 +7,31 @@ A message's ref is a post's id, or ``dm/`` and an event's id. A conversation is 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, TypeVar
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Raw, Struct, structs
 
-from gateway.model.content import Document, Link, Mention, Span, Text, spelled, written
-from gateway.model.events import Kind, MessageEdited, MessageReceived
+from adapters.x.shown import Asked, Shown
+from gateway.model.content import Document, Link, Mention, Quote, Span, Text, plain, spelled, written
+from gateway.model.events import Kind, MessageEdited, MessageReceived, Reposted
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, ConversationId, MessageRef
+from gateway.model.media import Attachment
 
 T = TypeVar("T")
 PLATFORM = "x"
 DIRECT = "dm/"
 ENTITIES_MAX = 100
+ATTACHMENTS_MAX = 10
 _ID = re.compile(r"[0-9]{1,19}")
 _WEB = re.compile(r"https?://\S+", re.IGNORECASE)
+_STATUS = re.compile(r"https?://(?:\w+\.)?(?:x|twitter)\.com/\w+/status/([0-9]{1,19})\b", re.IGNORECASE)
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+_NO_LANGUAGES = frozenset({"und", "zxx", "art", "qam", "qct", "qht", "qme", "qst"})
+"""What X says where it found none: names, links, media alone, hashtags and the like."""
 _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n)+")
 _CALL = re.compile(r"(?<![A-Za-z0-9_])[@\uff20]")
 """Behind any other character X takes it for a call: twitter-text, validMentionPrecedingChars."""
@@ -61,6 +68,7 @@ class Long(Struct):
 
 class Attached(Struct):
     media_keys: list[str] = []
+    poll_ids: list[str] = []
 
 
 class Reference(Struct):
@@ -80,10 +88,25 @@ class Post(Struct):
     attachments: Attached = msgspec.field(default_factory=Attached)
     edit_history_tweet_ids: list[Id] = []
     note_tweet: Long | None = None
+    lang: str = ""
+    possibly_sensitive: bool = False
+    raw: str = ""
+    """Set by who received it: the payload itself."""
 
     @property
     def replied_to(self) -> str | None:
-        return next((r.id for r in self.referenced_tweets if r.type == "replied_to" and _ID.fullmatch(r.id)), None)
+        return self._referenced("replied_to")
+
+    @property
+    def quoted(self) -> str | None:
+        return self._referenced("quoted")
+
+    @property
+    def retweeted(self) -> str | None:
+        return self._referenced("retweeted")
+
+    def _referenced(self, how: str) -> str | None:
+        return next((r.id for r in self.referenced_tweets if r.type == how and _ID.fullmatch(r.id)), None)
 
 
 class DirectEvent(Struct):
@@ -94,6 +117,8 @@ class DirectEvent(Struct):
     text: str = ""
     entities: Entities = msgspec.field(default_factory=Entities)
     attachments: Attached = msgspec.field(default_factory=Attached)
+    raw: str = ""
+    """Set by who received it: the payload itself."""
 
 
 class User(Struct):
@@ -104,6 +129,18 @@ class User(Struct):
 
 class Includes(Struct):
     users: list[Raw] = []
+    media: list[Raw] = []
+    polls: list[Raw] = []
+    tweets: list[Raw] = []
+
+
+class Around(Struct):
+    """What a page says besides its items: the people, media, polls and posts these speak of."""
+
+    people: dict[str, User] = {}
+    media: dict[str, Shown] = {}
+    polls: dict[str, Asked] = {}
+    posts: dict[str, Post] = {}
 
 
 class PageMeta(Struct):
@@ -119,9 +156,19 @@ class Page(Struct):
     meta: PageMeta = msgspec.field(default_factory=PageMeta)
 
     @property
-    def people(self) -> dict[str, User]:
-        users = (attempt(raw, User) for raw in self.includes.users)
-        return {user.id: user for user in users if user is not None}
+    def around(self) -> Around:
+        told = self.includes
+        return Around(
+            {user.id: user for user in _whole(told.users, User)},
+            {media.media_key: media for media in _whole(told.media, Shown)},
+            {poll.id: poll for poll in _whole(told.polls, Asked)},
+            {post.id: post for post in _whole(told.tweets, Post)},
+        )
+
+
+def _whole(items: list[Raw], kind: type[T]) -> Iterator[T]:
+    """Those of them that can be read."""
+    return (item for raw in items if (item := attempt(raw, kind)) is not None)
 
 
 def ref(item: Post | DirectEvent) -> MessageRef:
@@ -140,19 +187,24 @@ def attempt(raw: Raw, kind: type[T]) -> T | None:
 
 
 def mention(
-    post: Post, people: Mapping[str, User], me: str, account: AccountId, seen: int
-) -> MessageReceived | MessageEdited:
+    post: Post, around: Around, me: str, account: AccountId, seen: int
+) -> MessageReceived | MessageEdited | Reposted:
     """A post that calls the account. ``seen`` is the newest id that was handled: an edit of something older than
     that is an edit, of something younger it is all there is to know.
     """
-    told = post.note_tweet or post
-    document = read(told.text, told.entities)
     conversation = ConversationId(post.conversation_id or post.id)
-    author = _identity(post.author_id, people)
+    author = _identity(post.author_id, around.people)
+    if post.retweeted:
+        shown = MessageRef(post.retweeted)
+        return Reposted(account, post.id, shown, ConversationId(shown), author, post.created_at)
+    document = _document(post, around)
+    attached = attachments(post, around.media)
     first = min((int(i) for i in post.edit_history_tweet_ids), default=int(post.id))
     if first <= seen and first != int(post.id):
         ref = MessageRef(str(first))
-        return MessageEdited(account, post.id, ref, conversation, author, document, post.created_at)
+        return MessageEdited(
+            account, post.id, ref, conversation, author, document, post.created_at, attachments=attached, raw=post.raw
+        )
     return MessageReceived(
         account,
         post.id,
@@ -163,10 +215,37 @@ def mention(
         document,
         post.created_at,
         in_reply_to=MessageRef(post.replied_to) if post.replied_to else None,
+        thread_root=MessageRef(conversation) if conversation != post.id else None,
+        attachments=attached,
+        url=f"https://x.com/{author.handle or 'i'}/status/{post.id}",
+        raw=post.raw,
     )
 
 
-def direct(event: DirectEvent, people: Mapping[str, User], account: AccountId, handle: str) -> MessageReceived:
+def _document(post: Post, around: Around) -> Document:
+    told = post.note_tweet or post
+    language = post.lang if _LANGUAGE.fullmatch(post.lang) and post.lang not in _NO_LANGUAGES else None
+    asked = next((around.polls[key] for key in post.attachments.poll_ids if key in around.polls), None)
+    return structs.replace(
+        read(told.text, told.entities, post.quoted or ""),
+        language=language,
+        sensitive=post.possibly_sensitive,
+        poll=asked.poll if asked else None,
+        quote=_quote(post.quoted, around) if post.quoted else None,
+    )
+
+
+def _quote(ref: str, around: Around) -> Quote:
+    post = around.posts.get(ref)
+    if post is None:
+        return Quote(PLATFORM, MessageRef(ref), f"https://x.com/i/status/{ref}")
+    author = _identity(post.author_id, around.people)
+    told = post.note_tweet or post
+    url = f"https://x.com/{author.handle or 'i'}/status/{ref}"
+    return Quote(PLATFORM, MessageRef(ref), url, author, plain(read(told.text, told.entities)))
+
+
+def direct(event: DirectEvent, around: Around, account: AccountId, handle: str) -> MessageReceived:
     """A direct message. In a group the account is spoken to where it is named."""
     group = "-" not in event.dm_conversation_id
     return MessageReceived(
@@ -175,11 +254,13 @@ def direct(event: DirectEvent, people: Mapping[str, User], account: AccountId, h
         MessageRef(DIRECT + event.id),
         ConversationId(DIRECT + event.dm_conversation_id),
         Kind.GROUP if group else Kind.DIRECT,
-        _identity(event.sender_id, people),
+        _identity(event.sender_id, around.people),
         read(event.text, event.entities),
         event.created_at,
         private=True,
         addressed=not group or f"@{handle}".casefold() in event.text.casefold(),
+        attachments=attachments(event, around.media),
+        raw=event.raw,
     )
 
 
@@ -188,12 +269,21 @@ def _identity(user_id: str, people: Mapping[str, User]) -> Identity:
     return Identity(PLATFORM, user_id, user.username, user.name) if user else Identity(PLATFORM, user_id)
 
 
-def read(text: str, entities: Entities) -> Document:
-    """X's text as paragraphs: t.co back to what it stands for, names as mentions, escapes undone."""
+def attachments(item: Post | DirectEvent, media: Mapping[str, Shown]) -> tuple[Attachment, ...]:
+    keys = item.attachments.media_keys[:ATTACHMENTS_MAX]
+    found = (media[key].attachment for key in keys if key in media)
+    return tuple(attachment for attachment in found if attachment is not None)
+
+
+def read(text: str, entities: Entities, quoted: str = "") -> Document:
+    """X's text as paragraphs: t.co back to what it stands for, names as mentions, escapes undone. The addresses that X
+    adds for media and for the ``quoted`` post are none of the author's words.
+    """
     marks: dict[str, Span | None] = {}
     for address in entities.urls[:ENTITIES_MAX]:
         known = _WEB.fullmatch(address.expanded_url)
-        marks[address.url] = None if address.media_key else Link(address.expanded_url if known else address.url)
+        shown = address.media_key or (quoted and _points_to(address.expanded_url, quoted))
+        marks[address.url] = None if shown else Link(address.expanded_url if known else address.url)
     for name in entities.mentions[:ENTITIES_MAX]:
         marks[f"@{name.username}".casefold()] = Mention(PLATFORM, name.id, name.username)
     longest_first = sorted(filter(None, marks), key=len, reverse=True)
@@ -201,6 +291,11 @@ def read(text: str, entities: Entities) -> Document:
     blocks = _BLANK_LINES.split(text.replace("\r\n", "\n"))
     paragraphs = (tuple(_spans(block.strip(), pattern, marks)) for block in blocks)
     return Document(tuple(paragraph for paragraph in paragraphs if paragraph))
+
+
+def _points_to(url: str, post: str) -> bool:
+    found = _STATUS.match(url)
+    return found is not None and found.group(1) == post
 
 
 def _spans(text: str, pattern: re.Pattern[str] | None, marks: Mapping[str, Span | None]) -> list[Span]:

@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import structs
 
 from adapters.border import Told, judge
@@ -28,7 +30,7 @@ from gateway.model.delivery import (
     Timeline,
     ToPerson,
 )
-from gateway.model.events import Kind, MessageEdited, MessageReceived
+from gateway.model.events import Kind, MessageEdited, MessageReceived, Reposted
 from gateway.model.identity import Identity
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, ConversationId, DraftId, MessageRef
 from gateway.text.plain import from_text
@@ -132,9 +134,11 @@ def post(**changes: Any) -> translate.Post:
     return msgspec.convert(fields | changes, translate.Post)
 
 
-def event(found: translate.Post, seen: int = 0) -> MessageReceived | MessageEdited:
-    people = {"7": translate.User("7", "ana", "Ana")}
-    return translate.mention(found, people, ME, AccountId("x/main"), seen)
+AROUND = translate.Around({"7": translate.User("7", "ana", "Ana")})
+
+
+def event(found: translate.Post, seen: int = 0, around: translate.Around | None = None) -> Any:
+    return translate.mention(found, around or AROUND, ME, AccountId("x/main"), seen)
 
 
 def test_a_reply_to_us_is_one() -> None:
@@ -428,3 +432,61 @@ def test_every_rule_says_where_it_comes_from() -> None:
 def test_the_profile_is_read_without_the_library() -> None:
     code = "import sys, adapters.x.profile; assert not {'tweepy', 'aiohttp', 'twitter_text'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# Heard.
+
+
+def page(**includes: Any) -> translate.Around:
+    return msgspec.json.decode(msgspec.json.encode({"includes": includes}), type=translate.Page).around
+
+
+ANYTHING: Any = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(
+    ["media_key", "type", "url", "variants", "alt_text", "duration_ms", "id", "options", "duration_minutes", "width"]
+)
+
+
+@given(st.lists(st.dictionaries(NAMES, ANYTHING) | ANYTHING, max_size=3))
+def test_whatever_is_told_around_harms_nothing(items: list[Any]) -> None:
+    around = page(media=items, polls=items, users=items, tweets=items)
+    attached = {"media_keys": [*around.media, "?"], "poll_ids": [*around.polls, "?"]}
+    told = event(post(attachments=attached), around=around)
+    assert isinstance(told, MessageReceived)
+
+
+def test_a_film_of_no_length_and_size_is_one_all_the_same() -> None:
+    film = {
+        "media_key": "1",
+        "type": "video",
+        "url": "https://pbs.twimg.com/a.jpg",
+        "duration_ms": 10**400,
+        "width": -1,
+    }
+    (attached,) = event(post(attachments={"media_keys": ["1"]}), around=page(media=[film])).attachments
+    assert (attached.duration_s, attached.width_px, attached.mime) == (None, None, "image/jpeg")
+
+
+def test_a_retweet_is_a_repost() -> None:
+    told = event(post(referenced_tweets=[{"type": "retweeted", "id": "9"}]))
+    assert isinstance(told, Reposted)
+    assert told.ref == "9"
+
+
+def test_the_address_of_a_quoted_post_is_no_word() -> None:
+    marks = {"urls": [{"url": "https://t.co/qqqqqqqqqq", "expanded_url": "https://twitter.com/ben/status/9"}]}
+    told = event(
+        post(
+            text="see https://t.co/qqqqqqqqqq",
+            entities=marks,
+            referenced_tweets=[{"type": "quoted", "id": "9"}],
+            lang="und",
+        )
+    )
+    assert plain(told.document) == "see"
+    assert told.document.language is None
+    assert told.document.quote == Quote("x", MessageRef("9"), "https://x.com/i/status/9")
