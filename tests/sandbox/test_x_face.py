@@ -302,3 +302,76 @@ def test_ids_grow_and_tell_time() -> None:
     made = [int(ids.next()) for _ in range(1000)]
     assert made == sorted(set(made))
     assert abs((made[0] >> 22) + x_wire.EPOCH_MS - time.time() * 1000) < 5000
+
+
+async def upload(wire: Wire, mime: str, category: str, data: bytes = b"data") -> str:
+    begin = {"media_type": mime, "total_bytes": len(data), "media_category": category}
+    _, begun, _ = await wire.ask("POST", "/2/media/upload/initialize", json=begin)
+    media_id: str = begun["data"]["id"]
+    segment = {"media": base64.b64encode(data).decode(), "segment_index": 0}
+    await wire.ask("POST", f"/2/media/upload/{media_id}/append", json=segment)
+    await wire.ask("POST", f"/2/media/upload/{media_id}/finalize", json={})
+    return media_id
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"poll": {"options": ["one"], "duration_minutes": 60}},
+        {"poll": {"options": list("abcde"), "duration_minutes": 60}},
+        {"poll": {"options": ["a", "b" * 26], "duration_minutes": 60}},
+        {"poll": {"options": ["a", ""], "duration_minutes": 60}},
+        {"poll": {"options": ["a", "b"], "duration_minutes": 4}},
+        {"poll": {"options": ["a", "b"], "duration_minutes": 10_081}},
+        {"poll": {"options": ["a", "b"]}},
+        {"poll": {"options": ["a", "b"], "duration_minutes": 60}, "quote_tweet_id": "1"},
+        {"poll": {"options": ["a", "b"], "duration_minutes": 60}, "media": {"media_ids": ["1"]}},
+        {"reply_settings": "nobody"},
+    ],
+)
+async def test_what_the_schema_refuses_is_refused(wire: Wire, body: dict[str, Any]) -> None:
+    status, problem, _ = await wire.post("which?", **body)
+    assert status == 400
+    assert problem["title"] == "Invalid Request"
+    assert wire.face.network.held_by("agent") == []
+
+
+@pytest.mark.parametrize(
+    ("media", "status"),
+    [
+        ([("image/png", "tweet_image")] * 4, 201),
+        ([("image/png", "tweet_image")] * 5, 400),
+        ([("image/gif", "tweet_gif")], 201),
+        ([("image/gif", "tweet_gif"), ("image/png", "tweet_image")], 400),
+        ([("video/mp4", "tweet_video")] * 2, 400),
+    ],
+)
+async def test_media_keep_the_company_that_x_allows(wire: Wire, media: list[tuple[str, str]], status: int) -> None:
+    ids = [await upload(wire, mime, category) for mime, category in media]
+    assert (await wire.post("look", media={"media_ids": ids}))[0] == status
+
+
+@pytest.mark.parametrize(
+    ("mime", "category", "total"),
+    [
+        ("image/png", "tweet_image", 5_000_001),
+        ("image/gif", "tweet_gif", 15_000_001),
+        ("video/mp4", "tweet_video", 512_000_001),
+        ("audio/mpeg", "tweet_video", 9),
+        ("image/png", "tweet_gif", 9),
+        ("image/png", "amplify", 9),
+    ],
+)
+async def test_no_media_beyond_its_category(wire: Wire, mime: str, category: str, total: int) -> None:
+    begin = {"media_type": mime, "total_bytes": total, "media_category": category}
+    assert (await wire.ask("POST", "/2/media/upload/initialize", json=begin))[0] == 400
+
+
+async def test_quotes_and_likes_want_the_plan_that_has_them(wire: Wire) -> None:
+    said = wire.face.say("ana", "mention", "news")
+    liked = ("POST", f"/2/users/{wire.me.id}/likes")  # type: ignore[union-attr]  # it signed up
+    assert (await wire.post("so it is", quote_tweet_id=said.id))[0] == 403
+    assert (await wire.ask(*liked, json={"tweet_id": said.id}))[0] == 403
+    wire.face.enterprise = True
+    assert (await wire.post("so it is", quote_tweet_id=said.id))[0] == 201
+    assert (await wire.ask(*liked, json={"tweet_id": said.id}))[1] == {"data": {"liked": True}}

@@ -56,7 +56,7 @@ def vectors() -> dict[str, list[dict[str, Any]]]:
 ALL = vectors()
 
 
-def cases(*sections: str) -> Any:
+def cases(*sections: str) -> pytest.MarkDecorator:
     found = [case for section in sections for case in ALL.get(section, ())]
     return pytest.mark.parametrize("case", found, ids=[case["description"] for case in found])
 
