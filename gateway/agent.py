@@ -8,17 +8,22 @@ import operator
 import traceback
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.books import Store, Turn
 from gateway.media.pictures import kept
 from gateway.model.content import Document, Media
+from gateway.model.delivery import Change, Revises
 from gateway.model.events import MessageReceived
-from gateway.model.ids import AccountId, ConversationId, PersonId
+from gateway.model.ids import AccountId, ConversationId, MessageRef, PersonId
 from gateway.model.media import Attachment
 from gateway.ports import Adapter, Fetches
 
 FETCH_MAX_BYTES = 20_000_000
+GESTURES_MAX = 20
+LIKE = "❤️"
+VARIATION = "\ufe0f"
+"""Asks for the coloured form of a character: some write it, some don't."""
 
 
 class AgentError(Exception):
@@ -40,8 +45,30 @@ class Conversation:
         self.private = message.private
         self.person = person
         """The human behind the author, the same on every platform that is linked; ``None`` for nobody known."""
+        self.gestures: list[Revises] = []
+        """What is done besides answering, and stored with the answer."""
+        self._message = message.ref
         self._store = store
         self._adapter = adapter
+
+    async def react(self, emoji: str, message: MessageRef | None = None) -> None:
+        """React to a message, by its ref: the one being answered where none is given. It is done with the answer, once,
+        and not at all where the handler fails; platforms with fewer reactions show the nearest they have.
+        """
+        liked = emoji.rstrip(VARIATION) == "❤"
+        self._gesture(Revises(Change.REACT, message=message or self._message, reaction=LIKE if liked else emoji))
+
+    async def repost(self, message: MessageRef | None = None) -> None:
+        """Show a message to the account's own readers. As :meth:`react`; what was said in private can't be."""
+        if self.private:
+            raise ValueError("what was said in private is not shown to others")
+        self._gesture(Revises(Change.REPOST, message=message or self._message))
+
+    def _gesture(self, gesture: Revises) -> None:
+        if len(self.gestures) >= GESTURES_MAX:
+            raise ValueError(f"more than {GESTURES_MAX} reactions to one message")
+        if gesture not in self.gestures:
+            self.gestures.append(gesture)
 
     async def fetch(self, attachment: Attachment, size_max_bytes: int = FETCH_MAX_BYTES) -> bytes:
         """The bytes of one of the message's attachments. Raises FetchError, and FaultError when the platform fails."""
@@ -126,6 +153,13 @@ def _check(handler: Any, spelled: str) -> None:
 
 def _is_async(value: object) -> bool:
     return inspect.iscoroutinefunction(value) or inspect.isasyncgenfunction(value)
+
+
+class Said(NamedTuple):
+    """What an agent made of a message."""
+
+    answer: Answer | None = None
+    gestures: tuple[Revises, ...] = ()
 
 
 async def answer(handler: Handler, message: MessageReceived, conversation: Conversation) -> Answer | None:

@@ -226,18 +226,15 @@ class Pipeline:
                 log.error("the database fails, trying again: %s", error)  # noqa: TRY400 - it says it all
                 await self._clock.sleep(STORE_PAUSE_S)
 
-    async def _said(self, stored: StoredEvent) -> agent.Answer | None:
+    async def _said(self, stored: StoredEvent) -> agent.Said:
         message = stored.event
         if not isinstance(message, MessageReceived) or self._handler is None or self._refused(message):
-            return None
+            return agent.Said()
         return await self._ask(self._handler, stored, message)
 
-    async def _answer(self, stored: StoredEvent, said: agent.Answer | None) -> None:
-        """The event's mark and the answer, together."""
-        message = stored.event
-        new: tuple[NewDelivery, ...] = ()
-        if said is not None and isinstance(message, MessageReceived):
-            new = (await self._intake.prepare(self._reply(stored, message, said)),)
+    async def _answer(self, stored: StoredEvent, said: agent.Said) -> None:
+        """The event's mark, the answer and what is done besides, together."""
+        new = [await self._intake.prepare(draft) for draft in self._drafts(stored, said)]
         await self._outbox.enter(new, partial(self._handled, stored.seq))
 
     def _handled(self, seq: int, new: Sequence[NewDelivery]) -> Awaitable[tuple[Delivery, ...]]:
@@ -249,7 +246,7 @@ class Pipeline:
             log.info("%s: not for the agent: %s", message.account, verdict.reason)
         return isinstance(verdict, Refuse)
 
-    async def _ask(self, handler: agent.Handler, stored: StoredEvent, message: MessageReceived) -> agent.Answer | None:
+    async def _ask(self, handler: agent.Handler, stored: StoredEvent, message: MessageReceived) -> agent.Said:
         adapter = self._adapters.get(message.account)
         conversation = agent.Conversation(message, stored.person, self._store, adapter)
         sign = None
@@ -257,7 +254,8 @@ class Pipeline:
             sign = asyncio.create_task(self._show_typing(adapter, message))
         try:
             async with asyncio.timeout(self._limits.timeout_s):
-                return await agent.answer(handler, message, conversation)
+                answer = await agent.answer(handler, message, conversation)
+                return agent.Said(answer, tuple(conversation.gestures))
         except (asyncio.CancelledError, SystemExit) as error:
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
@@ -278,19 +276,32 @@ class Pipeline:
         except Exception:
             log.exception("%s: typing could not be shown", message.account)
 
-    def _reply(self, stored: StoredEvent, message: MessageReceived, said: agent.Answer) -> Draft:
-        """The answer as a draft. A group is as closed as a DM: what is said there never goes out in public."""
+    def _drafts(self, stored: StoredEvent, said: agent.Said) -> list[Draft]:
+        """The answer first: nobody waits for it because of a reaction."""
+        message = stored.event
+        if not isinstance(message, MessageReceived):
+            return []
+        drafts = []
+        if said.answer is not None:
+            words = said.answer if isinstance(said.answer, Document) else self._limits.read(said.answer)
+            reply = self._draft(message, f"reply:{message.account}:{stored.seq}", words)
+            drafts.append(structs.replace(reply, in_reply_to=message.ref, with_person=message.author))
+        for number, gesture in enumerate(said.gestures):
+            gestured = self._draft(message, f"gesture:{message.account}:{stored.seq}:{number}", Document())
+            drafts.append(structs.replace(gestured, revises=gesture))
+        return drafts
+
+    def _draft(self, message: MessageReceived, key: str, document: Document) -> Draft:
+        """A group is as closed as a DM: what is said there never goes out in public."""
         among_members = not message.private and not self._profiles[message.account].open_conversations
         return Draft(
             DraftId(self._new_id()),
             self._workspace,
             message.account,
             InConversation(message.conversation, message.private),
-            said if isinstance(said, Document) else self._limits.read(said),
+            document,
             self._clock.now(),
-            f"reply:{message.account}:{stored.seq}",
-            in_reply_to=message.ref,
-            with_person=message.author,
+            key,
             closed=message.private or message.kind is Kind.GROUP or among_members,
         )
 

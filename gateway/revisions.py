@@ -21,7 +21,7 @@ from gateway.model.delivery import (
     Timeline,
 )
 from gateway.model.events import DeliveryChanged
-from gateway.model.ids import AccountId, AnnouncementId, ConversationId, DeliveryId, DraftId, MessageRef
+from gateway.model.ids import AccountId, AnnouncementId, ConversationId, DeliveryId, DraftId
 from gateway.outbox.detour import of_parts, prefaced
 from gateway.outbox.intake import Intake
 from gateway.outbox.outbox import Outbox
@@ -249,13 +249,3 @@ def _with_media(document: Document, draft: Draft) -> Document:
         sensitive=document.sensitive or before.sensitive,
         language=document.language or before.language,
     )  # fmt: skip
-
-
-def reaction(draft: Draft, message: MessageRef, emoji: str) -> Draft:
-    """A draft of a reaction to somebody's message, by the account and in the place of ``draft``."""
-    return structs.replace(draft, revises=Revises(Change.REACT, message=message, reaction=_emoji(emoji)))
-
-
-def _emoji(emoji: str) -> str:
-    """One spelling of what platforms call a like."""
-    return "❤️" if emoji.rstrip("\ufe0f") == "❤" else emoji

@@ -11,13 +11,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from gateway.agent import Conversation
 from gateway.model.capabilities import Feature, Idempotency
 from gateway.model.delivery import Delivery, FaultKind, State
-from gateway.model.ids import DeliveryId
+from gateway.model.events import MessageReceived
+from gateway.model.ids import DeliveryId, MessageRef
 from gateway.model.manner import USUAL, Correction, Manner
 from gateway.outbox.settle import Rules
 from gateway.revisions import Outcome, RevisionError, Revisions
-from gateway.testing.scripted import FEATURES, RevisingAdapter, refused, scripted_profile, unclear
+from gateway.testing.scripted import (
+    FEATURES,
+    RevisingAdapter,
+    ScriptedAgent,
+    message,
+    refused,
+    scripted_profile,
+    unclear,
+)
 
 Worlds = Callable[..., World]
 ALL = (*FEATURES, Feature.EDIT, Feature.DELETE, Feature.REACT, Feature.REPOST)
@@ -351,3 +361,38 @@ async def test_a_change_survives_a_crash_anywhere(world: Worlds, features: tuple
         if not crash.struck:
             return
     raise AssertionError("it never got through")
+
+
+class Liking(ScriptedAgent):
+    """Likes what it hears, twice, and answers as scripted."""
+
+    async def __call__(self, message: MessageReceived, conversation: Conversation) -> str | None:
+        await conversation.react("❤")
+        await conversation.react("❤️")
+        await conversation.repost()
+        return await super().__call__(message, conversation)
+
+
+async def test_an_agents_reactions_are_stored_with_its_answer_and_done_once(world: Worlds) -> None:
+    w = world()
+    agent = Liking()
+    agent.script.extend([RuntimeError("unwell"), "hello", None])
+    async with revising(w, agent=agent) as house:
+        for name in ("m1", "m2"):
+            heard = message(RED, name, words("hi"), house.clock.now())
+            house.scripted[RED].arrivals.put_nowait(((heard,), name))
+        await house.pass_time(20)
+        assert await house.open() == []
+        assert w.texts(RED) == ["hello"]
+        assert w[RED].reactions == {(MessageRef(f"in:{m}"), what) for m in ("m1", "m2") for what in ("❤️", "repost")}
+        assert len(w[RED].changes) == 4
+
+
+async def test_where_there_are_no_reactions_the_answer_goes_out_all_the_same(world: Worlds) -> None:
+    w = world()
+    async with revising(w, *FEATURES, agent=Liking()) as house:
+        house.scripted[RED].arrivals.put_nowait(((message(RED, "m1", words("hi"), house.clock.now()),), "1"))
+        await house.pass_time(5)
+        assert w.texts(RED) == ["you said hi"]
+        found = await house.real_store.deliveries(states=frozenset({State.REFUSED}))
+        assert {one.reason for one in found} == {"there is no react here", "there is no repost here"}
