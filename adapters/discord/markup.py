@@ -26,6 +26,7 @@ from gateway.model.content import (
     Span,
     Style,
     Text,
+    is_address,
     layout,
     spelled,
 )
@@ -186,8 +187,10 @@ def _code(words: str) -> str:
 def _link(link: Link) -> str:
     """Behind its words, unless those look like an address themselves: Discord shows such a link as it stands."""
     words = " ".join((link.text or "").split())
-    if not words or words == link.url or not link.url.startswith(("http://", "https://")):
-        return link.url if not words or words == link.url else f"{escaped(words)} ({link.url})"
+    if not words or is_address(words, link.url):
+        return link.url
+    if not link.url.startswith(("http://", "https://")):
+        return f"{escaped(words)} ({link.url})"
     if _LOOKS_LIKE_ADDRESS.search(words):
         return f"{escaped(words)} ({link.url})"
     url = link.url.replace("\\", "%5C")

@@ -216,9 +216,14 @@ def spelled(span: Span) -> str:
         case Text(text):
             return text
         case Link(url, text):
-            return f"{text} ({url})" if text and text != url else url
+            return f"{text} ({url})" if text and not is_address(text, url) else url
         case Mention(_, _, handle, name):
             return name or f"@{handle}"
+
+
+def is_address(text: str, url: str) -> bool:
+    """Whether a link's words are its address, perhaps as people say it: without its beginning or its last slash."""
+    return text.rstrip("/") in (url.rstrip("/"), url.partition("://")[2].rstrip("/"))
 
 
 def plain(document: Document) -> str:

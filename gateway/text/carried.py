@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from msgspec import structs
 
 from gateway.model.capabilities import Feature, Profile, Support
-from gateway.model.content import BULLET, Block, BlockKind, Link, Mark, Media, Paragraph, Poll, Text, marked
+from gateway.model.content import BULLET, Block, BlockKind, Link, Mark, Media, Paragraph, Poll, Text, marked, spans
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Repliers, Timeline, Visibility
 from gateway.model.manner import Manner, Misfit
 from gateway.model.media import MediaKind
@@ -26,7 +26,7 @@ def carried(draft: Draft, profile: Profile, manner: Manner) -> Carried:
     Raises FaultError: INVALID where something may not be left out and can't be carried, MEDIA for media.
     """
     notes: list[str] = []
-    for step in (_media, _poll, _quote, _warning, _sensitive, _audience):
+    for step in (_media, _poll, _quote, _warning, _sensitive, _spoilers, _audience):
         draft = step(draft, profile, manner, notes.append)
     return draft, tuple(notes)
 
@@ -180,6 +180,15 @@ def _sensitive(draft: Draft, profile: Profile, _: Manner, note: Note) -> Draft:
     if document.media:
         _carries(profile, Feature.SENSITIVE, "hiding of media", note)
     return _with(draft, sensitive=False)
+
+
+def _spoilers(draft: Draft, profile: Profile, _: Manner, note: Note) -> Draft:
+    """The words are said all the same: without them the text may mean something else."""
+    if profile.supports(Feature.SPOILER):
+        return draft
+    if any(isinstance(span, Text) and Mark.SPOILER in span.marks for span in spans(draft.document)):
+        note("a spoiler is open: the platform hides no words")
+    return draft
 
 
 def _audience(draft: Draft, profile: Profile, _: Manner, note: Note) -> Draft:

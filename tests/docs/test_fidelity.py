@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import re
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import fields
 
+from gateway.announcement import Head, parted
 from gateway.model.capabilities import UNCLAIMED, Feature, Limits, MediaLimits, Profile, Support
 from gateway.model.media import MediaKind
 
@@ -135,10 +138,20 @@ def test_what_is_said_is_what_the_profiles_say(name: str) -> None:
 
 def test_every_fallback_is_explained() -> None:
     """What is said in words, or left out, on any platform has a line that says how."""
-    explained = set(re.findall(r"^\| `(\w+)` \| [A-Z]", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+    explained = set(re.findall(r"^\| `(\w+)` \| [^|]+ \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
     lesser = {each for name in PLATFORMS for each in Feature if profile(name).support(each) is Support.FALLBACK}
     dropped = {each for name in PLATFORMS for each in Feature if profile(name).support(each) is Support.DROPPED}
     assert {str(each) for each in lesser | dropped | set(UNCLAIMED)} <= explained
+
+
+def test_the_head_that_is_shown_has_every_key() -> None:
+    (example,) = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    head, words = parted(f"+++\n{example}+++\nHello")
+    assert words == "Hello"
+    assert set(tomllib.loads(example)) == {field.name for field in fields(Head)}
+    assert head.poll
+    assert head.quote
+    assert head.quote.ref
 
 
 def write() -> None:

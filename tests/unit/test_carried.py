@@ -195,3 +195,10 @@ def test_descriptions_are_required_where_the_account_wants_them():
     sound = structs.replace(SOUND, alt="")
     limits = structs.replace(LIMITS, others={MediaKind.AUDIO: MediaLimits(100)})
     assert carried(draft(media=(sound,)), profile(limits), Manner(alt_required=True))[1] == ()
+
+
+def test_a_spoiler_that_is_open_is_noted():
+    said = draft()
+    said = structs.replace(said, document=Document(((marked("it was her", Mark.SPOILER),),)))
+    assert carried(said, profile(), USUAL) == (said, ("a spoiler is open: the platform hides no words",))
+    assert carried(said, profile(spoiler=Support.FULL), USUAL) == (said, ())

@@ -16,6 +16,7 @@ from gateway.model.content import (
     marked,
     opened,
     plain,
+    spelled,
     unopened,
     written,
 )
@@ -94,3 +95,13 @@ def test_words_are_put_before_a_document_and_taken_away(paragraphs: list, text: 
     assert plain(opened(said, *CALL)) == text
     assert unopened(opened(said, *CALL), *CALL) == said
     assert unopened(said, *CALL) == said
+
+
+@pytest.mark.parametrize("words", ["example.org/a", "https://example.org/a", "example.org/a/", ""])
+def test_an_address_is_not_written_twice(words: str) -> None:
+    assert spelled(Link("https://example.org/a", words)) == "https://example.org/a"
+
+
+@pytest.mark.parametrize("words", ["example.org", "example.com/a", "the page", "//example.org/a"])
+def test_other_words_stand_before_the_address(words: str) -> None:
+    assert spelled(Link("https://example.org/a", words)) == f"{words} (https://example.org/a)"
