@@ -20,6 +20,7 @@ DIRECT_MAX = 10_000
 _URL = 23
 _ADDRESS = re.compile(r"\.\w")
 """Part of every address, and of little else."""
+_WEB = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)\]}']", re.IGNORECASE)
 _HEAVY = re.compile("[^\\u0000-\\u10ff\\u2000-\\u200d\\u2010-\\u201f\\u2032-\\u2037]|[\\u00a9\\u00ae]")
 """What may weigh 2: everything outside config/v3.json's ranges, and the two emoji inside of them."""
 _LETTER = re.compile(r"[^\W\d_]")
@@ -33,7 +34,14 @@ def fits_post(text: str) -> bool:
     most = len(normal) + len(_HEAVY.findall(normal)) + _URL * sum(len(_ADDRESS.findall(word)) for word in doubtful)
     if most <= POST_MAX:
         return True
-    return _at_least(normal, words, doubtful) <= POST_MAX and weighted_length(normal) <= POST_MAX
+    return _at_least(normal, words, doubtful) <= POST_MAX and weighted_length(normal) + _newer(normal) <= POST_MAX
+
+
+def _newer(text: str) -> int:
+    """What short addresses may weigh above their characters, in domains that X knows and the library's list doesn't."""
+    short = [url for url in _WEB.findall(text) if len(url) < _URL]
+    known = set(_addresses(text)) if short else ()
+    return sum(_URL - len(url) for url in short if url not in known)
 
 
 def fits_direct(text: str) -> bool:
@@ -48,10 +56,13 @@ def weighted_length(text: str) -> int:
 
 def has_address(text: str) -> bool:
     """Whether X makes a link of something in it, which is what a post is charged for."""
-    if not _ADDRESS.search(text):
-        return False
+    return bool(_ADDRESS.search(text) and _addresses(text))
+
+
+def _addresses(text: str) -> list[str]:
     _parse()
-    return bool(importlib.import_module("twitter_text.extract_urls").extract_urls(text))
+    found: list[str] = importlib.import_module("twitter_text.extract_urls").extract_urls(text)
+    return found
 
 
 def _at_least(normal: str, words: list[str], doubtful: list[str]) -> int:

@@ -79,6 +79,11 @@ def test_the_weights_are_the_published_ones() -> None:
     assert published["transformedURLLength"] == PLATFORM.profile.limits.url_length
 
 
+def test_an_address_in_a_domain_younger_than_the_list_has_room() -> None:
+    assert length.fits_post("a" * 256 + " https://a.example/b")
+    assert not length.fits_post("a" * 257 + " https://a.example/b")
+
+
 def test_the_stand_in_leaves_nothing_behind() -> None:
     length.weighted_length("x")
     assert "pkg_resources" not in sys.modules
