@@ -274,7 +274,11 @@ def _language(langs: Any) -> str | None:
 def _hides(labels: Any) -> bool:
     """Whether labels, the author's or a moderator's, say that media are to be hidden."""
     found = labels[:_MEDIA_READ] if isinstance(labels, list) else []
-    return any(isinstance(label, dict) and label.get("val") in _HIDING and not label.get("neg") for label in found)
+    return any(isinstance(label, dict) and _says_hide(label.get("val")) and not label.get("neg") for label in found)
+
+
+def _says_hide(value: Any) -> bool:
+    return isinstance(value, str) and value in _HIDING
 
 
 def _card(embed: Any) -> Link | None:

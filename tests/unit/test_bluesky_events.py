@@ -168,7 +168,7 @@ def test_half_a_character_cant_be_kept() -> None:
         ({}, [{"val": "porn", "neg": True}], False),
         ({"labels": {"values": [{"val": "!no-unauthenticated"}]}}, [], False),
         ({"labels": "x"}, "x", False),
-        ({"labels": {"values": [None, 7]}}, [7], False),
+        ({"labels": {"values": [None, 7, {"val": []}]}}, [7, {"val": {}}], False),
     ],
 )
 def test_labels_hide_media(record: dict[str, Any], labels: Any, *, hidden: bool) -> None:
