@@ -32,6 +32,8 @@ log = logging.getLogger("multihome.discord")
 READABLE = frozenset({0, 1, 2, 5, 10, 11, 12, 13})
 """Channel types that hold messages: text, DM, voice, announcements, threads, stage."""
 DIRECT_TYPES = frozenset({1, 3})
+_MALFORMED = (ValueError, OverflowError)
+"""What reading an event throws: of the wrong shape, characters that can't be stored, times out of range."""
 BATCH_MAX = 100
 BREAKS_MAX = 10
 BREAKS_WINDOW_S = 60.0
@@ -244,13 +246,15 @@ class Run:
         for raw in page:
             try:
                 messages.append((msgspec.convert(raw, translate.RawMessage), translate.kept(raw)))
-            except msgspec.ValidationError as error:
+            except _MALFORMED as error:
                 self._skip("history", error)
         messages.sort(key=lambda read: int(read[0].id))
         private = channel in self._position.directs
         events: list[PlatformEvent] = []
         for message, raw in messages:
-            events.extend(self._message(message, private=private, raw=raw))
+            events.extend(
+                self._parsed({"history": partial(self._message, private=private, raw=raw)}, "history", message)
+            )
         return events, max((int(message.id) for message, _ in messages), default=0)
 
     # Live.
@@ -258,7 +262,7 @@ class Run:
     def _parsed(self, parsers: dict[str, Callable[[Any], list[Step]]], event: str, data: Any) -> list[Step]:
         try:
             return parsers[event](data)
-        except msgspec.ValidationError as error:
+        except _MALFORMED as error:
             self._skip(event, error)
             return []
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta, Struct, json
+from msgspec import Struct, field, json
 
+from adapters.discord import enclosed
+from adapters.discord.enclosed import Snowflake, Words
 from adapters.discord.markup import ID, PLATFORM, Person
 from adapters.discord.markup import document as read
-from adapters.discord.profile import HIDDEN, SERVER
-from gateway.model.content import Document, Poll, Quote, Text, plain
+from gateway.model.content import Document
 from gateway.model.delivery import Fault, FaultError, FaultKind
 from gateway.model.events import (
     RAW_MAX,
@@ -24,17 +25,9 @@ from gateway.model.events import (
 )
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, ConversationId, MessageRef
-from gateway.model.media import Attachment
-from gateway.text.plain import from_text
 
-SHOWN_MAX = 10
-"""Of attachments, stickers and answers."""
 SPOKEN = frozenset({0, 19})
 """Message types that people write: plain messages and replies; the rest is the server's own news."""
-
-
-Snowflake = Annotated[str, Meta(pattern=r"\A\d{1,20}\Z")]
-Words = Annotated[str, Meta(max_length=10_000)]
 
 
 class RawUser(Struct):
@@ -44,75 +37,11 @@ class RawUser(Struct):
     bot: bool = False
 
 
-class RawAttachment(Struct):
-    url: Annotated[str, Meta(max_length=2_000)]
-    filename: Annotated[str, Meta(max_length=1_000)] = ""
-    description: Words | None = None
-    content_type: Annotated[str, Meta(max_length=200)] | None = None
-    size: int | None = None
-    width: int | None = None
-    height: int | None = None
-    duration_secs: float | None = None
-
-    @property
-    def attachment(self) -> Attachment:
-        mime = (self.content_type or "").partition(";")[0].strip()
-        return Attachment(
-            handle=self.url,
-            mime=mime,
-            size_bytes=self.size,
-            alt=self.description or "",
-            name=self.filename.rpartition("/")[2],
-            width_px=self.width,
-            height_px=self.height,
-            duration_s=self.duration_secs,
-            animated=mime == "image/gif",
-            sensitive=self.filename.startswith(HIDDEN),
-        )
-
-
-class RawSticker(Struct):
-    name: Annotated[str, Meta(max_length=200)] = ""
-
-
-class RawSaid(Struct):
-    """What a forward shows of a message."""
-
-    content: Words = ""
-    attachments: list[RawAttachment] = []
-
-
-class RawSnapshot(Struct):
-    message: RawSaid
-
-
-class RawAnswer(Struct):
-    text: Annotated[str, Meta(max_length=500)] | None = None
-
-
-class RawOption(Struct):
-    poll_media: RawAnswer
-
-
-class RawPoll(Struct):
-    question: RawAnswer
-    answers: list[RawOption] = []
-    allow_multiselect: bool = False
-    expiry: datetime | None = None
-
-
-class RawReference(Struct):
-    type: int = 0
-    message_id: Snowflake | None = None
-    guild_id: Snowflake | None = None
-    channel_id: Snowflake | None = None
-
-
 class RawReferenced(Struct):
     author: RawUser
 
 
-class RawMessage(Struct):
+class RawMessage(enclosed.Enclosed, kw_only=True):
     """A message object, from the gateway or from history."""
 
     id: Snowflake
@@ -122,14 +51,10 @@ class RawMessage(Struct):
     content: Words = ""
     edited_timestamp: datetime | None = None
     guild_id: Snowflake | None = None
-    mentions: list[RawUser] = []
-    attachments: list[RawAttachment] = []
+    mentions: list[RawUser] = field(default_factory=list)
     type: int = 0
-    message_reference: RawReference | None = None
+    message_reference: enclosed.Reference | None = None
     referenced_message: RawReferenced | None = None
-    message_snapshots: list[RawSnapshot] = []
-    sticker_items: list[RawSticker] = []
-    poll: RawPoll | None = None
     webhook_id: str | None = None
     nonce: str | int | None = None
 
@@ -222,38 +147,12 @@ def identity(user: RawUser) -> Identity:
 def document(message: RawMessage) -> Document:
     """The text with links and mentions, then the names of stickers; and the poll, and what was forwarded."""
     people = {user.id: Person(user.username, user.global_name or "") for user in message.mentions}
-    stickers = ((Text(f":{item.name}:"),) for item in message.sticker_items[:SHOWN_MAX] if item.name)
-    asked = message.poll.question.text if message.poll and not message.content else None
-    paragraphs = from_text(asked).paragraphs if asked else read(message.content, people).paragraphs
-    return Document((*paragraphs, *stickers), poll=_poll(message), quote=_forwarded(message))
-
-
-def _poll(message: RawMessage) -> Poll | None:
-    poll = message.poll
-    if poll is None:
-        return None
-    options = tuple(one.poll_media.text or "" for one in poll.answers[:SHOWN_MAX])
-    open_for_s = max(0.0, (poll.expiry - message.timestamp).total_seconds()) if poll.expiry else 0.0
-    return Poll(options, open_for_s, poll.allow_multiselect)
-
-
-def _forwarded(message: RawMessage) -> Quote | None:
-    said, where = message.message_snapshots[:1], message.message_reference
-    if not said:
-        return None
-    ref = reference(where.channel_id or "", where.message_id) if where and where.message_id else None
-    url = _url(where.guild_id, where.channel_id or "", where.message_id) if where and where.message_id else ""
-    return Quote(PLATFORM, ref, url, text=plain(read(said[0].message.content, {})))
-
-
-def attachments(message: RawMessage) -> tuple[Attachment, ...]:
-    """What is attached to a message, and to the one it forwards."""
-    forwarded = (item for one in message.message_snapshots[:1] for item in one.message.attachments)
-    return tuple(item.attachment for item in (*message.attachments, *forwarded))[:SHOWN_MAX]
-
-
-def _url(guild: str | None, channel: str, message: str) -> str:
-    return f"{SERVER}/channels/{guild or '@me'}/{channel}/{message}"
+    said = read(message.content, people).paragraphs or enclosed.words(enclosed.instead(message))
+    return Document(
+        (*said, *enclosed.beside(message)),
+        poll=enclosed.poll(message, message.timestamp),
+        quote=enclosed.forwarded(message, message.message_reference),
+    )
 
 
 def kept(raw: Any) -> str:
@@ -284,8 +183,8 @@ def received(
         in_reply_to=reference(answered.channel_id or message.channel_id, answered.message_id)
         if answered and answered.message_id
         else None,
-        attachments=attachments(message),
-        url=_url(message.guild_id, message.channel_id, message.id),
+        attachments=enclosed.attachments(message),
+        url=enclosed.address(message.guild_id, message.channel_id, message.id),
         raw=raw,
     )
 
@@ -311,7 +210,7 @@ def edited(message: RawMessage, account: AccountId, me: str, *, private: bool, r
         document=document(message),
         at=_utc(message.edited_timestamp),
         private=private,
-        attachments=attachments(message),
+        attachments=enclosed.attachments(message),
         raw=raw,
     )
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 
+from adapters.discord import enclosed, translate
 from adapters.discord.markup import document as read
-from gateway.model.content import plain
+from gateway.model.content import Poll, plain
 
 
 @pytest.mark.parametrize(
@@ -22,3 +26,32 @@ from gateway.model.content import plain
 )
 def test_times_are_legible(said: str, shown: str) -> None:
     assert plain(read(said, {})) == shown
+
+
+def raw(**more: Any) -> translate.RawMessage:
+    author = {"id": "9", "username": "ana", "global_name": "Ana"}
+    message = {"id": "500", "channel_id": "77", "author": author, "timestamp": "2026-11-22T12:00:00+00:00"}
+    return msgspec.convert(message | more, translate.RawMessage)
+
+
+@pytest.mark.parametrize("key", ["attachments", "message_snapshots", "sticker_items", "poll", "embeds"])
+@pytest.mark.parametrize(
+    "value",
+    [None, 7, "x", {}, [None], [7], [{}], [[]], {"question": 1}, [{"url": "u" * 3000}], [{"url": "u", "size": -1}]],
+)
+def test_what_is_malformed_beside_the_words_loses_no_word(key: str, value: Any) -> None:
+    message = raw(content="hello", **{key: value})
+    assert plain(translate.document(message)) == "hello"
+    assert enclosed.attachments(message) == ()
+
+
+def test_embeds_speak_where_nobody_else_does() -> None:
+    embeds = [{"title": "News", "description": "It rains."}, {"description": 7}]
+    assert plain(translate.document(raw(embeds=embeds))) == "News\n\nIt rains."
+    assert plain(translate.document(raw(content="look", embeds=embeds))) == "look"
+
+
+def test_a_poll_tells_how_long_it_is_open() -> None:
+    asked = {"question": {"text": "Tea?"}, "answers": [{"poll_media": {"text": "yes"}}, {"poll_media": None}]}
+    poll = translate.document(raw(poll=asked | {"expiry": "2026-11-22T14:00:00"})).poll
+    assert poll == Poll(("yes",), 7200.0)
