@@ -227,7 +227,7 @@ def reacted(raw: RawReaction, account: AccountId, me: str, at: datetime) -> Reac
         return None
     user = raw.member.user if raw.member and raw.member.user else RawUser(raw.user_id)
     ref = reference(raw.channel_id, raw.message_id)
-    event_id = f"{raw.message_id}:{raw.user_id}:{emoji}"
+    event_id = f"{raw.message_id}:{raw.user_id}:{raw.emoji.id or emoji}"
     return Reacted(account, event_id, ref, ConversationId(raw.channel_id), identity(user), emoji, at)
 
 
