@@ -55,3 +55,9 @@ def test_a_poll_tells_how_long_it_is_open() -> None:
     asked = {"question": {"text": "Tea?"}, "answers": [{"poll_media": {"text": "yes"}}, {"poll_media": None}]}
     poll = translate.document(raw(poll=asked | {"expiry": "2026-11-22T14:00:00"})).poll
     assert poll == Poll(("yes",), 7200.0)
+
+
+def test_a_payload_that_cant_be_kept_is_malformed() -> None:
+    with pytest.raises(ValueError, match="surrogates"):
+        translate.kept({"content": "\ud800"})
+    assert translate.kept({"content": "x" * 40_000}) == ""
