@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import struct
 from collections.abc import AsyncIterator
@@ -431,3 +432,168 @@ async def _polling(wire: Wire) -> None:
     async with asyncio.timeout(5):
         while bot.extra["mailbox"].poll is None:
             await asyncio.sleep(0.002)
+
+
+# Files, albums, polls.
+
+
+async def posted(wire: Wire, method: str, files: dict[str, bytes], **fields: Any) -> tuple[int, Any]:
+    form = aiohttp.FormData()
+    for name, value in fields.items():
+        form.add_field(name, value if isinstance(value, str) else json.dumps(value))
+    for name, data in files.items():
+        form.add_field(name, io.BytesIO(data), filename=f"{name}.bin", content_type="application/octet-stream")
+    url = f"{wire.face.url}/bot{wire.token}/{method}"
+    async with aiohttp.ClientSession() as session, session.post(url, data=form) as response:
+        body = await response.json()
+        return response.status, body.get("result") or body.get("description")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "file must be non-empty"),
+        (b"GIF89a", "IMAGE_PROCESS_FAILED"),
+        (b"\x89PNG\r\n\x1a\n", "IMAGE_PROCESS_FAILED"),
+        (b"\xff\xd8\xff\xe0", "IMAGE_PROCESS_FAILED"),
+        (png(0, 5), "IMAGE_PROCESS_FAILED"),
+        (png(9000, 1001), "PHOTO_INVALID_DIMENSIONS"),
+        (png(2100, 100), "PHOTO_INVALID_DIMENSIONS"),
+        (png(10, 10).ljust(10_485_761, b"\0"), "is too big for a photo; the maximum size is 10485760 bytes"),
+    ],
+)
+async def test_photos_are_looked_at(wire: Wire, data: bytes, words: str) -> None:
+    status, told = await posted(wire, "sendPhoto", {"photo": data}, chat_id="@announcements")
+    assert status == 400
+    assert words in told
+    assert wire.face.network.held_by("agent") == []
+
+
+JPEG = b"\xff\xd8\xff\xe0\x00\x04ab\xff\xc0\x00\x0b\x08" + struct.pack(">HH", 60, 90)
+WEBP = b"RIFF\x00\x00\x00\x00WEBPVP8X" + bytes(8) + (89).to_bytes(3, "little") + (59).to_bytes(3, "little")
+
+
+@pytest.mark.parametrize("data", [png(90, 60), JPEG, WEBP])
+async def test_a_photos_sides_are_read_from_it(wire: Wire, data: bytes) -> None:
+    _, sent = await posted(wire, "sendPhoto", {"photo": data}, chat_id="@announcements", has_spoiler="true")
+    assert (sent["photo"][0]["width"], sent["photo"][0]["height"]) == (90, 60)
+    assert sent["has_media_spoiler"]
+
+
+@pytest.mark.parametrize("kind", ["video", "animation", "audio", "document"])
+async def test_other_files_are_taken_as_they_are_and_can_be_fetched(wire: Wire, kind: str) -> None:
+    form = {"chat_id": "@announcements", "caption": "See", "width": "640", "height": "360", "duration": "3"}
+    _, sent = await posted(wire, f"send{kind}", {kind: b"bytes"}, **form)
+    assert (sent["caption"], sent[kind]["file_size"]) == ("See", 5)
+    (held,) = wire.face.network.held_by("agent")
+    assert held.media[0]["type"] == kind
+    found = await wire.get("getFile", file_id=sent[kind]["file_id"])
+    async with aiohttp.ClientSession() as session:
+        base = f"{wire.face.url}/file/bot{wire.token}"
+        async with session.get(f"{base}/{found['file_path']}") as response:
+            assert await response.read() == b"bytes"
+        async with session.get(f"{base}/documents/nothing") as response:
+            assert response.status == 404
+        async with session.get(f"{base.replace(wire.token, '1:' + 'a' * 35)}/{found['file_path']}") as response:
+            assert response.status == 401
+    again = await wire.get(f"send{kind}", chat_id="@announcements", **{kind: sent[kind]["file_id"]})
+    assert again[kind]["file_id"] == sent[kind]["file_id"]
+
+
+def item(kind: str, number: int, **more: Any) -> dict[str, Any]:
+    return {"type": kind, "media": f"attach://f{number}", **more}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        ([], "there are no messages to send"),
+        (["photo"] * 11, "too many messages to send as an album"),
+        (["photo", "document"], "document can't be mixed with other media types"),
+        (["audio", "video"], "audio can't be mixed with other media types"),
+        (["photo", "animation"], 'type "animation" can\'t be used in sendMediaGroup'),
+        (["photo", "nonsense"], "can't parse InputMedia"),
+    ],
+)
+async def test_albums_are_of_ten_that_go_together(wire: Wire, kinds: list[str], words: str) -> None:
+    media = [item(kind, n) for n, kind in enumerate(kinds)]
+    files = {f"f{n}": png(9, 9) for n in range(len(kinds))}
+    status, told = await posted(wire, "sendMediaGroup", files, chat_id="@announcements", media=media)
+    assert status == 400
+    assert words in told
+    assert wire.face.network.held_by("agent") == []
+
+
+async def test_an_album_is_there_whole_or_not_at_all(wire: Wire) -> None:
+    media = [item("photo", 0, caption="Two"), item("video", 1, has_spoiler=True)]
+    files = {"f0": png(9, 9), "f1": b"film"}
+    _, sent = await posted(wire, "sendMediaGroup", files, chat_id="@announcements", media=media)
+    assert [message.get("caption") for message in sent] == ["Two", None]
+    assert len({message["media_group_id"] for message in sent}) == 1
+    status, told = await posted(
+        wire,
+        "sendMediaGroup",
+        {"f0": png(9, 9), "f1": b"no"},
+        chat_id="@announcements",
+        media=[media[0], item("photo", 1)],
+    )
+    assert (status, told) == (
+        400,
+        'Bad Request: failed to send message #2 with the error message "IMAGE_PROCESS_FAILED"',
+    )
+    missing = await wire.refused("sendMediaGroup", chat_id="@announcements", media=media)
+    assert missing == (400, "Bad Request: can't parse InputMedia: media not found")
+    assert len(wire.face.network.held_by("agent")) == 2
+    ids = [message["message_id"] for message in sent]
+    where = {"chat_id": sent[0]["chat"]["id"], "message_id": ids[0]}
+    kept = await wire.refused("editMessageMedia", **where, media=item("document", 0))
+    assert kept[0] == 400
+    status, told = await posted(
+        wire,
+        "editMessageMedia",
+        {"f0": b"x"},
+        chat_id=str(where["chat_id"]),
+        message_id=str(ids[0]),
+        media=item("document", 0),
+    )
+    assert told == "Bad Request: can't change media type in the album"
+    assert await wire.get("deleteMessages", chat_id=where["chat_id"], message_ids=[*ids, 999])
+    assert wire.face.network.held_by("agent") == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"question": " "}, "text must be non-empty"),
+        ({"question": "q" * 301}, "poll question length must not exceed 300"),
+        ({"options": []}, "poll must have at least one answer option"),
+        ({"options": ["a"] * 13}, "poll can't have more than 12 options"),
+        ({"options": ["a", "\n"]}, "text must be non-empty"),
+        ({"options": ["a", "b" * 101]}, "poll options length must not exceed 100"),
+        ({"options": [7]}, "can't parse InputPollOption"),
+        ({"open_period": 4}, "open_period"),
+    ],
+)
+async def test_polls_are_refused_as_the_server_does(wire: Wire, change: dict[str, Any], words: str) -> None:
+    poll = {"question": "Which?", "options": [{"text": "a"}, "b"], "open_period": 60} | change
+    status, told = await wire.refused("sendPoll", chat_id="@announcements", **poll)
+    assert status == 400
+    assert words in told
+
+
+async def test_a_poll_is_shown_and_stays_as_it_is(wire: Wire) -> None:
+    sent = await wire.get("sendPoll", chat_id="@announcements", question="Which?", options=["a", {"text": "b"}])
+    assert (sent["poll"]["question"], "text" in sent) == ("Which?", False)
+    where = {"chat_id": sent["chat"]["id"], "message_id": sent["message_id"]}
+    assert (await wire.refused("editMessageText", **where, text="x"))[1].endswith("no text in the message to edit")
+    assert (await wire.refused("editMessageCaption", **where, caption="x"))[1].endswith(
+        "no caption in the message to edit"
+    )
+
+
+async def test_no_entity_cuts_a_character(wire: Wire) -> None:
+    for mark, how in (({"offset": 1, "length": 1}, "begins"), ({"offset": 0, "length": 1}, "ends")):
+        told = await wire.refused(
+            "sendMessage", chat_id="@announcements", text="\U0001f9d1 hi", entities=[{"type": "bold", **mark}]
+        )
+        assert told == (400, f"Bad Request: entity {how} in a middle of a UTF-16 symbol at byte offset 0")
