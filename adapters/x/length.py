@@ -1,6 +1,7 @@
 """How long X says a text is. A file of its own, because the parser is big, slow and wants a stand-in to be imported.
 
-twitter-text-parser (1 ms for a full post) is loaded for texts only that a bound can't decide.
+twitter-text-parser (1 ms for a full post) is loaded for words only that may be addresses or emoji, and asked once for
+each: no address and no emoji goes across white space, so a text weighs what its words do.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _ADDRESS = re.compile(r"\.\w")
 _WEB = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)\]}']", re.IGNORECASE)
 _HEAVY = re.compile("[^\\u0000-\\u10ff\\u2000-\\u200d\\u2010-\\u201f\\u2032-\\u2037]|[\\u00a9\\u00ae]")
 """What may weigh 2: everything outside config/v3.json's ranges, and the two emoji inside of them."""
+_HEAVY_SPACES = ("\u1680", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000")
+WORDS_KEPT = 4_096
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -34,9 +37,12 @@ def fits_post(text: str) -> bool:
     most = len(normal) + len(_HEAVY.findall(normal)) + _URL * sum(len(_ADDRESS.findall(word)) for word in doubtful)
     if most <= POST_MAX:
         return True
-    return _at_least(normal, words, doubtful) <= POST_MAX and weighted_length(normal) + _newer(normal) <= POST_MAX
+    if _at_least(normal, words, doubtful) > POST_MAX:
+        return False
+    return weighted_length(normal) + sum(map(_newer, doubtful)) <= POST_MAX
 
 
+@functools.lru_cache(WORDS_KEPT)
 def _newer(text: str) -> int:
     """What short addresses may weigh above their characters, in domains that X knows and the library's list doesn't."""
     short = [url for url in _WEB.findall(text) if len(url) < _URL]
@@ -51,7 +57,16 @@ def fits_direct(text: str) -> bool:
 
 def weighted_length(text: str) -> int:
     """twitter-text v3, config/v3.json: URLs 23, emoji 2, other characters 1 or 2."""
-    return int(_parse()(text).weightedLength)
+    normal = unicodedata.normalize("NFC", text)
+    words = normal.split()
+    gaps = len(normal) - sum(map(len, words)) + sum(map(normal.count, _HEAVY_SPACES))
+    return gaps + sum(map(_weight, words))
+
+
+@functools.lru_cache(WORDS_KEPT)
+def _weight(word: str) -> int:
+    plain = not _ADDRESS.search(word) and not _HEAVY.search(word)
+    return len(word) if plain else int(_parse()(word).weightedLength)
 
 
 def has_address(text: str) -> bool:
