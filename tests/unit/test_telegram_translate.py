@@ -237,7 +237,7 @@ def test_overlapping_and_outlying_entities_are_passed_over() -> None:
         {"type": "text_link", "offset": 2, "length": 4, "url": "https://x.example"},
         {"type": "mention", "offset": 4, "length": 90},
     ]
-    assert plain(spoken("a.example", marks)).startswith("a.exa")
+    assert plain(spoken("a.example", marks)) == "http://a.example"
 
 
 def test_half_a_surrogate_pair_can_be_stored() -> None:
