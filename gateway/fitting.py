@@ -14,6 +14,7 @@ from gateway.model.delivery import Draft
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, platform_of
 from gateway.model.manner import USUAL, Manner
+from gateway.ports import Adapter
 
 
 class Fitting:
@@ -25,15 +26,18 @@ class Fitting:
         profiles: Mapping[AccountId, Profile],
         manners: Mapping[AccountId, Manner],
         pictures: Pictures,
+        adapters: Mapping[AccountId, Adapter],
     ) -> None:
         self._store = store
         self._profiles = profiles
         self._manners = manners
         self._pictures = pictures
+        self._adapters = adapters
 
     async def fit(self, draft: Draft, account: AccountId) -> Draft:
         """The draft for this account. Raises FaultError (MEDIA) where media can't be had or made to fit."""
-        profile = self._profiles.get(account)
+        adapter = self._adapters.get(account)
+        profile = adapter.profile if adapter is not None else self._profiles.get(account)
         document = await called(draft.document, platform_of(account), self._store)
         if profile is not None:
             document = await self._pictures.fit(document, profile, self._manners.get(account, USUAL))

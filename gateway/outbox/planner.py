@@ -52,7 +52,9 @@ def planned(adapter: Adapter, draft: Draft, at: datetime, manner: Manner) -> tup
     if len(parts) > manner.parts_max:
         parts, note = _begun(adapter, fitting, at, manner, len(parts))
         notes = (*notes, note)
-    return (structs.replace(parts[0], notes=notes), *parts[1:]) if notes and parts else parts
+    if not notes or not parts:
+        return parts
+    return (structs.replace(parts[0], notes=(*notes, *parts[0].notes)), *parts[1:])
 
 
 def _plan(adapter: Adapter, draft: Draft, at: datetime) -> tuple[Part, ...]:

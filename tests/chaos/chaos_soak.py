@@ -105,8 +105,8 @@ class Soak:
         )
 
     def _judge(self, town: Town) -> None:
-        if town.gateways[0].starts > 1:
-            self.wrong.append(f"the gateway ended by itself: {'; '.join(town.gateways[0].failures)}")
+        if failures := town.gateways[0].failures:
+            self.wrong.append(f"the gateway ended by itself: {'; '.join(failures)}")
         for name, most in MOST.items():
             found = self._trend(name)
             if found.growth > most * found.start:

@@ -196,7 +196,9 @@ class House:
         self.outbox = Outbox(services, self.monitor)
         self.monitor.on_cleared = self.outbox.wake
         by_source = {route.source: route for route in routes}
-        fitting = Fitting(self.store, self.profiles, {}, Pictures(self.store, world.clock, Fetching(cards=False)))
+        self.adapters: dict[AccountId, Any] = {}
+        pictures = Pictures(self.store, world.clock, Fetching(cards=False))
+        fitting = Fitting(self.store, self.profiles, {}, pictures, self.adapters)
         roads = Roads(self.store, by_source, self.profiles, self.monitor.record)
         self.intake = Intake(services, roads, self.outbox.enter, fitting.fit)
         self.announcer = Announcer(services, self.monitor, self.intake, by_source, tuple(world.platforms), keep=keep)
@@ -206,7 +208,6 @@ class House:
         self.scripted = {
             account: kind(account, platform, self.profiles[account]) for account, platform in world.platforms.items()
         }
-        self.adapters: dict[AccountId, Any] = {}
         self.pipeline = Pipeline(
             services,
             self.intake,
