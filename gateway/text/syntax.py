@@ -18,8 +18,7 @@ def extend(parser: MarkdownIt, *, lenient: bool) -> None:
     inline.ruler.before("escape", "address", _address)
     inline.ruler.before("emphasis", "spoiler", _spoiler)
     inline.ruler2.before("emphasis", "spoiler", _pair_spoilers)
-    if lenient:
-        inline.ruler.at("emphasis", _lenient_emphasis)
+    inline.ruler.at("emphasis", _lenient_emphasis if lenient else _emphasis)
 
 
 def _address(state: StateInline, silent: bool) -> bool:
@@ -65,6 +64,21 @@ def _pair_spoilers(state: StateInline) -> None:
                     token = state.tokens[place]
                     token.type, token.content = f"spoiler_{kind}", ""
                     token.nesting = nesting
+
+
+def _emphasis(state: StateInline, silent: bool) -> bool:
+    """A single star between digits is a product, whatever CommonMark says: agents do sums."""
+    before, here, after = (
+        state.src[max(0, state.pos - 1) : state.pos],
+        state.src[state.pos],
+        state.src[state.pos + 1 :][:1],
+    )
+    if here != "*" or not (before.isdigit() and after.isdigit()):
+        return emphasis.tokenize(state, silent)
+    if not silent:
+        state.pending += here
+    state.pos += 1
+    return True
 
 
 def _lenient_emphasis(state: StateInline, silent: bool) -> bool:

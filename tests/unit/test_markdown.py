@@ -46,6 +46,7 @@ def kinds(text: str) -> list[tuple[BlockKind, int, int, str, str]]:
         ("two\nlines and  \na break", (Text("two\nlines and\na break"),)),
         (r"\*not\* \[this\]", (Text("*not* [this]"),)),
         ("snake_case_name and 2 * 3 * 4", (Text("snake_case_name and 2 * 3 * 4"),)),
+        ("2*3*4 = 24 and 2**10", (Text("2*3*4 = 24 and 2**10"),)),
         ("if (a || b || c) { a|b; ||| }", (Text("if (a || b || c) { a|b; ||| }"),)),
         ("**open and ||open", (Text("**open and ||open"),)),
         ("#a7 no heading, #tag", (Text("#a7 no heading, #tag"),)),
