@@ -21,8 +21,6 @@ DIRECT_MAX = 10_000
 _URL = 23
 _ADDRESS = re.compile(r"\.\w")
 """Part of every address, and of little else."""
-_DOUBTFUL = re.compile(r"(?<!\S)(?=\S*?\.\w)\S+")
-"""Words with an address in them, maybe."""
 _WEB = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)\]}']", re.IGNORECASE)
 _HEAVY = re.compile("[^\\u0000-\\u10ff\\u2000-\\u200d\\u2010-\\u201f\\u2032-\\u2037]|[\\u00a9\\u00ae]")
 """What may weigh 2: everything outside config/v3.json's ranges, and the two emoji inside of them."""
@@ -34,11 +32,12 @@ _LETTER = re.compile(r"[^\W\d_]")
 def fits_post(text: str) -> bool:
     """Whether X takes it as one post: 280 by the weights of twitter-text v3."""
     normal = unicodedata.normalize("NFC", text)
-    doubtful = _DOUBTFUL.findall(normal)
+    words = normal.split()
+    doubtful = [word for word in words if "." in word and _ADDRESS.search(word)]
     most = len(normal) + len(_HEAVY.findall(normal)) + _URL * sum(len(_ADDRESS.findall(word)) for word in doubtful)
     if most <= POST_MAX or most == len(normal):
         return most <= POST_MAX
-    if _at_least(normal, normal.split(), doubtful) > POST_MAX:
+    if _at_least(normal, words, doubtful) > POST_MAX:
         return False
     return weighted_length(normal) + sum(map(_newer, doubtful)) <= POST_MAX
 
