@@ -161,10 +161,9 @@ def _a_resend_is_not_marked() -> Patch:
 def _the_mark_comes_before_the_answer() -> Patch:
     """An event's mark and its answer in two transactions."""
 
-    async def answer(self: Any, stored: Any, said: str | None) -> None:
+    async def answer(self: Any, stored: Any, said: Any) -> None:
         await self._store.handled(stored.seq, (), self._clock.now())
-        if said is not None:
-            await self._intake.submit([self._reply(stored, stored.event, said)])
+        await self._intake.submit(self._drafts(stored, said))
 
     return Pipeline, "_answer", answer
 
