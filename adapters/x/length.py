@@ -60,13 +60,18 @@ def weighted_length(text: str) -> int:
     normal = unicodedata.normalize("NFC", text)
     words = normal.split()
     gaps = len(normal) - sum(map(len, words)) + sum(map(normal.count, _HEAVY_SPACES))
-    return gaps + sum(map(_weight, words))
+    if not words:
+        return gaps
+    opening, begins = words[0], not normal[0].isspace()
+    return gaps + _weight(opening, begins=begins) + sum(_weight(word, begins=False) for word in words[1:])
 
 
 @functools.lru_cache(WORDS_KEPT)
-def _weight(word: str) -> int:
-    plain = not _ADDRESS.search(word) and not _HEAVY.search(word)
-    return len(word) if plain else int(_parse()(word).weightedLength)
+def _weight(word: str, *, begins: bool) -> int:
+    """``begins``: nothing is before it. The parser finds some addresses only there, and some only after a space."""
+    if not _ADDRESS.search(word) and not _HEAVY.search(word):
+        return len(word)
+    return int(_parse()(word).weightedLength) if begins else int(_parse()(f" {word}").weightedLength) - 1
 
 
 def has_address(text: str) -> bool:
