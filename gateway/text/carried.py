@@ -118,12 +118,22 @@ def _poll(draft: Draft, profile: Profile, _: Manner, note: Note) -> Draft:
         return draft
     why = _unfit(poll, profile)
     if why is None and _carries(profile, Feature.POLL, "a poll", note):
-        return draft
+        return _with(draft, poll=_in_time(poll, profile, note))
     if why is None and not _worded(profile, Feature.POLL):
         return _with(draft, poll=None)
     note(f"the poll is written as a list: {why or 'the platform has none'}")
     options = (Block((Text(option),), BlockKind.ITEM, marker=BULLET) for option in poll.options)
     return _with(draft, poll=None, paragraphs=(*draft.document.paragraphs, *options))
+
+
+def _in_time(poll: Poll, profile: Profile, note: Note) -> Poll:
+    """The poll, open for as long as the platform lets it be."""
+    least, most = profile.limits.poll_shortest_s or 0.0, profile.limits.poll_longest_s or poll.open_for_s
+    open_for_s = min(max(poll.open_for_s, least), most)
+    if open_for_s == poll.open_for_s:
+        return poll
+    note(f"the poll is open for {open_for_s:.0f} s, not {poll.open_for_s:.0f}: the platform sets limits")
+    return structs.replace(poll, open_for_s=open_for_s)
 
 
 def _unfit(poll: Poll, profile: Profile) -> str | None:

@@ -90,6 +90,15 @@ def test_a_poll_that_the_platform_would_refuse_is_a_list_too(poll, why):
     assert notes == (f"the poll is written as a list: {why}",)
 
 
+@pytest.mark.parametrize(("asked_s", "open_for_s"), [(60.0, 300.0), (3600.0, 3600.0), (1e9, 86_400.0)])
+def test_a_poll_is_open_for_as_long_as_the_platform_lets_it_be(asked_s, open_for_s):
+    limits = structs.replace(LIMITS, poll_shortest_s=300.0, poll_longest_s=86_400.0)
+    asked = draft(poll=structs.replace(POLL, open_for_s=asked_s))
+    said, notes = carried(asked, profile(limits, poll=Support.FULL), USUAL)
+    assert said.document.poll.open_for_s == open_for_s
+    assert len(notes) == (asked_s != open_for_s)
+
+
 def test_a_quote_is_a_link_but_on_its_own_platform():
     elsewhere = Quote("blue", MessageRef("7"), "https://blue.example/7")
     for quote in (elsewhere, Quote("red", None, "https://blue.example/7")):
