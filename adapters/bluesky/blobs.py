@@ -10,12 +10,12 @@ import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 import httpx
 from msgspec import json
 
+from adapters.addresses import is_public
 from adapters.bluesky.embeds import refused
 from adapters.bluesky.profile import FAULTS
 from adapters.bluesky.wire import describe, trusted
@@ -30,7 +30,6 @@ DOCUMENT_MAX_BYTES = 200_000
 
 _HANDLE = re.compile(r"(did:(?:plc:[a-z2-7]{24}|web:[a-z0-9.-]{1,253})) ([a-z0-9]{8,128})")
 _TIMES = httpx.Timeout(30.0, connect=10.0)
-_NAT64 = IPv6Network("64:ff9b::/96")
 
 Resolve = Callable[[str], Awaitable[str]]
 
@@ -132,16 +131,3 @@ async def public_address(host: str) -> str:
     if not addresses or not all(map(is_public, addresses)):
         raise refused(FaultKind.TARGET_REFUSED, "the author's server isn't on the internet")
     return addresses[0]
-
-
-def is_public(address: str) -> bool:
-    ip = ip_address(address.partition("%")[0])
-    inner = _inside(ip) if isinstance(ip, IPv6Address) else None
-    return ip.is_global and not ip.is_multicast and (inner is None or inner.is_global)
-
-
-def _inside(ip: IPv6Address) -> IPv4Address | None:
-    """The address that one of IPv6 only wraps."""
-    if ip in _NAT64:
-        return IPv4Address(int(ip) & 0xFFFFFFFF)
-    return ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)

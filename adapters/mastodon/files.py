@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 from yarl import URL
 
+from adapters.addresses import is_public
 from adapters.mastodon.attached import refused
 from gateway.model.delivery import Fault, FaultError, FaultKind
 from gateway.model.media import Attachment
@@ -25,7 +25,6 @@ PIECE_BYTES = 65_536
 REDIRECTS_MAX = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TIMES = aiohttp.ClientTimeout(total=FETCH_S, sock_connect=10.0, sock_read=30.0)
-_NAT64 = IPv6Network("64:ff9b::/96")
 
 
 class InnerError(OSError):
@@ -93,17 +92,3 @@ def _public_only(info: Any) -> socket.socket:
     made = socket.socket(family, kind, protocol)
     made.setblocking(False)
     return made
-
-
-def is_public(address: str) -> bool:
-    """Whether an address is one that anybody on the internet can reach."""
-    ip = ip_address(address.partition("%")[0])
-    inner = _inside(ip) if isinstance(ip, IPv6Address) else None
-    return ip.is_global and not ip.is_multicast and (inner is None or inner.is_global)
-
-
-def _inside(ip: IPv6Address) -> IPv4Address | None:
-    """The address that one of IPv6 only wraps."""
-    if ip in _NAT64:
-        return IPv4Address(int(ip) & 0xFFFFFFFF)
-    return ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)

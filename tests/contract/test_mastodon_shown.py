@@ -14,8 +14,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from msgspec import structs
 
+from adapters.addresses import is_public
 from adapters.mastodon.adapter import MastodonAdapter
-from adapters.mastodon.files import is_public
 from adapters.sandbox.faults import Trouble
 from adapters.sandbox.mastodon_media import PIXEL
 from adapters.sandbox.world import Message
