@@ -52,18 +52,21 @@ class Ears:
 
     def _listening(self) -> psycopg.Connection[Any]:
         connection = self._server.connect()
-        connection.execute(f"LISTEN {self._channel}".encode())
+        try:
+            connection.execute(f"LISTEN {self._channel}".encode())
+        except psycopg.Error:
+            connection.close()
+            raise
         return connection
 
     def _work(self, connection: psycopg.Connection[Any] | None) -> None:
         with self._wake:
-            while not self._closed.is_set():
-                if connection is not None:
-                    self._hear(connection)
+            while connection is not None:
+                self._hear(connection)
                 connection = self._again()
 
     def _hear(self, connection: psycopg.Connection[Any]) -> None:
-        """Until the connection breaks, or all is over."""
+        """Until the connection breaks, or all is over. The connection is closed then, even if it was so before."""
         with contextlib.closing(connection), selectors.DefaultSelector() as selector:
             selector.register(connection.fileno(), selectors.EVENT_READ)
             selector.register(self._wake, selectors.EVENT_READ)
@@ -87,7 +90,7 @@ class Ears:
                 loop.call_soon_threadsafe(listener, topic, name)
 
     def _again(self) -> psycopg.Connection[Any] | None:
-        """Another connection, as soon as there is one."""
+        """Another connection, as soon as there is one; ``None`` when all is over."""
         tries = 0
         while not self._closed.wait(PAUSES_S[min(tries, len(PAUSES_S) - 1)]):
             tries += 1

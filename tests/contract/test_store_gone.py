@@ -13,10 +13,13 @@ import pytest
 from postgres_rig import Postgres
 
 from gateway.books import Store, StoreError, Topic
+from gateway.clock import SystemClock
 from gateway.model.delivery import State
 from gateway.store import SqlStore, open_store
+from gateway.store.ears import Ears
 from gateway.store.outbox import add_all, adding
 from gateway.store.postgres_transaction import PostgresTransaction
+from gateway.store.server import Line, Server
 from gateway.store.transaction import Transaction
 from gateway.store.writer import Kind
 from gateway.testing.store_drafts import ACCOUNTS, NOW, begun, new, row, settled, states
@@ -163,6 +166,29 @@ async def test_a_server_that_stands_still(server: Postgres, store: SqlStore, mon
         while not all(not isinstance(one, Exception) for one in await everything(store)):
             await asyncio.sleep(0.1)
     await begun(store, "a")
+
+
+def test_who_comes_to_listen_when_all_is_over_hangs_up(server: Postgres) -> None:
+    lines: list[Line] = []
+    there, over = threading.Event(), threading.Event()
+
+    class Late(Server):
+        def connect(self) -> Line:
+            lines.append(line := super().connect())
+            if len(lines) > 1:
+                there.set()
+                over.wait(30)
+            return line
+
+    ears = Ears(Late(server.new_database(), SystemClock()), "somewhere", "me", lambda *_: None)
+    lines[0].hang_up()
+    assert there.wait(30)
+    closing = threading.Thread(target=ears.close)
+    closing.start()
+    assert ears._closed.wait(30)
+    over.set()
+    closing.join(30)
+    assert [line.closed for line in lines] == [True, True]
 
 
 async def test_who_stops_in_a_transaction_holds_nobody_up(store: SqlStore) -> None:
