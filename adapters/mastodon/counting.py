@@ -10,10 +10,10 @@ from gateway.text.measure import graphemes
 
 # What Mastodon takes for an address and for a mention (masto status_length_validator.rb, account.rb). Narrow on
 # purpose: what looks like an address and isn't surely one counts in full, and as one at least, so that a mistake
-# makes a status shorter and never refused.
+# makes a status shorter and never refused. A name has 127 labels at most (RFC 1035).
 _MARKS = r"(?:[.,:;!?@*()'-]+[A-Za-z0-9%/+=_&~#$]+)*+"
 _URL = regex.compile(
-    r"https?://(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?\.)+[a-z]{2,}+(?::\d{1,5}+)?+"
+    r"https?://(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?\.){1,127}[a-z]{2,}+(?::\d{1,5}+)?+"
     rf"(?:/[A-Za-z0-9%/+=_&~#$]*+{_MARKS})?+(?:\?[A-Za-z0-9%/+=_&~#$]*+{_MARKS})?+(?![\p{{L}}\p{{N}}@])",
     regex.IGNORECASE,
 )

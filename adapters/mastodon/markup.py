@@ -14,6 +14,8 @@ from gateway.model.content import BULLET, Block, BlockKind, Link, Mark, Mention,
 HTML_MAX = 65_536
 """Characters of a status that are looked at: over a hundred times what Mastodon itself lets people write."""
 SPANS_MAX = 1_000
+TAGS_MAX = 4 * SPANS_MAX
+"""The parser's work goes with the square of what is open at once."""
 DEPTH_MAX = 8
 """Of lists and quotations in each other; what is deeper is shown at this depth."""
 
@@ -42,9 +44,11 @@ def blocks(html: str, mentioned: Callable[[str], Mention | None], *, quoting: bo
     """What a reader sees. ``mentioned`` knows whom a profile's address names; ``quoting`` says whether the quoted post
     is known, so that the line which stands for it isn't shown.
 
-    Bounded: more than :data:`HTML_MAX` characters or :data:`SPANS_MAX` spans are cut off. Never fails.
+    Bounded: more than :data:`HTML_MAX` characters, :data:`TAGS_MAX` tags or :data:`SPANS_MAX` spans are cut off. Never
+    fails.
     """
-    clean = nh3.clean(html[:HTML_MAX], tags=_TAGS, attributes=_ATTRIBUTES, url_schemes={"http", "https"}, link_rel=None)
+    bounded = "<".join(html[:HTML_MAX].split("<", TAGS_MAX + 1)[: TAGS_MAX + 1])
+    clean = nh3.clean(bounded, tags=_TAGS, attributes=_ATTRIBUTES, url_schemes={"http", "https"}, link_rel=None)
     walker = _Walker(mentioned, quoting=quoting)
     walker.feed(clean)
     walker.close()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
+from growth import grows_with_the_square
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -17,7 +17,7 @@ from adapters.mastodon.content import document, same_words
 from adapters.mastodon.counting import measure
 from adapters.mastodon.entities import Instance, Notification, Status
 from adapters.mastodon.facts import domain_of, limits_of
-from adapters.mastodon.markup import SPANS_MAX, blocks
+from adapters.mastodon.markup import blocks
 from adapters.mastodon.places import Here, conversation_of, parse_ref, ref_of
 from adapters.mastodon.plan import plan
 from adapters.mastodon.profile import FAULTS, PROBE_FAULTS, PROFILE
@@ -35,7 +35,6 @@ from gateway.model.content import (
     Text,
     block,
     marked,
-    plain,
 )
 from gateway.model.delivery import Draft, FaultError, FaultKind, InConversation, Part, Timeline, ToPerson
 from gateway.model.events import Kind
@@ -154,27 +153,6 @@ HTML = [
 @pytest.mark.parametrize(("html", "expected"), HTML)
 def test_html_becomes_spans(html: str, expected: Any) -> None:
     assert blocks(html, ana) == expected
-
-
-@pytest.mark.parametrize(
-    "html",
-    [
-        "<div>" * 50_000,
-        "<p>" + "<b>" * 50_000,
-        "<a href='https://example.org'>x" * 20_000,
-        "<br>" * 50_000,
-        "a<br>" * 50_000,
-        "&" * 100_000,
-        "<" * 100_000,
-        "<p>" + "x" * 1_000_000,
-    ],
-)
-def test_hostile_html_is_bounded(html: str) -> None:
-    started = time.process_time()
-    found = blocks(html, nobody)
-    assert time.process_time() - started < 2.0
-    assert sum(len(block(paragraph).spans) for paragraph in found) <= SPANS_MAX
-    assert len(plain(Document(found))) <= 100_000
 
 
 @given(st.text(alphabet="<>/abp \n&;='\"#@"))
@@ -477,16 +455,10 @@ def test_length_is_mastodons(text: str, length: int) -> None:
     assert measure(text, 23) == length
 
 
-def test_measuring_is_quick_whatever_it_measures() -> None:
-    started = time.process_time()
-    for text in (
-        "https://" + "a." * 20_000,
-        "https://a.bc/" + "a-" * 20_000 + "ü",
-        "@a-" * 20_000,
-        "https://" * 10_000,
-    ):
-        measure(text, 23)
-    assert time.process_time() - started < 3.0
+@pytest.mark.parametrize("again", ["a.", "a-", "@a-", "https://", "https://a.bc/a-ü"])
+@pytest.mark.parametrize("before", ["", "https://", "https://a.bc/"])
+def test_measuring_costs_no_more_than_the_length(before: str, again: str) -> None:
+    assert not grows_with_the_square(lambda times: measure(before + again * times, 23), 2_000)
 
 
 # What the instance tells.
