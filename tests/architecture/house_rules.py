@@ -30,6 +30,7 @@ TIMELESS = {
 
 _PLATFORM_WORD = re.compile(r"\b(tweepy|discord|telegram|atproto|bluesky|mastodon|twitter)\b", re.IGNORECASE)
 _UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError)\b")
+_MEASURED = re.compile(r"\b(?:process_time|thread_time|perf_counter)(?:_ns)?\(")
 _MACHINE_PATH = re.compile(r"(?<![\w.])/(?:work|farm|root|opt/(?:wheels|pyp[i])|(?:home|Users)/(?!ana\b)\w+)(?:/|\b)")
 _REGISTRY = re.compile(
     r"pyp[i]\.org|pythonhos[t]ed|registry\.(?:n[p]mjs|yar[n]pkg)|(?:index|proxy)\.(?:crat[e]s|gol[a]ng)", re.IGNORECASE
@@ -85,6 +86,11 @@ def names_a_platform(text: str) -> list[str]:
 
 def is_unfinished(text: str) -> list[str]:
     return _lines(text, _UNFINISHED)
+
+
+def measures_seconds(text: str) -> list[str]:
+    """Waiting with a limit is another matter: it looks at ``monotonic``."""
+    return _lines(text, _MEASURED)
 
 
 def names_this_machine(text: str) -> list[str]:

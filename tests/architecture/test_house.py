@@ -70,6 +70,16 @@ def test_only_the_clock_reads_time() -> None:
     assert offences(paths, house.reads_time) == []
 
 
+def test_no_test_measures_seconds() -> None:
+    """Figures belong in the bench; whether work grows too fast is told by its growth."""
+    tests = [path for path in house.tracked("tests/*.py") if path.name.startswith("test_")]
+    assert offences(tests, house.measures_seconds) == []
+
+
+def test_a_measured_second_is_seen() -> None:
+    assert len(house.measures_seconds("began = time." + "process_time()\n")) == 1
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -135,7 +135,7 @@ class Ear:
         self.heard: list[Any] = []
 
     async def until(self, count: int) -> list[Any]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while len(self.heard) < count:
                 await self.step()
         return self.heard

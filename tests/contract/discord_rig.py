@@ -121,7 +121,7 @@ async def send_all(account: DiscordAccount, one: Draft) -> list[Receipt]:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait for what the other side of the wire does."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.002)
 

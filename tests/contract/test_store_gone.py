@@ -206,7 +206,7 @@ async def test_who_stops_in_a_transaction_holds_nobody_up(store: SqlStore) -> No
 
     asleep = other._write(Kind(sleep, lambda _tx, _requests: ["a"]), adding("default", [new("b", order="a")], NOW))
     await asyncio.to_thread(inside.wait, 30)
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(25):
         await settled(store, "a", State.DELIVERED)
         await store.tend("me", ACCOUNTS, 600.0)
     woken.set()

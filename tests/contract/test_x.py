@@ -53,7 +53,7 @@ async def rig() -> AsyncIterator[XRig]:
 async def first_events(adapter: XAdapter, cursor: str | None, count: int) -> tuple[list[PlatformEvent], str]:
     """Listen until so many events came."""
     events: list[PlatformEvent] = []
-    async with asyncio.timeout(10), aclosing(adapter.events(cursor)) as arrivals:  # type: ignore[type-var]  # a generator
+    async with asyncio.timeout(30), aclosing(adapter.events(cursor)) as arrivals:  # type: ignore[type-var]  # a generator
         async for arrived, place in arrivals:
             events += arrived
             if len(events) >= count:
@@ -403,7 +403,7 @@ async def test_a_slow_picture_is_waited_for(rig: XRig) -> None:
     adapter = await rig.open(clock=clock)
     rig.face.uploads.slow_polls = 2
     task = asyncio.create_task(sent(adapter, draft("look", media=(PICTURE,))))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not task.done():
             await clock.advance(1.0)
             await settle()
@@ -416,7 +416,7 @@ async def test_a_picture_that_stays_in_the_works_is_pending(rig: XRig) -> None:
     adapter = await rig.open(clock=clock)
     rig.face.uploads.slow_polls = 1000
     task = asyncio.create_task(fault_of(sent(adapter, draft("look", media=(PICTURE,)))))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not task.done():
             await clock.advance(1.0)
             await settle()
@@ -429,7 +429,7 @@ async def test_a_picture_x_can_not_read_is_refused(rig: XRig) -> None:
     task = asyncio.create_task(fault_of(sent(adapter, draft("look", media=(PICTURE,)))))
     clock = rig.bench.context.clock
     assert isinstance(clock, ManualClock)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not task.done():
             await clock.advance(1.0)
             await settle()
@@ -526,7 +526,7 @@ async def test_who_stops_waiting_does_not_stop_the_renewal(rig: XRig) -> None:
     rig.face.expire()
     rule = rig.strike(Trouble.DELAY, action="refresh", delay_s=0.2, count=1)
     task = asyncio.create_task(sent(adapter, draft("given up")))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while rule in rig.face.faults.rules():
             await asyncio.sleep(0.005)
     task.cancel()
@@ -831,7 +831,7 @@ async def test_a_send_that_is_cancelled_stays_cancelled(rig: XRig) -> None:
     adapter = await rig.open()
     rule = rig.strike(Trouble.DELAY, on="write", delay_s=0.2, count=1)
     task = asyncio.create_task(sent(adapter, draft("cancelled")))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while rule in rig.face.faults.rules():
             await asyncio.sleep(0.005)
     task.cancel()

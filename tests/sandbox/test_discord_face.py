@@ -58,7 +58,7 @@ class Wire:
 
     async def hear(self, event: str | None = None) -> dict[str, Any]:
         while True:
-            frame: dict[str, Any] = await self.ws.receive_json(timeout=5)
+            frame: dict[str, Any] = await self.ws.receive_json(timeout=30)
             if event is None or frame["t"] == event:
                 return frame
 
@@ -68,7 +68,7 @@ class Wire:
         return (await self.hear("READY"))["d"]
 
     async def closed(self) -> int | None:
-        while (await self.ws.receive(timeout=5)).type is aiohttp.WSMsgType.TEXT:
+        while (await self.ws.receive(timeout=30)).type is aiohttp.WSMsgType.TEXT:
             pass
         return self.ws.close_code
 
@@ -377,7 +377,7 @@ async def test_an_unmodified_bot_lives_here(net: Net, monkeypatch: pytest.Monkey
             await message.reply("hello back")
             answered.set()
 
-    async with client, asyncio.timeout(20):
+    async with client, asyncio.timeout(30):
         task = asyncio.create_task(client.start(net.token))
         await ready.wait()
         assert [guild.name for guild in client.guilds] == ["Sandbox"]

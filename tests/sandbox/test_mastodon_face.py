@@ -318,7 +318,7 @@ async def _open(client: Client, path: str = "/api/v1/streaming/user") -> aiohttp
 async def _next(response: aiohttp.ClientResponse) -> tuple[str, str]:
     """The next event, past the thumps."""
     name = ""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             line = (await response.content.readline()).decode("utf-8", "replace").rstrip("\n")
             if line.startswith("event: "):
@@ -355,7 +355,7 @@ async def test_a_stream_of_notifications_tells_no_more(client: Client) -> None:
 
 async def test_a_stream_thumps(client: Client) -> None:
     response = await _open(client)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         lines = [await response.content.readline() for _ in range(3)]
     assert lines == [b":)\n", b":thump\n", b":thump\n"]
     response.close()
@@ -369,7 +369,7 @@ async def test_a_stream_ends_with_its_account_or_when_cut(client: Client, troubl
     else:
         client.face.cut_streams("agent")
     with pytest.raises(aiohttp.ClientError):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await response.read()
     assert len(client.face.streams) == 0
 

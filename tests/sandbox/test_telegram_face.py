@@ -429,7 +429,7 @@ async def test_people_are_moved_and_looked_at_over_http() -> None:
 async def _polling(wire: Wire) -> None:
     """Until a getUpdates is open."""
     bot = wire.face.bot_of(wire.token)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while bot.extra["mailbox"].poll is None:
             await asyncio.sleep(0.002)
 
