@@ -53,33 +53,45 @@ PROFILE = Profile(
         Feature.REACT: Support.FULL,
         Feature.TYPING: Support.FULL,
         Feature.ATTACHMENTS: Support.FULL,
-        Feature.THREAD: Support.PARTIAL,  # parts answer one another in the channel
+        Feature.THREAD: Support.PARTIAL,
         Feature.DIRECT: Support.FULL,
         Feature.IMAGE: Support.FULL,
         Feature.GIF: Support.FULL,
         Feature.VIDEO: Support.FULL,
         Feature.AUDIO: Support.FULL,
         Feature.FILE: Support.FULL,
-        Feature.ALT: Support.FULL,  # resources/message: attachment.description
+        Feature.ALT: Support.FULL,
         Feature.FORMAT: Support.FULL,
-        Feature.SPOILER: Support.FULL,  # reference: ||words||
+        Feature.SPOILER: Support.FULL,
         Feature.LINK_TEXT: Support.FULL,
-        Feature.LINK_CARD: Support.DROPPED,  # Discord makes its own from the page
-        Feature.POLL: Support.PARTIAL,  # whole hours, and no edit
+        Feature.LINK_CARD: Support.DROPPED,
+        Feature.POLL: Support.PARTIAL,
         Feature.WARNING: Support.FALLBACK,
-        Feature.SENSITIVE: Support.FULL,  # reference: files named SPOILER_…
+        Feature.SENSITIVE: Support.FULL,
         Feature.LANGUAGE: Support.DROPPED,
         Feature.UNLISTED: Support.DROPPED,
         Feature.FOLLOWERS: Support.REJECTED,
         Feature.QUOTE: Support.FALLBACK,
         Feature.REPLIERS: Support.DROPPED,
-        Feature.REPOST: Support.REJECTED,  # a forward goes to a channel, not to readers of one's own
-        Feature.MENTION_ANYONE: Support.PARTIAL,  # reaches who can see the channel of `announce_to`
-        Feature.DIRECT_ANYONE: Support.PARTIAL,  # reaches who shares a server and takes its DMs
+        Feature.REPOST: Support.REJECTED,
+        Feature.MENTION_ANYONE: Support.PARTIAL,
+        Feature.DIRECT_ANYONE: Support.PARTIAL,
+    },
+    says={
+        Feature.THREAD: "parts answer one another in the channel",
+        Feature.ALT: "resources/message: attachment.description",
+        Feature.SPOILER: "reference: ||words||",
+        Feature.LINK_CARD: "Discord makes its own from the page",
+        Feature.POLL: "whole hours, and no edit",
+        Feature.SENSITIVE: "reference: files named SPOILER_…",
+        Feature.REACT: "any emoji",
+        Feature.REPOST: "a forward goes to a channel, not to readers of one's own",
+        Feature.MENTION_ANYONE: "reaches who can see the channel of `announce_to`",
+        Feature.DIRECT_ANYONE: "reaches who shares a server and takes its DMs",
     },
     limits=Limits(
         text_max=TEXT_MAX,
-        unit="codepoints",
+        unit="code points",
         direct_max=TEXT_MAX,
         images_max=FILES_MAX,
         image_size_bytes=FILE_SIZE_MAX_BYTES,
@@ -99,6 +111,7 @@ PROFILE = Profile(
         Lane("global", 50, 1.0, KINDS),  # topics/rate-limits
         Lane(CHANNEL_LANE, 5, 5.0, KINDS, Scope.CONVERSATION),  # observed; live headers rule
     ),
+    calls_by_text=False,  # allowed_mentions names whom a message calls: resources/message
     idempotency=Idempotency.KEYED,
     key_lifetime_s=120.0,  # enforce_nonce: "in the past few minutes"; the lower end
     settle_after_s=1.0,

@@ -50,31 +50,52 @@ PROFILE = Profile(
     features={
         Feature.EDIT: Support.FULL,
         Feature.DELETE: Support.FULL,
-        Feature.REACT: Support.PARTIAL,  # a fixed list of emoji, one per message
+        Feature.REACT: Support.PARTIAL,
         Feature.TYPING: Support.FULL,
-        Feature.THREAD: Support.PARTIAL,  # messages that answer each other; in private they just follow
+        Feature.THREAD: Support.PARTIAL,
         Feature.DIRECT: Support.FULL,
-        Feature.ATTACHMENTS: Support.PARTIAL,  # up to DOWNLOAD_BYTES
-        Feature.IMAGE: Support.PARTIAL,  # no field for alt text
-        Feature.GIF: Support.PARTIAL,  # in no album
-        Feature.VIDEO: Support.PARTIAL,  # what isn't MP4 is a file to download
-        Feature.AUDIO: Support.PARTIAL,  # what is neither MP3 nor M4A is a file to download
+        Feature.ATTACHMENTS: Support.PARTIAL,
+        Feature.IMAGE: Support.PARTIAL,
+        Feature.GIF: Support.PARTIAL,
+        Feature.VIDEO: Support.PARTIAL,
+        Feature.AUDIO: Support.PARTIAL,
         Feature.FILE: Support.FULL,
-        Feature.ALT: Support.DROPPED,  # the Bot API has no field for it
+        Feature.ALT: Support.DROPPED,
         Feature.FORMAT: Support.FULL,
         Feature.SPOILER: Support.FULL,
         Feature.LINK_TEXT: Support.FULL,
-        Feature.LINK_CARD: Support.DROPPED,  # the server makes its own previews
-        Feature.POLL: Support.PARTIAL,  # plain text of 300 characters; what is longer goes before it
-        Feature.WARNING: Support.FALLBACK,  # said first; the words are spoilers
-        Feature.SENSITIVE: Support.PARTIAL,  # pictures and films are hidden, sounds and files can't be
+        Feature.LINK_CARD: Support.DROPPED,
+        Feature.POLL: Support.PARTIAL,
+        Feature.WARNING: Support.FALLBACK,
+        Feature.SENSITIVE: Support.PARTIAL,
         Feature.LANGUAGE: Support.DROPPED,
         Feature.UNLISTED: Support.DROPPED,
-        Feature.FOLLOWERS: Support.REJECTED,  # a channel is for all who read it
-        Feature.QUOTE: Support.PARTIAL,  # an answer in the same chat, elsewhere a link that Telegram shows as a preview
-        Feature.REPLIERS: Support.DROPPED,  # who may write is the chat's own setting
-        Feature.MENTION_ANYONE: Support.REJECTED,  # a bot has no public place people look at
-        Feature.DIRECT_ANYONE: Support.REJECTED,  # 403 "bot can't initiate conversation with a user"
+        Feature.FOLLOWERS: Support.REJECTED,
+        Feature.QUOTE: Support.PARTIAL,
+        Feature.REPLIERS: Support.DROPPED,
+        Feature.MENTION_ANYONE: Support.REJECTED,
+        Feature.DIRECT_ANYONE: Support.REJECTED,
+    },
+    says={
+        Feature.REACT: (
+            "the nearest of the emoji that Telegram has (❤ for 💙, 👍 for ✅, 🎉 for 🎊); one for each message"
+        ),
+        Feature.THREAD: "messages that answer each other; in private they just follow",
+        Feature.ATTACHMENTS: "up to 20 MB",
+        Feature.IMAGE: "no field for alt text",
+        Feature.GIF: "in no album",
+        Feature.VIDEO: "what isn't MP4 is a file to download",
+        Feature.AUDIO: "what is neither MP3 nor M4A is a file to download",
+        Feature.ALT: "the Bot API has no field for it",
+        Feature.LINK_CARD: "the server makes its own previews",
+        Feature.POLL: "plain text of 300 characters; what is longer goes before it",
+        Feature.WARNING: "said first; the words are spoilers",
+        Feature.SENSITIVE: "pictures and films are hidden, sounds and files can't be",
+        Feature.FOLLOWERS: "a channel is for all who read it",
+        Feature.QUOTE: "an answer in the same chat, elsewhere a link that Telegram shows as a preview",
+        Feature.REPLIERS: "who may write is the chat's own setting",
+        Feature.MENTION_ANYONE: "a bot has no public place people look at",
+        Feature.DIRECT_ANYONE: '403 "bot can\'t initiate conversation with a user"',
     },
     limits=Limits(
         text_max=TEXT_MAX,  # td OptionManager.cpp:218
@@ -102,6 +123,7 @@ PROFILE = Profile(
         Lane("chat", 1, 1.0, ("direct",), Scope.CONVERSATION),  # PTB FloodLimit.MESSAGES_PER_SECOND_PER_CHAT
         Lane("group", 20, 60.0, ("post", "reply"), Scope.CONVERSATION),  # PTB FloodLimit.MESSAGES_PER_MINUTE_PER_GROUP
     ),
+    calls_by_text=True,  # td MessageEntity.cpp: find_mentions
     idempotency=Idempotency.NONE,  # no key, no history, own messages aren't in getUpdates
     probe_sees_lock=False,  # a frozen account still answers getMe
     open_conversations=False,

@@ -64,39 +64,49 @@ PROFILE = Profile(
         Feature.IMAGE: Support.FULL,
         Feature.GIF: Support.FULL,
         Feature.VIDEO: Support.FULL,
-        Feature.ALT: Support.FULL,  # POST /2/media/metadata, openapi.json
-        # Only films and pictures can be posted: openapi.json, media_category.
+        Feature.ALT: Support.FULL,
         Feature.AUDIO: Support.REJECTED,
         Feature.FILE: Support.REJECTED,
-        Feature.ATTACHMENTS: Support.FULL,  # media.fields of the lookups, openapi.json
-        Feature.REPOST: Support.FULL,  # POST /2/users/:id/retweets, openapi.json
-        # One answer from each; media or a quote can't stand beside it: openapi.json.
+        Feature.ATTACHMENTS: Support.FULL,
+        Feature.REPOST: Support.FULL,
         Feature.POLL: Support.PARTIAL,
-        # Enterprise only (changelog 2026-04-20); X shows a post's address as that post.
         Feature.QUOTE: Support.FALLBACK,
-        # "following" and "mentionedUsers"; nobody at all is not there: openapi.json, reply_settings.
         Feature.REPLIERS: Support.PARTIAL,
-        # Media alone, and in one class: openapi.json, sensitive_media_warning.
         Feature.SENSITIVE: Support.PARTIAL,
         Feature.WARNING: Support.FALLBACK,
         Feature.LANGUAGE: Support.DROPPED,
         Feature.UNLISTED: Support.DROPPED,
         Feature.FOLLOWERS: Support.REJECTED,
-        # X makes cards itself, of the page's own metadata.
         Feature.LINK_CARD: Support.DROPPED,
         Feature.FORMAT: Support.FALLBACK,
         Feature.LINK_TEXT: Support.FALLBACK,
         Feature.SPOILER: Support.DROPPED,
-        # A post that names somebody goes out whoever they are, but is no conversation: automated accounts may only
-        # *reply* where they were mentioned (changelog 2026-02-23), and unasked mentions in bulk are spam by the rules.
         Feature.MENTION_ANYONE: Support.PARTIAL,
-        # "DMs only after user DMs first" (developer guidelines, automation rules).
         Feature.DIRECT_ANYONE: Support.REJECTED,
-        # Editing wants Premium, gives a new id each time and leaves replies out: edit-posts.mdx.
         Feature.EDIT: Support.REJECTED,
-        # Likes left the self-serve tiers: changelog 2026-04-20.
         Feature.REACT: Support.REJECTED,
         Feature.TYPING: Support.REJECTED,
+    },
+    says={
+        Feature.ALT: "POST /2/media/metadata, openapi.json",
+        Feature.AUDIO: "Only films and pictures can be posted: openapi.json, media_category.",
+        Feature.ATTACHMENTS: "media.fields of the lookups, openapi.json",
+        Feature.REPOST: "POST /2/users/:id/retweets, openapi.json",
+        Feature.POLL: "One answer from each; media or a quote can't stand beside it: openapi.json.",
+        Feature.QUOTE: "Enterprise only (changelog 2026-04-20); X shows a post's address as that post.",
+        Feature.REPLIERS: (
+            '"following" and "mentionedUsers"; nobody at all is not there: openapi.json, reply_settings.'
+        ),
+        Feature.SENSITIVE: "Media alone, and in one class: openapi.json, sensitive_media_warning.",
+        Feature.LINK_CARD: "X makes cards itself, of the page's own metadata.",
+        Feature.MENTION_ANYONE: (
+            "A post that names somebody goes out whoever they are, but is no conversation: automated accounts "
+            "may only *reply* where they were mentioned (changelog 2026-02-23), and unasked mentions in bulk "
+            "are spam by the rules."
+        ),
+        Feature.DIRECT_ANYONE: '"DMs only after user DMs first" (developer guidelines, automation rules).',
+        Feature.EDIT: "Editing wants Premium, gives a new id each time and leaves replies out: edit-posts.mdx.",
+        Feature.REACT: "A like, whatever the emoji, on the Enterprise plan alone: changelog 2026-04-20.",
     },
     limits=Limits(
         text_max=280,  # twitter-text config/v3.json
@@ -109,10 +119,13 @@ PROFILE = Profile(
             MediaKind.GIF: MediaLimits(15_000_000, ("image/gif",), side_max_px=1280, pixels_max=1280 * 1080),
             MediaKind.VIDEO: MediaLimits(512_000_000, ("video/mp4", "video/quicktime"), duration_max_s=140.0),
         },
-        poll_options_max=4,  # openapi.json; so are the next three
+        poll_options_min=2,  # openapi.json; so is the rest of polls
+        poll_options_max=4,
         poll_option_length=25,
         poll_shortest_s=300.0,
         poll_longest_s=604_800.0,
+        poll_multiple=False,
+        poll_alone=True,
         alt_max=1000,  # openapi.json, POST /2/media/metadata
         url_length=23,  # twitter-text config/v3.json
     ),
@@ -122,6 +135,7 @@ PROFILE = Profile(
         Lane(DIRECTS, 15, 900.0, ("direct",)),
         Lane(DIRECTS_DAY, 1440, 86_400.0, ("direct",)),
     ),
+    calls_by_text=True,  # twitter-text finds the names in a text
     idempotency=Idempotency.READ_BACK,
     settle_after_s=5.0,  # reading back is eventually consistent (how late is not known); nothing else protects a DM
     # Reads stay open while the account is locked; only a write tells.
