@@ -8,7 +8,7 @@ import operator
 import traceback
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway.books import Store, Turn
 from gateway.media.pictures import kept
@@ -18,6 +18,10 @@ from gateway.model.events import MessageReceived
 from gateway.model.ids import AccountId, ConversationId, MessageRef, PersonId
 from gateway.model.media import Attachment
 from gateway.ports import Adapter, Fetches
+
+if TYPE_CHECKING:
+    from gateway.answers import Answers
+    from gateway.revisions import Outcome
 
 FETCH_MAX_BYTES = 20_000_000
 GESTURES_MAX = 20
@@ -38,18 +42,27 @@ class Conversation:
     """Where a message was said: what an agent gets beside the message."""
 
     def __init__(
-        self, message: MessageReceived, person: PersonId | None, store: Store, adapter: Adapter | None = None
+        self,
+        message: MessageReceived,
+        person: PersonId | None,
+        store: Store,
+        adapter: Adapter | None = None,
+        answers: Answers | None = None,
+        name: str = "",
     ) -> None:
         self.account: AccountId = message.account
         self.id: ConversationId = message.conversation
         self.private = message.private
         self.person = person
         """The human behind the author, the same on every platform that is linked; ``None`` for nobody known."""
+        self.answer_name = name
+        """What the answer to this message will be called: kept, it can be edited and deleted later."""
         self.gestures: list[Revises] = []
         """What is done besides answering, and stored with the answer."""
         self._message = message.ref
         self._store = store
         self._adapter = adapter
+        self._answers = answers
 
     async def react(self, emoji: str, message: MessageRef | None = None) -> None:
         """React to a message, by its ref: the one being answered where none is given. It is done with the answer, once,
@@ -69,6 +82,27 @@ class Conversation:
             raise ValueError(f"more than {GESTURES_MAX} reactions to one message")
         if gesture not in self.gestures:
             self.gestures.append(gesture)
+
+    async def edit(self, name: str, said: Answer) -> tuple[Outcome, ...]:
+        """An answer of before says this from now on, wherever it stands: a text keeps its media, a Document says all of
+        it. ``name`` is from :meth:`history`, or was the ``answer_name``.
+
+        It is done at once, whatever becomes of the handler, and again is once. One outcome for each copy: ``word`` is
+        done, changed (before it had left), refused with a ``reason``, or that it is still on its way. Raises
+        RevisionError.
+        """
+        return await self._given().edit(name, said)
+
+    async def delete(self, name: str) -> tuple[Outcome, ...]:
+        """Nothing of an answer of before is to be seen from now on. As :meth:`edit`; where it had not left, ``word`` is
+        unsent.
+        """
+        return await self._given().delete(name)
+
+    def _given(self) -> Answers:
+        if self._answers is None:
+            raise RuntimeError("there are no answers of before: this conversation is no running gateway's")
+        return self._answers
 
     async def fetch(self, attachment: Attachment, size_max_bytes: int = FETCH_MAX_BYTES) -> bytes:
         """The bytes of one of the message's attachments. Raises FetchError, and FaultError when the platform fails."""

@@ -7,9 +7,7 @@ from typing import Any
 
 from gateway.books import Store
 from gateway.model.content import Document
-from gateway.model.delivery import State
 from gateway.model.ids import AnnouncementId, DeliveryId
-from gateway.outbox.revision import NOTHING_THERE, SAME
 from gateway.revisions import Outcome, RevisionError, Revisions
 
 PATIENCE_S = 5.0
@@ -51,20 +49,8 @@ class Corrections:
 def _row(outcome: Outcome) -> dict[str, Any]:
     return {
         "account": outcome.account,
-        "outcome": _word(outcome),
+        "outcome": outcome.word,
         "reason": outcome.reason,
         "url": outcome.url,
         "delivery": outcome.delivery.id,
     }
-
-
-def _word(outcome: Outcome) -> str:
-    """Whether it is so now, or will be, or never was. To take away what is gone is no failure."""
-    delivery = outcome.delivery
-    if delivery.reason in (SAME, NOTHING_THERE):
-        return "done"
-    if delivery.draft.revises is None:
-        return "unsent" if delivery.state is State.REFUSED else "changed"
-    return {State.DELIVERED: "done", State.REFUSED: "refused", State.EXPIRED: "expired"}.get(
-        delivery.state, delivery.state
-    )

@@ -17,6 +17,7 @@ from typing import TypeVar
 from msgspec import Struct, structs
 
 from gateway import agent
+from gateway.answers import Answers, answer_name
 from gateway.books import NewDelivery, StoredEvent, StoreError
 from gateway.model.capabilities import Profile
 from gateway.model.content import Document
@@ -28,6 +29,7 @@ from gateway.model.verdict import Refuse
 from gateway.outbox.intake import Intake
 from gateway.outbox.outbox import Outbox
 from gateway.ports import Adapter, ShowsTyping
+from gateway.revisions import Revisions
 from gateway.services import Services
 from gateway.text.markdown import from_markdown
 
@@ -84,6 +86,7 @@ class Pipeline:
         self._handler = handler
         self._limits = limits
         self._own_voices = own_voices
+        self._answers = Answers(services.store, Revisions(services, intake, outbox), limits.read)
         self._slots = asyncio.Semaphore(limits.concurrency)
         self._queues: dict[_Place, deque[StoredEvent]] = {}
         self._serving: dict[_Place, asyncio.Task[None]] = {}
@@ -248,7 +251,8 @@ class Pipeline:
 
     async def _ask(self, handler: agent.Handler, stored: StoredEvent, message: MessageReceived) -> agent.Said:
         adapter = self._adapters.get(message.account)
-        conversation = agent.Conversation(message, stored.person, self._store, adapter)
+        name = answer_name(message.account, stored.seq)
+        conversation = agent.Conversation(message, stored.person, self._store, adapter, self._answers, name)
         sign = None
         if adapter is not None and isinstance(adapter, ShowsTyping):
             sign = asyncio.create_task(self._show_typing(adapter, message))
@@ -284,7 +288,7 @@ class Pipeline:
         drafts = []
         if said.answer is not None:
             words = said.answer if isinstance(said.answer, Document) else self._limits.read(said.answer)
-            reply = self._draft(message, f"reply:{message.account}:{stored.seq}", words)
+            reply = self._draft(message, answer_name(message.account, stored.seq), words)
             drafts.append(structs.replace(reply, in_reply_to=message.ref, with_person=message.author))
         for number, gesture in enumerate(said.gestures):
             gestured = self._draft(message, f"gesture:{message.account}:{stored.seq}:{number}", Document())

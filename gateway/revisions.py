@@ -25,7 +25,7 @@ from gateway.model.ids import AccountId, AnnouncementId, ConversationId, Deliver
 from gateway.outbox.detour import of_parts, prefaced
 from gateway.outbox.intake import Intake
 from gateway.outbox.outbox import Outbox
-from gateway.outbox.revision import NOTHING_THERE, key
+from gateway.outbox.revision import NOTHING_THERE, SAME, key
 from gateway.services import Services
 
 WITHDRAWN = "withdrawn"
@@ -47,6 +47,20 @@ class Outcome(Struct, frozen=True):
     delivery: Delivery
     url: str = ""
     nothing_there: bool = False
+
+    @property
+    def is_change(self) -> bool:
+        return self.delivery.draft.revises is not None
+
+    @property
+    def word(self) -> str:
+        """Whether it is so now, or will be, or never was. To take away what is gone is no failure."""
+        state = self.delivery.state
+        if self.delivery.reason in (SAME, NOTHING_THERE):
+            return "done"
+        if not self.is_change:
+            return "unsent" if state is State.REFUSED else "changed"
+        return "done" if state is State.DELIVERED else state
 
     @property
     def reason(self) -> str:
@@ -87,17 +101,22 @@ class Revisions:
         return [copy.id for copy in await self._store.copies(announcement)]
 
     async def ended(self, outcomes: Sequence[Outcome], patience_s: float) -> tuple[Outcome, ...]:
-        """The outcomes as they are when all have ended, or the patience has."""
-        waiting = [
-            self._outbox.ended(one.delivery.id) for one in outcomes if self._outbox.is_open(one.delivery.account)
-        ]
-        if waiting:
-            open_now = [await self._now(one) for one in outcomes]
-            if any(one.delivery.state not in FINAL for one in open_now):
+        """The outcomes as they are when all changes that can leave have ended, or the patience has."""
+        ends = {one.delivery.id: self._outbox.ended(one.delivery.id) for one in outcomes if self._can_leave(one)}
+        try:
+            now = [await self._now(one) for one in outcomes]
+            names = [one.delivery.id for one in now if one.delivery.state not in FINAL]
+            waiting = [ends[name] for name in names if name in ends]
+            if waiting:
                 await asyncio.wait(waiting, timeout=patience_s)
-        for future in waiting:
-            future.cancel()
+        finally:
+            for future in ends.values():
+                future.cancel()
         return tuple([await self._now(one) for one in outcomes])
+
+    def _can_leave(self, outcome: Outcome) -> bool:
+        account = outcome.delivery.account
+        return outcome.is_change and self._outbox.is_open(account) and self._outbox.can_send(account)
 
     async def _now(self, outcome: Outcome) -> Outcome:
         found = await self._store.delivery(outcome.delivery.id)

@@ -2,71 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from core_rig import BLUE, RED, SUSPENDED, Crash, House, World, ended, road, words
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgspec import structs
+from revising_rig import ALL, DONE, STIFF, Worlds, changing, finished, revising, said
 
 from gateway.agent import Conversation
 from gateway.model.capabilities import Feature, Idempotency
 from gateway.model.delivery import Delivery, FaultKind, State
 from gateway.model.events import MessageReceived
 from gateway.model.ids import DeliveryId, MessageRef
-from gateway.model.manner import USUAL, Correction, Manner
-from gateway.outbox.settle import Rules
-from gateway.revisions import Outcome, RevisionError, Revisions
-from gateway.testing.scripted import (
-    FEATURES,
-    RevisingAdapter,
-    ScriptedAgent,
-    message,
-    refused,
-    scripted_profile,
-    unclear,
-)
+from gateway.model.manner import Correction
+from gateway.revisions import RevisionError
+from gateway.testing.scripted import FEATURES, ScriptedAgent, message, refused, unclear
 
-Worlds = Callable[..., World]
-ALL = (*FEATURES, Feature.EDIT, Feature.DELETE, Feature.REACT, Feature.REPOST)
-STIFF = (*FEATURES, Feature.DELETE)
 MANY = "one\n\ntwo\n\nthree"
-
-
-def revising(world: World, *features: Feature, correction: Correction = Correction.LEAVE, **more: Any) -> House:
-    profile = scripted_profile(more.pop("idempotency", Idempotency.READ_BACK), features=features or ALL)
-    limits = structs.replace(profile.limits, edit_window_s=more.pop("edit_window_s", None))
-    profile = structs.replace(profile, limits=limits)
-    house = world.house(kind=RevisingAdapter, profiles=dict.fromkeys(world.platforms, profile), **more)
-    manner = structs.replace(USUAL, correction=correction)
-    house.members = [structs.replace(one, rules=with_manner(one.rules, manner)) for one in house.members]
-    house.runtime._members = house.members
-    return house
-
-
-def with_manner(rules: Rules, manner: Manner) -> Rules:
-    return structs.replace(rules, manner=manner)
-
-
-def changing(house: House) -> Revisions:
-    return Revisions(house.services, house.intake, house.outbox)
-
-
-async def finished(house: House, outcomes: tuple[Outcome, ...]) -> list[tuple[State, str]]:
-    await ended(house, *(one.delivery for one in outcomes))
-    found = [await house.now(one.delivery) for one in outcomes]
-    return [(one.state, one.reason) for one in found]
-
-
-DONE = [(State.DELIVERED, "")]
-
-
-async def said(house: House, text: str, **more: Any) -> Delivery:
-    delivery = await house.say(text, **more)
-    await ended(house, delivery)
-    return delivery
 
 
 async def test_an_edit_changes_what_differs_alone(world: Worlds) -> None:
