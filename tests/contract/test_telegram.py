@@ -7,16 +7,14 @@ import gzip
 import json
 import logging
 import traceback
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from conformance_rig import SandboxRig, platform_named
-from telegram_rig import PART, SENT, TOKEN, Answer, adapter_at, face_of, http, stub
+from conformance_rig import SandboxRig
+from telegram_rig import PART, SENT, TOKEN, Answer, adapter_at, face_of, http, opened, stub, telegram_rig
 
 from adapters.border import judge
-from adapters.sandbox.control import serve
 from adapters.telegram import adapter as adapter_module
 from adapters.telegram import request as request_module
 from adapters.telegram import session
@@ -42,18 +40,7 @@ from gateway.testing.conformance.rig import (
 )
 from gateway.text.plain import from_text
 
-
-@pytest.fixture
-async def rig() -> AsyncIterator[SandboxRig]:
-    made = SandboxRig(platform_named("telegram"), await serve(names=["telegram"]))
-    yield made
-    await made.close()
-
-
-async def opened(rig: SandboxRig) -> TelegramAdapter:
-    adapter = await rig.open()
-    assert isinstance(adapter, TelegramAdapter)
-    return adapter
+__all__ = ["telegram_rig"]  # the fixture "rig"
 
 
 async def fault_of(rig: SandboxRig, adapter: TelegramAdapter) -> Fault:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
 import pytest
-from conformance_rig import SandboxRig, platform_named
+from conformance_rig import SandboxRig
 from msgspec import structs
-from telegram_rig import TOKEN, adapter_at, face_of, http, stub
+from telegram_rig import TOKEN, adapter_at, face_of, http, opened, stub, telegram_rig
 
-from adapters.sandbox.control import serve
 from adapters.telegram import session
 from adapters.telegram.adapter import TelegramAdapter
 from gateway.model.content import Media, Poll, Quote, plain
@@ -36,18 +34,7 @@ from gateway.testing.conformance.rig import (
 )
 from gateway.text.plain import from_text
 
-
-@pytest.fixture
-async def rig() -> AsyncIterator[SandboxRig]:
-    made = SandboxRig(platform_named("telegram"), await serve(names=["telegram"]))
-    yield made
-    await made.close()
-
-
-async def opened(rig: SandboxRig) -> TelegramAdapter:
-    adapter = await rig.open()
-    assert isinstance(adapter, TelegramAdapter)
-    return adapter
+__all__ = ["telegram_rig"]  # the fixture "rig"
 
 
 def file(rig: SandboxRig, mime: str, name: str = "", **more: Any) -> Media:
