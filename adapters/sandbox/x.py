@@ -234,7 +234,7 @@ class XFace(Face):
             return bot
         target_id = (body.get("reply") or {}).get("in_reply_to_tweet_id")
         target = self.found(str(target_id)) if target_id else None
-        media = self.uploads.attached((body.get("media") or {}).get("media_ids") or [], bot.id)
+        media = self.uploads.attached((body.get("media") or {}).get("media_ids") or [], bot.id, "tweet")
         wrong = x_rules.wrong(body)
         if wrong is not None:
             self.network.attempted(bot.handle, "post", "refused", text=text, detail=wrong)
@@ -260,6 +260,8 @@ class XFace(Face):
             return "media_invalid"
         if x_wire.weighted_length(text) > x_wire.TEXT_MAX:
             return "too_long"
+        if not self.enterprise and x_rules.too_many_cashtags(text):
+            return "cashtags"
         if replies and (target is None or target.private):
             return "target_gone"
         if target is not None and not self._summoned(bot, target):
@@ -267,10 +269,11 @@ class XFace(Face):
         return "duplicate" if self._said_before(bot, text, target) else None
 
     def _summoned(self, bot: Member, target: Message) -> bool:
-        """Only under one's own posts, or where the author mentioned or answered the account."""
-        answered = self.network.messages.get(target.in_reply_to or "")
+        """Only under one's own posts, or where the author mentioned, answered or quoted the account: integrate.mdx."""
+        keys = (target.in_reply_to, target.extra.get("quote_tweet_id"))
+        spoken_of = [self.network.messages.get(key) for key in keys if key]
         named = any(handle.casefold() == bot.handle.casefold() for handle in x_wire.MENTION.findall(target.text))
-        return target.author == bot.id or named or (answered is not None and answered.author == bot.id)
+        return named or any(one is not None and one.author == bot.id for one in (target, *spoken_of))
 
     def _said_before(self, bot: Member, text: str, target: Message | None) -> bool:
         under = target.id if target else None
@@ -309,7 +312,7 @@ class XFace(Face):
             return bot
         conversation = request.match_info.get("conversation") or self._with(bot, request.match_info["person"])
         attachments = body.get("attachments") or []
-        media = self.uploads.attached([item.get("media_id") for item in attachments], bot.id)
+        media = self.uploads.attached([item.get("media_id") for item in attachments], bot.id, "dm")
         if media is None or len(media) > 1 or not (text or media) or len(text) > x_wire.DIRECT_MAX:
             return self.refuse(bot, "direct", "media_invalid", text)
         if bot.id not in self.participants(conversation) or not self._wrote_first(bot, conversation):

@@ -1,9 +1,17 @@
-"""What X's POST /2/tweets takes besides words: openapi.json, TweetCreateRequest."""
+"""What X's POST /2/tweets takes besides words: openapi.json 2.168, CreatePostsRequest.
+
+That media, poll and quote exclude one another was said up to 2.167; 2.168 is silent.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+_CASHTAG = re.compile(
+    r"(?<![^\s\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069])\$[a-z]{1,6}(?:[._][a-z]{1,2})?(?![\w$])", re.IGNORECASE
+)
+"""twitter-text, validCashtag, roughly."""
 REPLY_SETTINGS = frozenset({"following", "mentionedUsers", "subscribers", "verified"})
 
 
@@ -28,6 +36,11 @@ def _wrong_poll(poll: Any) -> str | None:
     if not isinstance(minutes, int) or not 5 <= minutes <= 10_080:
         return "poll.duration_minutes [5..10080] is not valid"
     return None
+
+
+def too_many_cashtags(text: str) -> bool:
+    """Self-serve apps post one at most: posts/manage-tweets/integrate.mdx."""
+    return len(_CASHTAG.findall(text)) > 1
 
 
 def company(media: list[dict[str, Any]]) -> bool:

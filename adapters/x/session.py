@@ -20,7 +20,7 @@ from msgspec import Struct, structs
 from yarl import URL
 
 from adapters.border import Told, crossing, judge
-from adapters.x.profile import DIRECTS, DIRECTS_DAY, FAULTS, POSTS, POSTS_DAY, Settings
+from adapters.x.profile import DAY_S, FAULTS, PROFILE, QUARTER_S, Settings
 from gateway.model.capabilities import LaneState
 from gateway.model.delivery import Fault, FaultError, FaultKind
 from gateway.model.secret import Secret
@@ -39,6 +39,8 @@ MEDIA_PRIVATE = frozenset({"ton.twitter.com"})
 """What direct messages show: direct-messages/lookup/integrate.mdx; asked for with the account's token."""
 MEDIA_HOSTS = frozenset({"pbs.twimg.com", "video.twimg.com"}) | MEDIA_PRIVATE
 MEDIA_TIMES = aiohttp.ClientTimeout(total=600.0, sock_connect=10.0, sock_read=30.0)
+_WINDOWS = {QUARTER_S: "x-rate-limit", DAY_S: "x-user-limit-24hour"}
+"""What the headers that tell of a window begin with."""
 TOKEN_PATH = "/2/oauth2/token"  # noqa: S105  a path, no token
 
 
@@ -143,10 +145,7 @@ def broken(error: Exception) -> Told | None:
 
 def lanes(kind: str | None, headers: Mapping[str, str]) -> tuple[LaneState, ...]:
     """What an answer's headers say of the windows that a part of this kind counts in."""
-    if kind is None:
-        return ()
-    short, day = (DIRECTS, DIRECTS_DAY) if kind == "direct" else (POSTS, POSTS_DAY)
-    states = (_lane(short, "x-rate-limit", headers), _lane(day, "x-user-limit-24hour", headers))
+    states = (_lane(lane.name, _WINDOWS[lane.per_s], headers) for lane in PROFILE.lanes if kind in lane.kinds)
     return tuple(state for state in states if state is not None)
 
 
