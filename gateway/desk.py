@@ -203,7 +203,7 @@ class Desk:
         head, document = _written(text, media or [], files or {}, plain=plain)
         targets = [self._account(account) for account in dict.fromkeys(accounts or head.accounts)]
         asked = targets or self._announcer.default
-        return [await self._previewer.shown(document, account, head.terms) for account in asked]
+        return [await self._previewer.shown(document, account, head.terms, asked) for account in asked]
 
     async def edit(self, name: str, text: str, plain: bool = False, without_media: bool = False) -> dict[str, Any]:
         """Have every copy of an announcement, or one delivery, say this instead; what became of each."""

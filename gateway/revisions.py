@@ -235,7 +235,7 @@ class Revisions:
             key="",
             in_reply_to=known.draft.in_reply_to if account == known.account else None,
             announcement=None,
-            copies=(),
+            copies=(*known.draft.copies, known.home),
             detour=None,
             refused_by=(),
             expires_at=None,

@@ -139,7 +139,7 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
     monitor.on_cleared = outbox.wake
     pictures = Pictures(store, clock, config.media)
     manners = {account.id: account.manner for account in config.accounts}
-    fitting = Fitting(store, profiles, manners, pictures, adapters)
+    fitting = Fitting(store, profiles, pictures, adapters)
     intake = Intake(services, Roads(store, routes, profiles, monitor.record), outbox.enter, fitting.fit)
     announced = config.announce.accounts or tuple(account.id for account in config.accounts)
     keep = timedelta(days=config.gateway.keep_days)

@@ -41,6 +41,7 @@ class Link(Struct, frozen=True, tag="link"):
 
     url: str
     text: str | None = None
+    marks: tuple[Mark, ...] = ()
 
 
 class Mention(Struct, frozen=True, tag="mention"):
@@ -54,6 +55,7 @@ class Mention(Struct, frozen=True, tag="mention"):
     id: str
     handle: str
     name: str = ""
+    marks: tuple[Mark, ...] = ()
 
 
 Span = Text | Link | Mention
@@ -113,6 +115,8 @@ class Media(Struct, frozen=True, omit_defaults=True):
     """The index of the paragraph that mentions it: a thread shows it on the part in which that paragraph ends."""
     source: str = ""
     """The web address it came from: what is written instead where it can't be shown."""
+    misfit: str = ""
+    """Why its account can't have it, as far as that is known before the post is planned."""
     original: str = ""
     """Where this is a version made to fit one account: the sha256 of what it was made from."""
 
@@ -190,6 +194,18 @@ def spans(document: Document) -> Iterator[Span]:
         yield from paragraph.spans if isinstance(paragraph, Block) else paragraph
 
 
+def respanned(document: Document, change: Callable[[Span], Span], *, code: bool = True) -> Document:
+    """The document with each span changed; without ``code``, those of blocks of code stay as they are."""
+
+    def changed(paragraph: Paragraph | Block) -> Paragraph | Block:
+        if not isinstance(paragraph, Block):
+            return tuple(map(change, paragraph))
+        kept = paragraph.kind is BlockKind.CODE and not code
+        return paragraph if kept else structs.replace(paragraph, spans=tuple(map(change, paragraph.spans)))
+
+    return structs.replace(document, paragraphs=tuple(map(changed, document.paragraphs)))
+
+
 def opened(document: Document, *words: Span) -> Document:
     """The document with words before its own: in its first paragraph, or by themselves before a list or the like."""
     first, *others = document.paragraphs or ((),)
@@ -217,7 +233,7 @@ def spelled(span: Span) -> str:
             return text
         case Link(url, text):
             return f"{text} ({url})" if text and not is_address(text, url) else url
-        case Mention(_, _, handle, name):
+        case Mention(handle=handle, name=name):
             return name or f"@{handle}"
 
 

@@ -250,7 +250,9 @@ def test_what_was_said_in_private_is_never_shown_elsewhere() -> None:
 
 
 def test_a_warning_stands_before_words_that_are_hidden() -> None:
-    warned, notes = carried(draft(said("She did it", PHOTO, warning="the end of the film")), PROFILE, Manner())
+    warned, notes = carried(
+        draft(said("She did it", PHOTO, warning="the end of the film")), AccountId("telegram/main"), PROFILE, Manner()
+    )
     (part,) = planning.plan(warned, "@news")
     assert part.body["caption"] == "CW: the end of the film\n\nShe did it"
     assert part.body["caption_entities"] == [{"type": "spoiler", "offset": 25, "length": 10}]
