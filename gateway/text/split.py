@@ -221,6 +221,8 @@ class _Knife:
         begins, ends = ([place + sheet.base for place in places] for places in zip(*found, strict=True))
         ends[-1] = end
         index = 0
+        if not self._passes(start, ends[0]):
+            start = begins[0]  # a line of code may be indented by more than there is room for
         while (beyond := self._furthest(start, ends, index)) > index:
             if beyond == len(ends):
                 return start
