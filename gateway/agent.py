@@ -6,7 +6,7 @@ import importlib
 import inspect
 import operator
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +14,7 @@ from gateway.books import Store, Turn
 from gateway.media.pictures import kept
 from gateway.model.content import Document, Media
 from gateway.model.delivery import Change, Revises
-from gateway.model.events import MessageReceived
+from gateway.model.events import MessageReceived, PlatformEvent
 from gateway.model.ids import AccountId, ConversationId, MessageRef, PersonId
 from gateway.model.media import Attachment
 from gateway.ports import Adapter, Fetches
@@ -136,20 +136,39 @@ pieces.
 
 Answer = str | Document
 
+Listener = Callable[[PlatformEvent], Awaitable[None]]
+"""An async function that is told of what is no message: reactions, reposts, edits, deletions, members."""
+
 
 def load(spelled: str) -> Handler:
     """Import ``module:function``; the caller has seen to it that the module can be found. Raises AgentError."""
+    return _loaded("handler", spelled, "message", "conversation")  # type: ignore[no-any-return]  # it looked
+
+
+def load_listener(spelled: str) -> Listener:
+    """As :func:`load`. Raises AgentError."""
+    return _loaded("events", spelled, "event")  # type: ignore[no-any-return]  # it looked
+
+
+def _loaded(key: str, spelled: str, *takes: str) -> Any:
+    try:
+        found = _found(spelled)
+        _check(found, spelled, takes)
+    except AgentError as error:
+        raise AgentError(f"[agent] {key}: {error}") from error.__cause__
+    return found
+
+
+def _found(spelled: str) -> Any:
     module_name, _, name = spelled.partition(":")
     if not module_name or not name:
-        raise AgentError(f"[agent] handler = {spelled!r}: write it as module:function")
+        raise AgentError(f"{spelled!r}: write it as module:function")
     module = _module(module_name)
     try:
-        handler = operator.attrgetter(name)(module)
+        return operator.attrgetter(name)(module)
     except AttributeError:
         there = ", ".join(key for key, value in vars(module).items() if _is_async(value)) or "no async function"
-        raise AgentError(f"[agent] handler: there is no {name!r} in {module.__file__}; there is: {there}") from None
-    _check(handler, spelled)
-    return handler  # type: ignore[no-any-return]  # _check looked
+        raise AgentError(f"there is no {name!r} in {module.__file__}; there is: {there}") from None
 
 
 def _module(name: str) -> ModuleType:
@@ -157,7 +176,7 @@ def _module(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name == name.partition(".")[0] or error.name == name:
-            raise AgentError(f"[agent] handler: there is no module {name!r} beside the configuration") from error
+            raise AgentError(f"there is no module {name!r} beside the configuration") from error
         raise _broken(name, error) from error
     except (Exception, SystemExit) as error:
         # It is the operator's code: whatever it raises at import is theirs to read.
@@ -173,16 +192,18 @@ def _broken(name: str, error: BaseException) -> AgentError:
         own = [frame for frame in frames if frame.filename != __file__]
         place, why = (f"{own[-1].filename}:{own[-1].lineno}" if own else f"module {name}"), str(error)
     told = " ".join(f"{type(error).__name__}: {why}".split())[:300]
-    return AgentError(f"[agent] handler: {place}: {told}")
+    return AgentError(f"{place}: {told}")
 
 
-def _check(handler: Any, spelled: str) -> None:
-    if not _is_async(handler):
-        raise AgentError(f"[agent] handler: {spelled} must be an `async def` that takes (message, conversation)")
+def _check(found: Any, spelled: str, takes: tuple[str, ...]) -> None:
+    names = ", ".join(takes)
+    if not _is_async(found):
+        raise AgentError(f"{spelled} must be an `async def` that takes ({names})")
     try:
-        inspect.signature(handler).bind(None, None)
+        inspect.signature(found).bind(*takes)
     except TypeError:
-        raise AgentError(f"[agent] handler: {spelled} must take two arguments: (message, conversation)") from None
+        many = "two arguments" if len(takes) == 2 else "one argument"
+        raise AgentError(f"{spelled} must take {many}: ({names})") from None
 
 
 def _is_async(value: object) -> bool:
