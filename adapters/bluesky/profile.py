@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from adapters.border import Rule
 from gateway.model.capabilities import Feature, Idempotency, Lane, Limits, MediaLimits, Profile, Support
-from gateway.model.delivery import FaultKind
+from gateway.model.delivery import Change, FaultKind
 from gateway.model.media import MediaKind
 from gateway.model.secret import Secret
 from gateway.ports import Platform
@@ -44,7 +44,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     poll_direct_s: float = 10.0
 
 
-_PUBLIC = ("post", "reply")
+_WRITES = ("post", "reply", Change.DELETE, Change.REACT, Change.REPOST)
 
 PROFILE = Profile(
     features={
@@ -110,10 +110,12 @@ PROFILE = Profile(
         },
     ),
     lanes=(
-        # pds rate-limits.ts; a put of a new record costs 2 points. The names are the server's policies (n;w=seconds).
-        Lane("points_hour", 5000, 3600, _PUBLIC, cost=2),
-        Lane("points_day", 35_000, 86_400, _PUBLIC, cost=2),
-        Lane("requests", 3000, 300, (*_PUBLIC, "direct")),
+        # pds rate-limits.ts, putRecord.ts, applyWrites.ts: a put costs 2 points, a deletion 1 and 1 more for a gate. A
+        # post that says who may reply is two puts: the second one's answer says what is left. The server names its
+        # windows by n;w=seconds.
+        Lane("points_hour", 5000, 3600, _WRITES, cost=2),
+        Lane("points_day", 35_000, 86_400, _WRITES, cost=2),
+        Lane("requests", 3000, 300, (*_WRITES, "direct")),
     ),
     calls_by_text=False,  # only facets call: lexicon app/bsky/richtext/facet.json
     # Posts have keys that never end (their record key), direct messages have none: both are read back.

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from adapters.border import Rule
 from gateway.model.capabilities import Feature, Idempotency, Lane, Limits, MediaLimits, Profile, Support
-from gateway.model.delivery import FaultKind
+from gateway.model.delivery import Change, FaultKind
 from gateway.model.media import MediaKind
 from gateway.model.secret import Secret
 from gateway.ports import Platform
@@ -41,6 +41,8 @@ AUDIO_MIMES = (
     *("audio/wav", "audio/wave", "audio/x-wav", "audio/x-pn-wave", "audio/vnd.wave", "audio/m4a", "audio/x-m4a"),
     "audio/3gpp",
 )
+
+_POSTS = ("post", "reply", "direct")
 
 PROFILE = Profile(
     features={
@@ -108,7 +110,12 @@ PROFILE = Profile(
         poll_longest_s=2_629_746,
         poll_alone=True,  # masto post_status_service.rb
     ),
-    lanes=(Lane("statuses", 300, 10_800, ("post", "reply", "direct")),),  # masto app/lib/rate_limiter.rb
+    lanes=(
+        Lane("statuses", 300, 10_800, (*_POSTS, Change.REPOST)),  # masto rate_limiter.rb, reblog_service.rb
+        # masto config/initializers/rack_attack.rb. What is read and uploaded counts among the calls of a token, too.
+        Lane("deletes", 30, 1_800, (Change.DELETE,)),
+        Lane("calls", 300, 300, (*_POSTS, *Change)),
+    ),
     calls_by_text=True,  # masto process_mentions_service.rb
     idempotency=Idempotency.KEYED,
     # masto post_status_service.rb keeps a key for 3600 s; the last minute is left to the request's own way.

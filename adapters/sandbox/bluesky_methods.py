@@ -31,6 +31,7 @@ _Reply = web.StreamResponse
 _ANYBODY = frozenset({Trouble.REVOKE, Trouble.SUSPEND, Trouble.LOCK})
 _ACTIONS = {POSTS: "post", LIKES: "like", REPOSTS: "repost", GATES: "gate"}
 _POSTS_MAX = 25
+_DELETION = "com.atproto.repo.applyWrites#delete"
 
 
 # Records.
@@ -68,7 +69,7 @@ async def _write(face: BlueskyFace, request: web.Request, *, create: bool) -> _R
     if not repeated:
         message = face.repos.write(member, collection, key, value)
         face.tell_author(member, uri, body["cid"], value)
-        body["commit"] = {"cid": record_cid({"commit": next_tid()}), "rev": next_tid()}
+        body["commit"] = _commit()
     return await face.answer(request, member, action, answer(body, WRITES), message, repeated=repeated)
 
 
@@ -97,8 +98,31 @@ async def delete_record(face: BlueskyFace, request: web.Request) -> _Reply:
     if refused is not None:
         return refused
     message = face.repos.remove(member, str(given.get("collection")), str(given.get("rkey")))
-    body = {"commit": {"cid": record_cid({"commit": next_tid()}), "rev": next_tid()}} if message else {}
+    body = {"commit": _commit()} if message else {}
     return await face.answer(request, member, "delete", answer(body, WRITES), message)
+
+
+async def apply_writes(face: BlueskyFace, request: web.Request) -> _Reply:
+    """Several deletions in one commit: all, or none where one has nothing to delete."""
+    member = face.who(request)
+    given = await request.json()
+    refused = await face.admit(request, member, "delete")
+    if refused is not None:
+        return refused
+    writes = given.get("writes", [])
+    others = [write.get("$type") for write in writes if write.get("$type") != _DELETION]
+    if others:
+        raise RefusedError("InvalidRequest", f"Action not supported: {others[0]}")
+    places = [(write["collection"], write["rkey"]) for write in writes]
+    if not all(face.repos.find(member.id, *place) for place in places):
+        return refusal("InternalServerError")
+    messages = [face.repos.remove(member, *place) for place in places]
+    body = {"commit": _commit(), "results": [{"$type": f"{_DELETION}Result"} for _ in writes]}
+    return await face.answer(request, member, "delete", answer(body, WRITES), next(filter(None, messages), None))
+
+
+def _commit() -> dict[str, str]:
+    return {"cid": record_cid({"commit": next_tid()}), "rev": next_tid()}
 
 
 async def get_record(face: BlueskyFace, request: web.Request) -> _Reply:
@@ -323,6 +347,7 @@ METHODS: dict[tuple[str, str], Callable[[BlueskyFace, web.Request], Awaitable[_R
     ("POST", "com.atproto.repo.putRecord"): put_record,
     ("POST", "com.atproto.repo.createRecord"): create_record,
     ("POST", "com.atproto.repo.deleteRecord"): delete_record,
+    ("POST", "com.atproto.repo.applyWrites"): apply_writes,
     ("GET", "com.atproto.repo.getRecord"): get_record,
     ("GET", "com.atproto.repo.listRecords"): list_records,
     ("POST", "com.atproto.repo.uploadBlob"): upload_blob,

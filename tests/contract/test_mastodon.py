@@ -145,6 +145,14 @@ async def test_a_rate_limit_tells_when_it_ends(rig: Rig, account: MastodonAdapte
     assert [(lane.lane, lane.remaining) for lane in fault.lanes] == [("statuses", 0)]
 
 
+async def test_too_many_deletions_hold_up_no_post(rig: Rig, account: MastodonAdapter) -> None:
+    (receipt,) = await send(account, draft("hello"))
+    rig.strike(Trouble.RATE_LIMIT, on="write")
+    for doing, lane in ((account.delete, "deletes"), (account.repost, "statuses")):
+        assert [told.lane for told in (await refusal(doing(receipt.ref))).lanes] == [lane]
+    assert (await refusal(account.react(receipt.ref, "⭐"))).lanes == ()
+
+
 async def test_an_accepted_post_tells_what_is_left_of_the_window(account: MastodonAdapter) -> None:
     (receipt,) = await send(account, draft("hello"))
     (lane,) = receipt.lanes
