@@ -14,7 +14,6 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from msgspec import structs
 
-from adapters.addresses import is_public
 from adapters.mastodon.adapter import MastodonAdapter
 from adapters.sandbox.faults import Trouble
 from adapters.sandbox.mastodon_media import PIXEL
@@ -363,22 +362,3 @@ async def test_files_come_from_the_own_server_but_from_no_other_inside() -> None
         for url in ("file:///etc/passwd", "gopher://a/b", "https://", "http://a:b/", "114"):
             assert (await refusal(fetched(account, url))).kind is FaultKind.INVALID
         await account.aclose()
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("93.184.216.34", True),
-        ("2606:2800:220:1::1", True),
-        *(
-            (inner, False)
-            for inner in ("127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "100.64.0.1", "0.1.2.3")
-        ),
-        *(
-            (inner, False)
-            for inner in ("::1", "fe80::1%eth0", "fd00::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "224.0.0.1")
-        ),
-    ],
-)
-def test_which_addresses_are_on_the_internet(address: str, public: bool) -> None:
-    assert is_public(address) is public

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import convert
 
-from adapters.bluesky.blobs import home_in, is_public
+from adapters.bluesky.blobs import home_in
 from adapters.bluesky.events import (
     Convo,
     Here,
@@ -240,23 +239,6 @@ def test_no_junk_in_a_record_loses_its_words(embed: Any, labels: Any, langs: Any
 
 
 # Where attachments are fetched from.
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("1.1.1.1", True),
-        ("2606:4700:4700::1111", True),
-        *((address, False) for address in ("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254")),
-        *((address, False) for address in ("0.1.2.3", "100.64.0.1", "224.0.0.1", "255.255.255.255", "::", "::1")),
-        *((address, False) for address in ("fe80::1%eth0", "fc00::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1")),
-        ("2002:7f00:1::", False),
-        ("64:ff9b::101:101", True),
-    ],
-)
-def test_only_the_internet_is_asked(address: str, *, public: bool) -> None:
-    assert ip_address(address.partition("%")[0])
-    assert is_public(address) is public
 
 
 @pytest.mark.parametrize(
