@@ -183,7 +183,17 @@ class TelegramAdapter:
         method, topic = body.pop("method"), body.get("message_thread_id")
         if files := body.get("files"):
             body = uploads.parameters(body) | await self._bytes_of(files, uploads.names(files))
-        return self._receipt(await self._call(method, body, UPLOAD_CALL_TIMEOUT_S if files else CALL_TIMEOUT_S), topic)
+        return self._receipt(await self._say(method, body, UPLOAD_CALL_TIMEOUT_S if files else CALL_TIMEOUT_S), topic)
+
+    async def _say(self, method: str, parameters: dict[str, Any], timeout_s: float) -> Any:
+        """A request with words. For somebody whom this bot never met all of it is refused: then the name is said."""
+        try:
+            return await self._call(method, parameters, timeout_s)
+        except FaultError as error:
+            plain = entities.without_calls(parameters)
+            if plain == parameters or not _says(error, "user not found"):
+                raise
+        return await self._call(method, plain, timeout_s)
 
     async def _bytes_of(self, files: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
         return {
@@ -238,7 +248,7 @@ class TelegramAdapter:
         """Each message of an album shows one; the first has the words."""
         if len(document.media) != len(numbers):
             told = f"{len(numbers)} messages can't show {len(document.media)} media: an album keeps its number"
-            raise FaultError(Fault(FaultKind.INVALID, True, told))
+            raise FaultError(Fault(FaultKind.TARGET_REFUSED, True, told))
         for number, media in zip(numbers, document.media, strict=True):
             body = uploads.body((media,), sensitive=document.sensitive)
             (file,), (name,) = body["files"], uploads.names(body["files"], attached=True)
@@ -249,10 +259,12 @@ class TelegramAdapter:
             await self._changed("editMessageMedia", where | await self._bytes_of([file], [name]))
 
     async def _changed(self, method: str, parameters: dict[str, Any]) -> None:
-        """An edit; that all is as it should be already is a success."""
+        """An edit; that all is as it should be already is a success. A poll has nothing that can be edited."""
         try:
-            await self._call(method, parameters, UPLOAD_CALL_TIMEOUT_S)
+            await self._say(method, parameters, UPLOAD_CALL_TIMEOUT_S)
         except FaultError as error:
+            if _says(error, "there is no caption in the message") or _says(error, "media can't be edited"):
+                raise FaultError(Fault(FaultKind.TARGET_REFUSED, True, planning.POLLS_STAY)) from error
             if not _says(error, "message is not modified"):
                 raise
 
