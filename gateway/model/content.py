@@ -36,7 +36,7 @@ class Text(Struct, frozen=True, tag="text", omit_defaults=True):
     marks: tuple[Mark, ...] = ()
 
 
-class Link(Struct, frozen=True, tag="link"):
+class Link(Struct, frozen=True, tag="link", omit_defaults=True):
     """A web address; ``text`` is what a reader sees where the platform can hide the address."""
 
     url: str
@@ -44,7 +44,7 @@ class Link(Struct, frozen=True, tag="link"):
     marks: tuple[Mark, ...] = ()
 
 
-class Mention(Struct, frozen=True, tag="mention"):
+class Mention(Struct, frozen=True, tag="mention", omit_defaults=True):
     """Somebody's account on the platform the document came from or goes to.
 
     ``platform`` says where ``id`` and ``handle`` mean something: anywhere else the name is written
@@ -274,6 +274,9 @@ class Piece(NamedTuple):
 
 def written(document: Document, spell: Callable[[Span], str], style: Style = PLAIN) -> str:
     """The document as a text whose spans are spelled so."""
+    words = ["".join(map(spell, one)) for one in document.paragraphs if not isinstance(one, Block)]
+    if len(words) == len(document.paragraphs):
+        return "\n\n".join(words)
     return "".join([spell(piece.span) if piece.span else piece.text for piece in layout(document, style)])
 
 
