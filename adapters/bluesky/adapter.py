@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import convert, json, structs
 
+from adapters.bluesky.directs import Message
 from adapters.bluesky.embeds import blob_places, refused
-from adapters.bluesky.events import Message
 from adapters.bluesky.parts import GATES, POSTS, gate_of, mark_key, plan, preview, stamp
 from adapters.bluesky.profile import DEFAULT_PUBLIC_SERVER, PROFILE, Settings
 from adapters.bluesky.receive import Receiver

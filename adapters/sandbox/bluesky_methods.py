@@ -323,7 +323,7 @@ async def add_reaction(face: BlueskyFace, request: web.Request) -> _Reply:
     message = next((m for m in convo.messages if m.id == given.get("messageId")), None)
     if message is None:
         raise RefusedError("ReactionMessageDeleted", "Message not found")
-    face.network.react(message, member, str(given.get("value")))
+    face.chat.react(member, message, str(given.get("value")))
     return await face.answer(request, member, "reaction", answer({"message": face.chat.view(message)}), message)
 
 
