@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import fields
 
 from gateway.announcement import Head, parted
+from gateway.duration import spoken
 from gateway.model.capabilities import UNCLAIMED, Feature, Limits, MediaLimits, Profile, Support
 from gateway.model.media import MediaKind
 
@@ -60,7 +61,7 @@ def sizes() -> str:
     def opened(limits: Limits) -> str:
         if limits.poll_shortest_s is None or limits.poll_longest_s is None:
             return "none"
-        return f"{time(limits.poll_shortest_s)} to {time(limits.poll_longest_s)}"
+        return f"{spoken(limits.poll_shortest_s)} to {spoken(limits.poll_longest_s)}"
 
     rows = (
         row("a post", lambda limits: f"{limits.text_max:,}"),
@@ -72,13 +73,6 @@ def sizes() -> str:
         row("media of one post", lambda limits: str(limits.media_max or f"{limits.images_max} pictures or 1 other")),
     )
     return table(("", *PLATFORMS), iter(rows))
-
-
-def time(seconds: float) -> str:
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:g} s"
 
 
 def media() -> str:
@@ -98,7 +92,7 @@ def _media(limits: MediaLimits | None) -> tuple[str, ...]:
         f"{limits.side_max_px:,} px a side" if limits.side_max_px else "",
         f"{limits.sides_sum_max_px:,} px both sides together" if limits.sides_sum_max_px else "",
         f"{limits.pixels_max:,} pixels" if limits.pixels_max else "",
-        f"{limits.duration_max_s:g} s" if limits.duration_max_s else "",
+        spoken(limits.duration_max_s) if limits.duration_max_s else "",
     ]
     types = ", ".join(mime.partition("/")[2] for mime in limits.mimes) or "any"
     return str(limits.count_max), f"{limits.size_bytes:,} bytes", types, ", ".join(filter(None, others))
