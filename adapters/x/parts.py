@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from msgspec import Struct, structs
 
 from adapters.x.length import DIRECT_MAX, POST_MAX, fits_direct, fits_post, has_address, weighted_length
-from adapters.x.profile import ALT_USD, DIRECT_USD, DIRECT_VIDEO, LINKED_USD, POST_USD, PROFILE, SUMMONED_USD
+from adapters.x.profile import ALT_USD, DIRECT_USD, DIRECT_VIDEO_MAX_S, LINKED_USD, POST_USD, PROFILE, SUMMONED_USD
 from adapters.x.translate import DIRECT, PLATFORM, write
 from gateway.model.content import (
     BULLET,
@@ -193,17 +193,10 @@ def _check(one: Media, *, private: bool) -> None:
         _refuse(FaultKind.MEDIA, f"a video of {width} x {height} pixels: X takes 32 and more, from 1:3 to 3:1")
     if one.duration_s is not None and one.duration_s < VIDEO_SHORTEST_S:
         _refuse(FaultKind.MEDIA, f"a video of {one.duration_s:.1f} s: {VIDEO_SHORTEST_S} s are the least on X")
-    if private:
-        _check_direct_film(one)
-
-
-def _check_direct_film(one: Media) -> None:
-    longest_s = DIRECT_VIDEO.duration_max_s
-    if longest_s is not None and (one.duration_s or 0.0) > longest_s:
-        _refuse(FaultKind.MEDIA, f"a video of {one.duration_s:.0f} s: a direct message of X takes {longest_s:.0f} s")
-    if one.size_bytes > DIRECT_VIDEO.size_bytes:
-        most = DIRECT_VIDEO.size_bytes
-        _refuse(FaultKind.MEDIA, f"a video of {one.size_bytes} bytes: a direct message of X takes {most}")
+    if private and one.duration_s is not None and one.duration_s > DIRECT_VIDEO_MAX_S:
+        _refuse(
+            FaultKind.MEDIA, f"a video of {one.duration_s:.0f} s: a direct message takes {DIRECT_VIDEO_MAX_S:.0f} s"
+        )
 
 
 def _check_company(media: Sequence[Media]) -> None:

@@ -329,11 +329,8 @@ def test_more_than_a_post_takes_is_refused(media: tuple[Media, ...]) -> None:
     assert (caught.value.fault.kind, caught.value.fault.certain) == (FaultKind.MEDIA, True)
 
 
-@pytest.mark.parametrize(
-    "film", [structs.replace(FILM, duration_s=141.0), structs.replace(FILM, size_bytes=512_000_001)]
-)
-def test_a_film_is_less_in_a_direct_message(film: Media) -> None:
-    said = Document(((Text("look"),),), (film,))
+def test_a_film_is_shorter_in_a_direct_message() -> None:
+    said = Document(((Text("look"),),), (structs.replace(FILM, duration_s=141.0),))
     assert len(parts.plan(draft(said))) == 1
     with pytest.raises(FaultError, match="direct message") as caught:
         parts.plan(draft(said, thread("dm/1-2", private=True)))
@@ -432,6 +429,20 @@ def test_alt_text_is_cut_to_what_x_takes() -> None:
 )
 def test_nobody_is_called_who_was_not_meant(span: Any, text: str) -> None:
     assert translate.spell(span) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("$AAA alone", "$AAA alone"),
+        ("$AAA, $bb.c and ($DDD)", "$AAA, $\u2060bb.c and ($DDD)"),
+        ("US$AAA costs $5, $1.50 or $toolong1 here", "US$AAA costs $5, $1.50 or $toolong1 here"),
+        ("$AAA\n$BBB", "$AAA\n$\u2060BBB"),
+    ],
+)
+def test_a_post_has_one_cashtag(text: str, written: str) -> None:
+    assert translate.write(from_text(text)) == written
+    assert seen(text)(written)
 
 
 def test_characters_x_refuses_are_left_out() -> None:
