@@ -15,6 +15,7 @@ from adapters.discord.profile import (
     MENTIONS_MAX,
     POLL_HOURS_MAX,
     POLL_QUESTION_MAX,
+    REQUEST_SIZE_MAX_BYTES,
     TEXT_MAX,
     Settings,
 )
@@ -125,6 +126,8 @@ def files(document: Document) -> dict[str, Any]:
     for item in media:
         if item.size_bytes > FILE_SIZE_MAX_BYTES:
             raise refused(FaultKind.MEDIA, f"a file of {item.size_bytes} bytes; {FILE_SIZE_MAX_BYTES} are taken")
+    if (size := sum(item.size_bytes for item in media)) > REQUEST_SIZE_MAX_BYTES:
+        raise refused(FaultKind.MEDIA, f"files of {size} bytes; a message takes {REQUEST_SIZE_MAX_BYTES} together")
     if not media:
         return {}
     kept = [
