@@ -7,7 +7,7 @@ from collections.abc import Callable
 from gateway.books import Store
 from gateway.model.content import Document
 from gateway.model.ids import AccountId, DeliveryId
-from gateway.revisions import Outcome, RevisionError, Revisions
+from gateway.revisions import ALL_BUT_WORDS, Outcome, RevisionError, Revisions
 
 PATIENCE_S = 5.0
 """How long the agent waits for the ends that it is told. What takes longer goes on."""
@@ -28,12 +28,11 @@ class Answers:
         self._read = read
 
     async def edit(self, name: str, said: str | Document) -> tuple[Outcome, ...]:
-        """A text keeps the media that are there; a Document says all of it. Raises RevisionError, ValueError."""
-        document = said if isinstance(said, Document) else self._read(said)
+        """A text keeps the media and all else there is; a Document says all of it. Raises RevisionError, ValueError."""
+        document, keep = (said, ()) if isinstance(said, Document) else (self._read(said), ALL_BUT_WORDS)
         if document.is_empty:
             raise ValueError("there is nothing in it: delete the answer instead")
-        known = await self._named(name)
-        changed = await self._revisions.edit(known, document, keep_media=not isinstance(said, Document))
+        changed = await self._revisions.edit(await self._named(name), document, keep)
         return await self._revisions.ended(changed, PATIENCE_S)
 
     async def delete(self, name: str) -> tuple[Outcome, ...]:

@@ -73,8 +73,16 @@ def _pieces(whole: Document, draft: Draft, pen: _Pen) -> tuple[Slice, ...]:
         raise refused(FaultKind.TOO_LONG, f"one piece alone is over {TEXT_MAX} characters") from error
 
 
+POLLS_STAY = (
+    "Discord changes no poll, nor turns a message into one: delete it and ask anew"
+    ' (posting.correction = "repost" does so)'
+)
+
+
 def reworded(document: Document) -> dict[str, Any]:
-    """What a message says after an edit: its words, and its files anew. A poll can't be edited."""
+    """What a message says after an edit: words, and files anew. Raises TOO_LONG, and TARGET_REFUSED of a poll."""
+    if document.poll is not None:
+        raise refused(FaultKind.TARGET_REFUSED, POLLS_STAY)
     payload = words(document)
     if len(payload["content"]) > TEXT_MAX:
         raise refused(FaultKind.TOO_LONG, f"{len(payload['content'])} characters of {TEXT_MAX}")

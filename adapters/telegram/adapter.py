@@ -229,18 +229,18 @@ class TelegramAdapter:
         if document.media:
             await self._edit_media(chat, numbers, document, words)
         else:
-            await self._edit_words({"chat_id": chat, "message_id": numbers[0]}, words)
+            await self._edit_words(chat, numbers[0], words)
         return Receipt(ref, self._context.clock.now())
 
-    async def _edit_words(self, where: dict[str, Any], words: entities.Words) -> None:
-        """A picture's words are its caption; a ref doesn't tell which message has a picture."""
+    async def _edit_words(self, chat: int, number: int, words: entities.Words) -> None:
+        """What has a picture has a caption and no text: a ref doesn't tell which message that is."""
+        said = {"chat_id": chat, "message_id": number, "text": words.text, "entities": words.entities}
         try:
-            await self._changed("editMessageText", where | {"text": words.text, "entities": words.entities})
+            await self._changed("editMessageText", said)
         except FaultError as error:
             if not _says(error, "there is no text in the message"):
                 raise
-            caption = {"caption": words.text, "caption_entities": words.entities}
-            await self._changed("editMessageCaption", where | caption)
+            raise FaultError(Fault(FaultKind.TARGET_REFUSED, True, planning.MEDIA_STAY)) from error
 
     async def _edit_media(
         self, chat: int, numbers: tuple[int, ...], document: Document, words: entities.Words

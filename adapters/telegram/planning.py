@@ -260,6 +260,7 @@ POLLS_STAY = (
     "Telegram changes no poll, nor turns a message into one: delete it and ask anew"
     ' (posting.correction = "repost" does so)'
 )
+MEDIA_STAY = 'Telegram takes no media from a message: delete it and post anew (posting.correction = "repost" does so)'
 
 
 def edited(content: Document, most: int = TEXT_MAX) -> Words:

@@ -470,10 +470,14 @@ async def test_a_caption_is_edited_like_a_text(rig: SandboxRig) -> None:
     adapter = await opened(rig)
     pictured = draft(rig, "A pitcure", media=(picture(rig, "A square"),))
     (receipt,) = await send_all(adapter, adapter.plan(pictured, now()))
+    better = structs.replace(from_text("A picture"), media=pictured.document.media)
     for _ in range(2):
-        assert (await adapter.edit(receipt.ref, from_text("A picture"))).ref == receipt.ref
+        assert (await adapter.edit(receipt.ref, better)).ref == receipt.ref
     assert rig.held()[-1].text == "A picture"
-    assert rig.held()[-1].edits == ["A pitcure"]
+    async with refused() as faults:
+        await adapter.edit(receipt.ref, from_text("No picture"))
+    assert (faults[0].kind, faults[0].certain) == (FaultKind.TARGET_REFUSED, True)
+    assert (rig.held()[-1].text, len(rig.held()[-1].media)) == ("A picture", 1)
 
 
 async def test_an_edit_too_long_for_one_message_is_refused_here(rig: SandboxRig) -> None:
@@ -489,11 +493,9 @@ async def test_an_edit_over_a_captions_length_is_refused_in_words(rig: SandboxRi
     adapter = await opened(rig)
     one = picture(rig, "A square")
     (receipt,) = await send_all(adapter, adapter.plan(draft(rig, "Short", media=(one,)), now()))
-    longer = from_text("word " * 300)
-    for document in (longer, structs.replace(longer, media=(one,))):
-        async with refused() as faults:
-            await adapter.edit(receipt.ref, document)
-        assert (faults[0].kind, faults[0].certain) == (FaultKind.TOO_LONG, True)
+    async with refused() as faults:
+        await adapter.edit(receipt.ref, structs.replace(from_text("word " * 300), media=(one,)))
+    assert (faults[0].kind, faults[0].certain) == (FaultKind.TOO_LONG, True)
     assert "the message holds 1024" in faults[0].evidence
     (held,) = rig.held()
     assert (held.text, held.edits) == ("Short", [])
