@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
 import pytest
-from bluesky_rig import Rig, bluesky_rig, draft, fault_of, listening, one_part, raw_server, send_all
+from bluesky_rig import (
+    Rig,
+    bluesky_rig,  # noqa: F401 - a fixture
+    draft,
+    fault_of,
+    listening,
+    one_part,
+    raw_server,
+    send_all,
+)
 from msgspec import json
 
 from adapters.bluesky.blobs import Blobs
@@ -21,13 +28,6 @@ from gateway.model.media import Attachment
 from gateway.ports import Fetches
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture" * 50_000
-
-
-@pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
-    async with bluesky_rig() as made:
-        yield made
-    gc.collect()  # what was left open complains here, in the test that left it
 
 
 def pictured(rig: Rig, person: str = "ana") -> dict[str, Any]:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import logging
 import subprocess
 import sys
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from bluesky_rig import CREATE, REFRESH, Rig, bluesky_rig, fault_of, listening, one_part, raw_server
+from bluesky_rig import (
+    CREATE,
+    REFRESH,
+    Rig,
+    bluesky_rig,  # noqa: F401 - a fixture
+    fault_of,
+    listening,
+    one_part,
+    raw_server,
+)
 
 from adapters.bluesky import transport, wire
 from adapters.bluesky.profile import Settings
@@ -24,13 +31,6 @@ from gateway.model.secret import Secret
 from gateway.testing.kit import Bench, ManualClock
 
 K = FaultKind
-
-
-@pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
-    async with bluesky_rig() as made:
-        yield made
-    gc.collect()  # what was left open complains here, in the test that left it
 
 
 # Sessions.

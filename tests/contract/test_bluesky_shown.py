@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
 import pytest
-from bluesky_rig import Rig, bluesky_rig, draft, fault_of, listening, one_part, send_all
+from bluesky_rig import (
+    Rig,
+    bluesky_rig,  # noqa: F401 - a fixture
+    draft,
+    fault_of,
+    listening,
+    one_part,
+    send_all,
+)
 from msgspec import structs
 
 from adapters.sandbox.bluesky_lexicon import GATES, LIKES, POSTS, QUOTE_GATES, REPOSTS
@@ -21,13 +27,6 @@ from gateway.text.plain import from_text
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture"
 MP4 = b"\x00\x00\x00\x18ftypmp42" + b"film"
-
-
-@pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
-    async with bluesky_rig() as made:
-        yield made
-    gc.collect()  # what was left open complains here, in the test that left it
 
 
 def media(rig: Rig, data: bytes = PNG, mime: str = "image/png", **more: Any) -> Media:

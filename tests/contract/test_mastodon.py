@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,21 +22,19 @@ from gateway.model.ids import ConversationId
 from gateway.ports import Unsure
 from gateway.testing.kit import ManualClock, settle
 from gateway.text.plain import from_text
-from tests.contract.mastodon_rig import Rig, draft, listening, mastodon_rig, refusal, send, until
+from tests.contract.mastodon_rig import (
+    Rig,
+    draft,
+    listening,
+    mastodon_account,  # noqa: F401 - a fixture
+    mastodon_rig,  # noqa: F401 - a fixture
+    refusal,
+    send,
+    until,
+)
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + b"\0" * 60
 ANA = Identity("mastodon", "ana@mastodon.sandbox", "ana", "Ana")
-
-
-@pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
-    async with mastodon_rig() as one:
-        yield one
-
-
-@pytest.fixture
-async def account(rig: Rig) -> MastodonAdapter:
-    return await rig.open()
 
 
 def picture(rig: Rig, **more: Any) -> Media:

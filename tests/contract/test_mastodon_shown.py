@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import struct
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,24 +27,24 @@ from gateway.model.ids import MessageRef
 from gateway.model.media import Attachment, MediaKind
 from gateway.testing.kit import Bench, ManualClock
 from gateway.text.plain import from_text
-from tests.contract.mastodon_rig import ACCOUNT, Rig, draft, listening, mastodon_rig, opened, refusal, send, until
+from tests.contract.mastodon_rig import (
+    ACCOUNT,
+    Rig,
+    draft,
+    listening,
+    mastodon_account,  # noqa: F401 - a fixture
+    mastodon_rig,  # noqa: F401 - a fixture
+    opened,
+    refusal,
+    send,
+    until,
+)
 
 ANA = Identity("mastodon", "ana@mastodon.sandbox", "ana", "Ana")
 GIF = b"GIF89a" + struct.pack("<HH", 2, 2) + b"\x00\x21\xf9\x04frame" * 2
 FILM = b"\0\0\0\x18ftypmp42" + b"\0" * 40
 SOUND = b"ID3" + b"\0" * 40
 KINDS = {"image/png": PIXEL, "image/gif": GIF, "video/mp4": FILM, "audio/mpeg": SOUND}
-
-
-@pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
-    async with mastodon_rig() as one:
-        yield one
-
-
-@pytest.fixture
-async def account(rig: Rig) -> MastodonAdapter:
-    return await rig.open()
 
 
 def media(rig: Rig, mime: str = "image/png", **more: Any) -> Media:

@@ -20,9 +20,10 @@ from adapters.mastodon.facts import domain_of, limits_of
 from adapters.mastodon.markup import blocks
 from adapters.mastodon.places import Here, conversation_of, parse_ref, ref_of
 from adapters.mastodon.plan import plan
+from adapters.mastodon import translate
 from adapters.mastodon.profile import FAULTS, PROBE_FAULTS, PROFILE
 from adapters.mastodon.session import window
-from adapters.mastodon.translate import Thread, edited, message, order, reaction
+from adapters.mastodon.translate import Thread, edited, message, order
 from gateway.model.content import (
     BULLET,
     Block,
@@ -222,7 +223,7 @@ def test_an_edit_and_a_favourite_have_ids_of_their_own() -> None:
     said = status(edited_at="2026-11-22T12:30:00Z")
     edit = edited(said, HERE, ACCOUNT, ConversationId("open|7"))
     note = Notification("9", "favourite", said.account, status(account={"id": "1", "acct": "agent"}), AT)
-    liked = reaction(note, HERE, ACCOUNT, "7")
+    liked = translate.marked(note, HERE, ACCOUNT, "7")
     assert len({said.id, edit.id, liked.id}) == 3
     assert (edit.at.minute, liked.author.handle) == (30, "Ana")
     assert liked.ref == "7|public|"
