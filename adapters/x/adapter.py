@@ -18,6 +18,7 @@ from adapters.x.parts import plan, preview
 from adapters.x.pictures import Pictures
 from adapters.x.profile import ENTERPRISE, FAULTS, PROFILE, Settings
 from adapters.x.receive import Page, Poller
+from adapters.x.tokens import Tokens
 from gateway.model.capabilities import Profile
 from gateway.model.delivery import Change, Draft, Fault, FaultError, FaultKind, Part, Receipt, Shown
 from gateway.model.identity import Identity
@@ -95,7 +96,7 @@ async def open_account(settings: Settings, context: Context) -> XAdapter:
     """An account, without asking X anything: whether it works shows in ``check()`` and ``events()``."""
     door = session.Door(settings)
     try:
-        tokens = session.Tokens(settings, context.vault, door)
+        tokens = Tokens(settings, context.vault, door)
         await tokens.load()
     except BaseException:
         await door.close()
@@ -107,7 +108,7 @@ async def open_account(settings: Settings, context: Context) -> XAdapter:
 class XAdapter:
     """See :class:`gateway.ports.Adapter`."""
 
-    def __init__(self, settings: Settings, context: Context, door: session.Door, tokens: session.Tokens) -> None:
+    def __init__(self, settings: Settings, context: Context, door: session.Door, tokens: Tokens) -> None:
         self.context = context
         self._clock = context.clock
         self._settings = settings
