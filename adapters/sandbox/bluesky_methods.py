@@ -232,7 +232,7 @@ async def get_profile(face: BlueskyFace, request: web.Request) -> _Reply:
 
 
 @_signed_in("posts")
-async def get_posts(face: BlueskyFace, request: web.Request, member: Member) -> _Reply:
+async def get_posts(face: BlueskyFace, request: web.Request, _: Member) -> _Reply:
     """Those that are there, in the order asked."""
     uris = request.query.getall("uris", [])
     if len(uris) > _POSTS_MAX:

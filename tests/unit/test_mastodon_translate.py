@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from adapters.mastodon import translate
 from adapters.mastodon.content import document, same_words
 from adapters.mastodon.counting import measure
 from adapters.mastodon.entities import Instance, Notification, Status
@@ -20,7 +21,6 @@ from adapters.mastodon.facts import domain_of, limits_of
 from adapters.mastodon.markup import blocks
 from adapters.mastodon.places import Here, conversation_of, parse_ref, ref_of
 from adapters.mastodon.plan import plan
-from adapters.mastodon import translate
 from adapters.mastodon.profile import FAULTS, PROBE_FAULTS, PROFILE
 from adapters.mastodon.session import window
 from adapters.mastodon.translate import Thread, edited, message, order
