@@ -12,11 +12,20 @@ _CASHTAG = re.compile(
     r"(?<![^\s\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069])\$[a-z]{1,6}(?:[._][a-z]{1,2})?(?![\w$])", re.IGNORECASE
 )
 """twitter-text, validCashtag, roughly."""
+FIELDS = frozenset(
+    {
+        *("card_uri", "community_id", "direct_message_deep_link", "edit_options", "for_super_followers_only", "geo"),
+        *("made_with_ai", "media", "nullcast", "paid_partnership", "poll", "quote_tweet_id", "reply", "reply_settings"),
+        *("share_with_followers", "text"),
+    }
+)
 REPLY_SETTINGS = frozenset({"following", "mentionedUsers", "subscribers", "verified"})
 
 
 def wrong(body: dict[str, Any]) -> str | None:
     """What of a request's fields is not valid, in a sentence; None where all are."""
+    if unknown := sorted(set(body) - FIELDS):  # in these words: atymic/twitter#419
+        return f"$.{unknown[0]}: is not defined in the schema and the schema does not allow additional properties"
     if sum(bool(body.get(key)) for key in ("media", "poll", "quote_tweet_id")) > 1:
         return "media, poll and quote_tweet_id are mutually exclusive"
     settings = body.get("reply_settings")

@@ -9,10 +9,10 @@ is "mentionedUsers" (X has no stricter one). A post's language is X's own guess;
 that are unlisted or for followers alone.
 
 What others do: mentions, replies and direct messages are polled, and with them come edits of mentions (a new id, under
-edit_history_tweet_ids) and the quotes and retweets that call the account by name. Of other quotes, retweets and likes
-of one's posts X tells who asks post by post (quote_tweets, retweeted_by, liking_users: 75 requests in 15 minutes, each
-account that is told for $0.010), and of deletions only the X Activity stream, per author (post.delete), which wants an
-app's own token and which tweepy can't open: none of these is heard.
+edit_history_tweet_ids) and the quotes and retweets that call the account by name. None of this is heard: other quotes,
+retweets and likes of one's posts, of which X tells who asks post by post (quote_tweets, retweeted_by, liking_users: 75
+requests in 15 minutes, $0.010 for each account that is told, 100 likes of a post ever); and deletions, which only the
+X Activity stream tells, author by author (post.delete): it wants an app's own token, and tweepy can't open it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ Seconds = Annotated[float, Meta(gt=0)]
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An account's keys. ``access_token`` is an OAuth 2.0 user token (scopes tweet.read tweet.write users.read
-    dm.read dm.write media.write); with a refresh token (offline.access) and ``client_id`` it is renewed by itself.
+    dm.read dm.write media.write, with an Enterprise plan like.write); with a refresh token (offline.access) and
+    ``client_id`` it is renewed by itself.
     """
 
     access_token: Secret

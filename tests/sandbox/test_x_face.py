@@ -328,6 +328,7 @@ async def upload(wire: Wire, mime: str, category: str, data: bytes = b"data") ->
         {"poll": {"options": ["a", "b"], "duration_minutes": 60}, "quote_tweet_id": "1"},
         {"poll": {"options": ["a", "b"], "duration_minutes": 60}, "media": {"media_ids": ["1"]}},
         {"reply_settings": "nobody"},
+        {"visibility": "public"},
     ],
 )
 async def test_what_the_schema_refuses_is_refused(wire: Wire, body: dict[str, Any]) -> None:
