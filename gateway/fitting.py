@@ -56,4 +56,3 @@ async def called(document: Document, platform: str, store: Store) -> Document:
                 found[stranger] = Mention(platform, identity.id, identity.handle, identity.name)
                 break
     return respanned(document, lambda span: found.get(span, span)) if found else document
-

@@ -96,9 +96,21 @@ def test_words_links_mentions_and_emoji_are_read() -> None:
 
 
 def test_attachments_are_told_with_all_that_is_known_of_them() -> None:
-    picture = {"id": "1", "url": "https://cdn.example/1", "filename": "SPOILER_a.gif", "description": "a cat", "size": 9}
+    picture = {
+        "id": "1",
+        "url": "https://cdn.example/1",
+        "filename": "SPOILER_a.gif",
+        "description": "a cat",
+        "size": 9,
+    }
     picture |= {"content_type": "image/gif; x=1", "width": 4, "height": 3}
-    sound = {"id": "2", "url": "https://cdn.example/2", "filename": "a.ogg", "content_type": "audio/ogg", "duration_secs": 1.5}
+    sound = {
+        "id": "2",
+        "url": "https://cdn.example/2",
+        "filename": "a.ogg",
+        "content_type": "audio/ogg",
+        "duration_secs": 1.5,
+    }
     event = heard(raw("look", attachments=[picture, sound]))
     assert event.text == "look"
     shown = Attachment("77/500/1", "image/gif", 9, "a cat", "SPOILER_a.gif", 4, 3, None, True, True)
@@ -164,8 +176,7 @@ def test_what_is_no_persons_message_is_left_out(more: dict[str, Any]) -> None:
 def test_only_real_edits_count() -> None:
     assert translate.edited(raw(), ACCOUNT, ME, Place()) is None
     first, second = (
-        translate.edited(raw(edited_timestamp=f"2026-11-22T12:00:0{i}+00:00"), ACCOUNT, ME, Place())
-        for i in (1, 2)
+        translate.edited(raw(edited_timestamp=f"2026-11-22T12:00:0{i}+00:00"), ACCOUNT, ME, Place()) for i in (1, 2)
     )
     assert first is not None
     assert second is not None
