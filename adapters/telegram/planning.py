@@ -256,17 +256,10 @@ def _poll(poll: Poll, question: str) -> dict[str, Any]:
 # Edits.
 
 
-POLLS_STAY = (
-    "Telegram changes no poll, nor turns a message into one: delete it and ask anew"
-    ' (posting.correction = "repost" does so)'
-)
-MEDIA_STAY = 'Telegram takes no media from a message: delete it and post anew (posting.correction = "repost" does so)'
-
-
 def edited(content: Document, most: int = TEXT_MAX) -> Words:
-    """The new words of a message. Raises TOO_LONG or INVALID, and TARGET_REFUSED of a poll."""
+    """The new words of a message. Raises TOO_LONG or INVALID."""
     if content.poll is not None:
-        raise _no(FaultKind.TARGET_REFUSED, POLLS_STAY)
+        raise _no(FaultKind.INVALID, "a poll can't be changed")
     words = render(content)
     if not words.text.strip() and not content.media:
         raise _no(FaultKind.INVALID, "there is nothing to say")
