@@ -14,14 +14,9 @@ import typer
 from gateway.commands import (
     DEFAULT_CONFIG,
     USAGE,
-    Accounts,
-    Alts,
     ConfigFile,
-    Images,
     Json,
     OwnConfigFile,
-    Plain,
-    TextFile,
     ask,
     load,
     print_json,
@@ -31,7 +26,7 @@ from gateway.commands import (
 from gateway.correcting import delete, edit
 from gateway.deliveries import deliveries_app
 from gateway.showing import preview
-from gateway.terminal import complain, fail, printable, table, written
+from gateway.terminal import complain, fail, pictures_of, printable, table, text, uploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,19 +129,26 @@ def demo(
 
 @app.command()
 def announce(
-    file: TextFile,
-    account: Accounts = None,
-    image: Images = None,
-    alt: Alts = None,
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="The text; - reads standard input.")],
+    account: Annotated[list[str] | None, typer.Option("--account", "-a", help="Only there; may be repeated.")] = None,
+    image: Annotated[
+        list[Path] | None, typer.Option(help="A picture, film, sound or file to go with it; may be repeated.")
+    ] = None,
+    alt: Annotated[
+        list[str] | None, typer.Option(help="What it shows, for who can't see it: the first for the first, and so on.")
+    ] = None,
     key: Annotated[str, typer.Option(help="The same key again announces nothing twice.")] = "",
-    plain: Plain = False,
+    plain: Annotated[bool, typer.Option("--plain", help="The text is not Markdown.")] = False,
     config: ConfigFile = DEFAULT_CONFIG,
     as_json: Json = False,
 ) -> None:
     """Say one thing on every account's own public place."""
-    words, media = written(file, image, alt, plain=plain)
-    asked = {"text": words, "accounts": account, "key": key, "plain": plain}
-    answer, running = ask(config, "announce", uploads=media, **asked)
+    words = text(file)
+    shown = uploads(image or [], alt or [])
+    if not plain and file != "-":
+        shown += pictures_of(words, file)
+    arguments = {"text": words, "accounts": account, "key": key, "plain": plain}
+    answer, running = ask(config, "announce", uploads=shown, **arguments)
     if as_json:
         print_json({**answer, "running": running})
         return

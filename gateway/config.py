@@ -79,10 +79,9 @@ class AccountConfig(Struct, frozen=True):
 
 
 class AgentSection(Struct, frozen=True):
-    """``[agent]``: ``handler`` and ``events`` are ``module:function``."""
+    """``[agent]``: ``handler`` is ``module:function``."""
 
     handler: str
-    events: str | None = None
     max_attempts: Count = 5
     timeout_s: Seconds = 120.0
     text: Literal["markdown", "plain"] = "markdown"

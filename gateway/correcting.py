@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.commands import DEFAULT_CONFIG, Alts, ConfigFile, Images, Json, Plain, TextFile, ask, print_json
-from gateway.terminal import table, written
+from gateway.commands import DEFAULT_CONFIG, ConfigFile, Json, ask, print_json
+from gateway.terminal import table, text
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="An announcement's id or key (every copy), or one delivery's id.")
@@ -16,20 +16,17 @@ Name = Annotated[
 
 def edit(
     name: Name,
-    file: TextFile,
-    image: Images = None,
-    alt: Alts = None,
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="The new text; - reads standard input.")],
+    plain: Annotated[bool, typer.Option("--plain", help="The text is not Markdown.")] = False,
     without_media: Annotated[
-        bool, typer.Option("--without-media", help="Its media go; else they stay, unless there are new ones.")
+        bool, typer.Option("--without-media", help="Its pictures and films go; else they stay.")
     ] = False,
-    plain: Plain = False,
     config: ConfigFile = DEFAULT_CONFIG,
     as_json: Json = False,
 ) -> None:
     """Have every copy of something say this instead."""
-    words, media = written(file, image, alt, plain=plain)
-    asked = {"name": name, "text": words, "plain": plain, "without_media": without_media}
-    _tell(*ask(config, "edit", uploads=media, **asked), as_json=as_json)
+    arguments = {"name": name, "text": text(file), "plain": plain, "without_media": without_media}
+    _tell(*ask(config, "edit", **arguments), as_json=as_json)
 
 
 def delete(name: Name, config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:

@@ -4,40 +4,37 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from gateway.commands import (
-    DEFAULT_CONFIG,
-    Accounts,
-    Alts,
-    ConfigFile,
-    Images,
-    Json,
-    Plain,
-    TextFile,
-    ask,
-    print_json,
-)
-from gateway.terminal import printable, written
+from gateway.commands import DEFAULT_CONFIG, ConfigFile, Json, ask, print_json
+from gateway.terminal import pictures_of, printable, text, uploads
 
 WIDTH = 80
 MARGIN = "  | "
 
 
 def preview(
-    file: TextFile,
-    account: Accounts = None,
-    image: Images = None,
-    alt: Alts = None,
-    plain: Plain = False,
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="The text; - reads standard input.")],
+    account: Annotated[list[str] | None, typer.Option("--account", "-a", help="Only there; may be repeated.")] = None,
+    image: Annotated[
+        list[Path] | None, typer.Option(help="A picture, film, sound or file to go with it; may be repeated.")
+    ] = None,
+    alt: Annotated[
+        list[str] | None, typer.Option(help="What it shows, for who can't see it: the first for the first, and so on.")
+    ] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="The text is not Markdown.")] = False,
     config: ConfigFile = DEFAULT_CONFIG,
     as_json: Json = False,
 ) -> None:
     """Show how a post would come out on each account. Nothing is posted."""
-    words, media = written(file, image, alt, plain=plain)
-    answer, _ = ask(config, "preview", uploads=media, text=words, accounts=account, plain=plain)
+    words = text(file)
+    shown = uploads(image or [], alt or [])
+    if not plain and file != "-":
+        shown += pictures_of(words, file)
+    answer, _ = ask(config, "preview", uploads=shown, text=words, accounts=account, plain=plain)
     if as_json:
         print_json(answer)
     else:

@@ -26,7 +26,7 @@ def complain(line: str) -> None:
     typer.echo(printable(f"multihome: {line}"), err=True)
 
 
-def _text(file: str) -> str:
+def text(file: str) -> str:
     """The words of a file, or of standard input."""
     data = _standard_input() if file == "-" else _read(Path(file), TEXT_MAX_BYTES)
     try:
@@ -47,20 +47,14 @@ def _standard_input() -> bytes:
         fail(f"standard input can't be read: {error.strerror}")
 
 
-def written(file: str, images: list[Path] | None, alts: list[str] | None, *, plain: bool) -> tuple[str, list[Upload]]:
-    """The words of a file, and all media that go with them: those named here, and those that it names itself."""
-    words, media = _text(file), _uploads(images or [], alts or [])
-    return words, media if plain or file == "-" else [*media, *_pictures_of(words, file)]
-
-
-def _uploads(paths: list[Path], alts: list[str]) -> list[Upload]:
-    """The first description is the first one's, and so on."""
+def uploads(paths: list[Path], alts: list[str]) -> list[Upload]:
+    """Media that go with a text: the first description is the first one's, and so on."""
     if len(alts) > len(paths):
         fail(f"there are {len(alts)} descriptions for {len(paths)} media: one --alt for each --image, in their order")
     return [_upload(path, alt) for path, alt in zip(paths, [*alts, *[""] * len(paths)], strict=False)]
 
 
-def _pictures_of(words: str, file: str) -> list[Upload]:
+def pictures_of(words: str, file: str) -> list[Upload]:
     """The pictures that a Markdown file names beside or below itself."""
     from gateway.text.markdown import local_pictures
 

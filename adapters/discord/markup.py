@@ -131,7 +131,7 @@ class _Pen:
         if isinstance(span, Text):
             self._text(span, following)
             return
-        self._set(span.marks, following)
+        self._set(())
         self._write(spell(span) if isinstance(span, Mention) else _link(span))
         self._at_line = False
 

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from adapters.border import Rule
 from gateway.model.capabilities import Feature, Idempotency, Lane, Limits, MediaLimits, Profile, Support
-from gateway.model.delivery import Change, FaultKind
+from gateway.model.delivery import FaultKind
 from gateway.model.media import MediaKind
 from gateway.model.secret import Secret
 from gateway.ports import Platform
@@ -42,47 +42,36 @@ AUDIO_MIMES = (
     "audio/3gpp",
 )
 
-_POSTS = ("post", "reply", "direct")
-
 PROFILE = Profile(
     features={
-        Feature.EDIT: Support.PARTIAL,
+        Feature.EDIT: Support.PARTIAL,  # each edit federates and notifies: for a correction, not for streaming
         Feature.DELETE: Support.FULL,
-        Feature.REACT: Support.PARTIAL,
+        Feature.REACT: Support.PARTIAL,  # there is one reaction: the favourite
         Feature.REPOST: Support.FULL,
         Feature.TYPING: Support.REJECTED,
         Feature.ATTACHMENTS: Support.FULL,
         Feature.THREAD: Support.FULL,
         Feature.DIRECT: Support.FULL,
         Feature.IMAGE: Support.FULL,
-        Feature.GIF: Support.FULL,
+        Feature.GIF: Support.FULL,  # shown as a film without sound
         Feature.VIDEO: Support.FULL,
         Feature.AUDIO: Support.FULL,
         Feature.FILE: Support.REJECTED,
         Feature.ALT: Support.FULL,
-        Feature.FORMAT: Support.FALLBACK,
+        Feature.FORMAT: Support.FALLBACK,  # what is written is plain text: mdocs user/posting.md
         Feature.SPOILER: Support.DROPPED,
         Feature.LINK_TEXT: Support.FALLBACK,
-        Feature.LINK_CARD: Support.DROPPED,
+        Feature.LINK_CARD: Support.DROPPED,  # the server makes its own
         Feature.POLL: Support.FULL,
         Feature.WARNING: Support.FULL,
         Feature.SENSITIVE: Support.FULL,
-        Feature.LANGUAGE: Support.PARTIAL,
+        Feature.LANGUAGE: Support.PARTIAL,  # without a region, but for Chinese: masto languages_helper.rb
         Feature.UNLISTED: Support.FULL,
         Feature.FOLLOWERS: Support.FULL,
-        Feature.QUOTE: Support.FALLBACK,
+        Feature.QUOTE: Support.FALLBACK,  # PARTIAL where the instance has Mastodon 4.5: see facts.py
         Feature.REPLIERS: Support.DROPPED,
         Feature.MENTION_ANYONE: Support.FULL,
         Feature.DIRECT_ANYONE: Support.FULL,
-    },
-    says={
-        Feature.EDIT: "each edit federates and notifies: for a correction, not for streaming",
-        Feature.REACT: "a favourite for ⭐ 🌟 ❤ ♥ 👍; others are refused: they would say something that wasn't meant",
-        Feature.GIF: "shown as a film without sound",
-        Feature.FORMAT: "what is written is plain text: mdocs user/posting.md",
-        Feature.LINK_CARD: "the server makes its own",
-        Feature.LANGUAGE: "without a region, but for Chinese: masto languages_helper.rb",
-        Feature.QUOTE: "partly where the instance has Mastodon 4.5",
     },
     # mdocs methods/instance.md (configuration); the instance's own numbers override them when they are known.
     limits=Limits(
@@ -103,20 +92,12 @@ PROFILE = Profile(
             MediaKind.AUDIO: MediaLimits(103_809_024, AUDIO_MIMES),
         },
         media_max=4,
-        poll_options_min=2,  # masto poll_options_validator.rb
         poll_options_max=4,
         poll_option_length=50,
         poll_shortest_s=300,
         poll_longest_s=2_629_746,
-        poll_alone=True,  # masto post_status_service.rb
     ),
-    lanes=(
-        Lane("statuses", 300, 10_800, (*_POSTS, Change.REPOST)),  # masto rate_limiter.rb, reblog_service.rb
-        # masto config/initializers/rack_attack.rb. What is read and uploaded counts among the calls of a token, too.
-        Lane("deletes", 30, 1_800, (Change.DELETE,)),
-        Lane("calls", 300, 300, (*_POSTS, *Change)),
-    ),
-    calls_by_text=True,  # masto process_mentions_service.rb
+    lanes=(Lane("statuses", 300, 10_800, ("post", "reply", "direct")),),  # masto app/lib/rate_limiter.rb
     idempotency=Idempotency.KEYED,
     # masto post_status_service.rb keeps a key for 3600 s; the last minute is left to the request's own way.
     key_lifetime_s=3540.0,

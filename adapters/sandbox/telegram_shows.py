@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from adapters.sandbox.telegram_call import Call
     from adapters.sandbox.telegram_methods import Methods
 
+CAPTION_MAX = 1024
 _albums = itertools.count(13_000_000_000_000_001)
 
 
@@ -28,7 +29,9 @@ class Shows:
 
     def _caption(self, call: Call, said: dict[str, Any] | None = None) -> tuple[str, list[dict[str, Any]]]:
         """The words of a request, or of an InputMedia."""
-        return self._methods.caption(call if said is None else call.of(said))
+        if said is not None:
+            call = call.of(said)
+        return self._methods.words(call, "caption", "caption_entities", CAPTION_MAX, "caption_too_long")
 
     def sender(self, kind: str) -> Callable[[Call], Awaitable[web.StreamResponse]]:
         async def send(call: Call) -> web.StreamResponse:
@@ -74,7 +77,7 @@ class Shows:
         message = self._methods.message(call, "edit_gone")
         body = message.extra["json"]
         if message.author != call.bot.id or "poll" in body:
-            raise refusal("cant_edit_media")
+            raise refusal("cant_edit")
         said = call.json("media", {})
         show = described(call, self._methods.face.files, said)
         text, entities = self._caption(call, said)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -69,14 +68,15 @@ class Rig:
         return self.face.calls.count(nsid)
 
 
-@pytest.fixture(name="rig")
+@asynccontextmanager
 async def bluesky_rig() -> AsyncIterator[Rig]:
     sandbox = build(["bluesky"])
     await sandbox.start()
     rig = Rig(sandbox)
-    yield rig
-    await rig.aclose()
-    gc.collect()  # what was left open complains here, in the test that left it
+    try:
+        yield rig
+    finally:
+        await rig.aclose()
 
 
 class _Times:

@@ -12,7 +12,6 @@ from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
 from msgspec import structs
 
 from adapters.mastodon.adapter import MastodonAdapter, open_account
@@ -81,19 +80,16 @@ async def opened(server: str, bench: Bench, **settings: Any) -> MastodonAdapter:
     return adapter
 
 
-@pytest.fixture(name="rig")
+@asynccontextmanager
 async def mastodon_rig() -> AsyncGenerator[Rig]:
     sandbox = await serve(names=["mastodon"])
     face = sandbox.faces["mastodon"]
     assert isinstance(face, MastodonFace)
     rig = Rig(sandbox, face)
-    yield rig
-    await rig.close()
-
-
-@pytest.fixture(name="account")
-async def mastodon_account(rig: Rig) -> MastodonAdapter:
-    return await rig.open()
+    try:
+        yield rig
+    finally:
+        await rig.close()
 
 
 def draft(said: str | Document, target: Target | None = None, **more: Any) -> Draft:

@@ -52,7 +52,7 @@ async def test_every_network_takes_what_is_planned(
     said = structs.replace(draft(rig, "x"), document=document, numbered=numbered)
     before = len(rig.held())
     try:
-        parts = planned(adapter, said, said.account, now(), Manner(parts_max=1_000))
+        parts = planned(adapter, said, now(), Manner(parts_max=1_000))
     except FaultError as error:
         why = error.fault.kind
         assume(why is not FaultKind.TOO_LONG)  # a word that is longer than a post

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,19 +23,21 @@ from gateway.model.ids import ConversationId
 from gateway.ports import Unsure
 from gateway.testing.kit import ManualClock, settle
 from gateway.text.plain import from_text
-from tests.contract.mastodon_rig import (
-    Rig,
-    draft,
-    listening,
-    mastodon_account,  # noqa: F401 - a fixture
-    mastodon_rig,  # noqa: F401 - a fixture
-    refusal,
-    send,
-    until,
-)
+from tests.contract.mastodon_rig import Rig, draft, listening, mastodon_rig, refusal, send, until
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + b"\0" * 60
 ANA = Identity("mastodon", "ana@mastodon.sandbox", "ana", "Ana")
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    async with mastodon_rig() as one:
+        yield one
+
+
+@pytest.fixture
+async def account(rig: Rig) -> MastodonAdapter:
+    return await rig.open()
 
 
 def picture(rig: Rig, **more: Any) -> Media:
@@ -140,14 +143,6 @@ async def test_a_rate_limit_tells_when_it_ends(rig: Rig, account: MastodonAdapte
     assert fault.retry_at
     assert abs((fault.retry_at - datetime.now(UTC)).total_seconds() - 500) < 30
     assert [(lane.lane, lane.remaining) for lane in fault.lanes] == [("statuses", 0)]
-
-
-async def test_too_many_deletions_hold_up_no_post(rig: Rig, account: MastodonAdapter) -> None:
-    (receipt,) = await send(account, draft("hello"))
-    rig.strike(Trouble.RATE_LIMIT, on="write")
-    for doing, lane in ((account.delete, "deletes"), (account.repost, "statuses")):
-        assert [told.lane for told in (await refusal(doing(receipt.ref))).lanes] == [lane]
-    assert (await refusal(account.react(receipt.ref, "⭐"))).lanes == ()
 
 
 async def test_an_accepted_post_tells_what_is_left_of_the_window(account: MastodonAdapter) -> None:

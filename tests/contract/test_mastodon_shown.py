@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import struct
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from msgspec import structs
 
+from adapters.addresses import is_public
 from adapters.mastodon.adapter import MastodonAdapter
 from adapters.sandbox.faults import Trouble
 from adapters.sandbox.mastodon_media import PIXEL
@@ -27,24 +29,24 @@ from gateway.model.ids import MessageRef
 from gateway.model.media import Attachment, MediaKind
 from gateway.testing.kit import Bench, ManualClock
 from gateway.text.plain import from_text
-from tests.contract.mastodon_rig import (
-    ACCOUNT,
-    Rig,
-    draft,
-    listening,
-    mastodon_account,  # noqa: F401 - a fixture
-    mastodon_rig,  # noqa: F401 - a fixture
-    opened,
-    refusal,
-    send,
-    until,
-)
+from tests.contract.mastodon_rig import ACCOUNT, Rig, draft, listening, mastodon_rig, opened, refusal, send, until
 
 ANA = Identity("mastodon", "ana@mastodon.sandbox", "ana", "Ana")
 GIF = b"GIF89a" + struct.pack("<HH", 2, 2) + b"\x00\x21\xf9\x04frame" * 2
 FILM = b"\0\0\0\x18ftypmp42" + b"\0" * 40
 SOUND = b"ID3" + b"\0" * 40
 KINDS = {"image/png": PIXEL, "image/gif": GIF, "video/mp4": FILM, "audio/mpeg": SOUND}
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    async with mastodon_rig() as one:
+        yield one
+
+
+@pytest.fixture
+async def account(rig: Rig) -> MastodonAdapter:
+    return await rig.open()
 
 
 def media(rig: Rig, mime: str = "image/png", **more: Any) -> Media:
@@ -328,7 +330,7 @@ async def test_a_preview_says_how_it_will_look(rig: Rig, account: MastodonAdapte
         extras=("content warning: w", "media are hidden", "language: de", "for followers alone"),
     )
     (part,) = planned(account, said("Well?", poll=Poll(("a", "b"), 600.0)))
-    assert account.preview(part).extras == ("poll, open for 10 min: a / b",)
+    assert account.preview(part).extras == ("poll, one of: a, b; open for 600 s",)
 
 
 # What others attached.
@@ -361,3 +363,22 @@ async def test_files_come_from_the_own_server_but_from_no_other_inside() -> None
         for url in ("file:///etc/passwd", "gopher://a/b", "https://", "http://a:b/", "114"):
             assert (await refusal(fetched(account, url))).kind is FaultKind.INVALID
         await account.aclose()
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.216.34", True),
+        ("2606:2800:220:1::1", True),
+        *(
+            (inner, False)
+            for inner in ("127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "100.64.0.1", "0.1.2.3")
+        ),
+        *(
+            (inner, False)
+            for inner in ("::1", "fe80::1%eth0", "fd00::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "224.0.0.1")
+        ),
+    ],
+)
+def test_which_addresses_are_on_the_internet(address: str, public: bool) -> None:
+    assert is_public(address) is public

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from adapters.mastodon import translate
 from adapters.mastodon.content import document, same_words
 from adapters.mastodon.counting import measure
 from adapters.mastodon.entities import Instance, Notification, Status
@@ -23,7 +22,7 @@ from adapters.mastodon.places import Here, conversation_of, parse_ref, ref_of
 from adapters.mastodon.plan import plan
 from adapters.mastodon.profile import FAULTS, PROBE_FAULTS, PROFILE
 from adapters.mastodon.session import window
-from adapters.mastodon.translate import Thread, edited, message, order
+from adapters.mastodon.translate import Thread, edited, message, order, reaction
 from gateway.model.content import (
     BULLET,
     Block,
@@ -223,7 +222,7 @@ def test_an_edit_and_a_favourite_have_ids_of_their_own() -> None:
     said = status(edited_at="2026-11-22T12:30:00Z")
     edit = edited(said, HERE, ACCOUNT, ConversationId("open|7"))
     note = Notification("9", "favourite", said.account, status(account={"id": "1", "acct": "agent"}), AT)
-    liked = translate.marked(note, HERE, ACCOUNT, "7")
+    liked = reaction(note, HERE, ACCOUNT, "7")
     assert len({said.id, edit.id, liked.id}) == 3
     assert (edit.at.minute, liked.author.handle) == (30, "Ana")
     assert liked.ref == "7|public|"
