@@ -27,9 +27,10 @@ _GAPS = regex.compile(_GAP)
 _GAPS_AND_STOPS = regex.compile(rf"[{_STOPS}]++[」』”’）{_MARK}]*+\K(?:{_SPACE})*+|{_GAP}")
 _STOP = regex.compile(f"[{_STOPS}]")
 # A line of code keeps its indentation, and what is cut within a line keeps the space.
-_CODE_GAPS = regex.compile(r"[^\S\n]*+\n(?:[^\S\n]*+\n)*+|(?<=\S)(?=[^\S\n])")
+_BLANK = r"[^\S\n]|[\x1c-\x1f]"
+_CODE_GAPS = regex.compile(rf"(?:(?:{_BLANK})*+\n)++|(?<=[^\s\x1c-\x1f])(?={_BLANK})")
 _EDGE = regex.compile(rf"(?:{_SPACE})*+")
-_CODE_EDGE = regex.compile(r"(?:[^\S\n]*+\n)*+")
+_CODE_EDGE = regex.compile(rf"(?:(?:{_BLANK})*+\n)*+")
 _CHARACTER = regex.compile(rf"\ufffc|(?!{_SPACE})\X")
 _SENTENCE_END = regex.compile(rf"[.!?…。！？｡؟।][\"'”’»)\]」』）{_MARK}]*$")
 _OBJECT = "\ufffc"
@@ -189,7 +190,10 @@ class _Knife:
         sheet = self._sheet(end)
         found = [each.span() for each in _CHARACTER.finditer(sheet.text, start - sheet.base, end - sheet.base)]
         begins, ends = ([place + sheet.base for place in places] for places in zip(*found, strict=True))
+        ends[-1] = end
         index = 0
+        if not self._passes(start, ends[0]):
+            start = begins[0]  # a line of code may be indented by more than there is room for
         while (beyond := self._furthest(start, ends, index)) > index:
             if beyond == len(ends):
                 return start

@@ -191,6 +191,12 @@ def test_where_it_cuts(text, limit, parts):
     assert [plain(part) for part in split(from_text(text), measured("characters", limit))] == parts
 
 
+def test_code_is_cut_whatever_white_space_is_in_it():
+    code = Document((Block((Text("ab\x1c cd\x1c \n" * 20 + " " * 9 + "e"),), BlockKind.CODE),))
+    parts = split(code, measured("characters", 2))
+    assert visible(Document(sum((part.paragraphs for part in parts), ()))) == visible(code)
+
+
 def test_links_and_mentions_stay_whole():
     mention, link = Mention("net", "1", "ana"), Link("https://a.example/long/path")
     document = Document(((Text("("), mention, Text("): see "), link, Text(".")),))
