@@ -393,7 +393,7 @@ def test_formatting_is_written_as_markdown() -> None:
 @pytest.mark.parametrize(
     ("text", "content"),
     [
-        ("snake_case, 2 < 3 & #a7, 5 - 3 = 2", "snake_case, 2 < 3 & #a7, 5 - 3 = 2"),
+        ("snake_case, 2 < 3 & #a7, 5 - 3 = 2", r"snake\_case, 2 < 3 & #a7, 5 - 3 = 2"),
         ("*a* _b_ `c` ~~d~~ ||e||", r"\*a\* \_b\_ \`c\` \~\~d\~\~ \|\|e\|\|"),
         ("# a\n- b\n> c\n1. d\n-# e", "\\# a\n\\- b\n\\> c\n1\\. d\n\\-# e"),
         ("[x](https://e.org)", r"\[x](https://e.org)"),
