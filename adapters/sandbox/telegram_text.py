@@ -37,15 +37,15 @@ def cut(text: str, offset: int, length: int) -> str:
 
 
 def trimmed(text: str, entities: list[Any]) -> tuple[str, list[dict[str, Any]]]:
-    """The text without blank ends, with the entities that hold there and those the server finds itself. ValueError
-    says what is wrong.
+    """The text without blank ends, with the entities that hold there and those the server finds itself; what is blank
+    where the first entity begins stays (td MessageEntity.cpp fix_formatted_text). ValueError says what is wrong.
     """
     for entity in entities:
         _check(text, entity)
-    start = units(text[: len(text) - len(text.lstrip())])
-    text = text.strip()
-    given = [_moved(entity, start) for entity in entities]
-    kept = [entity for entity in given if entity["length"] > 0 and entity["offset"] + entity["length"] <= units(text)]
+    given = [entity for entity in entities if cut(text, entity["offset"], entity["length"]).strip()]
+    start = min([units(text) - units(text.lstrip()), *(entity["offset"] for entity in given)])
+    text = cut(text.rstrip(), start, units(text))
+    kept = [_within(entity, start, units(text)) for entity in given]
     covered = [(e["offset"], e["offset"] + e["length"]) for e in kept if e["type"] in ("text_link", "text_mention")]
     found = [e for e in _detected(text) if not any(a <= e["offset"] < b for a, b in covered)]
     known = {(e["type"], e["offset"]) for e in kept}
@@ -102,8 +102,9 @@ def _wrong(url: str) -> str:
     return "" if "." in host else "Wrong HTTP URL"
 
 
-def _moved(entity: dict[str, Any], start: int) -> dict[str, Any]:
-    return {**entity, "offset": max(0, entity["offset"] - start)}
+def _within(entity: dict[str, Any], start: int, size: int) -> dict[str, Any]:
+    offset = entity["offset"] - start
+    return {**entity, "offset": offset, "length": min(entity["length"], size - offset)}
 
 
 def _detected(text: str) -> list[dict[str, Any]]:

@@ -214,7 +214,7 @@ def test_pictures_stand_before_a_poll() -> None:
 def test_a_poll_needs_a_question_and_cannot_be_changed() -> None:
     assert refused(Document(poll=POLL)) is FaultKind.INVALID
     assert refused(said("https://a.example/" + "a" * 300, poll=POLL)) is FaultKind.TOO_LONG
-    with pytest.raises(FaultError, match="delete it and ask anew"):
+    with pytest.raises(FaultError, match="delete it and post anew"):
         planning.edited(said("Other?", poll=POLL))
 
 
