@@ -111,9 +111,9 @@ def _media(draft: Draft, here: _Here) -> Draft:
     media = draft.document.media
     if here.manner.alt_required:
         _described(media)
-    misfits = {one: why for one in media if (why := _misfit(one, here.profile))}
-    draft = _with(draft, media=tuple(one for one in media if one not in misfits)) if misfits else draft
-    for one, why in misfits.items():
+    misfits = [(one, why) for one in media if (why := _misfit(one, here.profile))]
+    draft = _with(draft, media=tuple(one for one in media if not _misfit(one, here.profile))) if misfits else draft
+    for one, why in misfits:
         draft, notes = linked(draft, one, why, here.manner)
         here.note(*notes)
     return draft

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from media_rig import JPEG_ONLY, Town, a_town, exif, house, moving, mp4, noise, opened, profile, written
+from media_rig import JPEG_ONLY, Town, a_town, house, profile
 from msgspec import structs
+from some_media import exif, moving, mp4, noise, opened, written
 
 from gateway.agent import Conversation
 from gateway.media import pictures as media

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from media_rig import Town, a_town, noise, written
+from media_rig import Town, a_town
+from some_media import noise, written
 
 from gateway.media.errors import MediaError
 from gateway.media.probe import PICTURE_MAX_BYTES

@@ -217,6 +217,13 @@ def test_media_that_do_not_fit_are_refused_or_linked(misfit, why):
         said_by(draft(media=(structs.replace(misfit, source=""),)), profile(), Manner(misfit=Misfit.LINK))
 
 
+def test_the_same_twice_is_two_links():
+    said, notes = said_by(draft(media=(SOUND, PICTURE, SOUND)), profile(), Manner(misfit=Misfit.LINK))
+    assert said.document.media == (PICTURE,)
+    assert len(said.document.paragraphs) == len(WORDS) + 2
+    assert len(notes) == 2
+
+
 def test_descriptions_are_required_where_the_account_wants_them():
     silent = structs.replace(PICTURE, alt=" ")
     with pytest.raises(FaultError, match="image 2 has no alt text"):
