@@ -66,7 +66,7 @@ class Ears:
                 connection = self._again()
 
     def _hear(self, connection: psycopg.Connection[Any]) -> None:
-        """Until the connection breaks, or all is over. The connection is closed then, even if it was so before."""
+        """Until the connection breaks, or all is over; it is closed then, and at once where all was over before."""
         with contextlib.closing(connection), selectors.DefaultSelector() as selector:
             selector.register(connection.fileno(), selectors.EVENT_READ)
             selector.register(self._wake, selectors.EVENT_READ)

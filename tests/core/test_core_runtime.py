@@ -196,7 +196,7 @@ async def test_a_stop_is_bounded_whatever_hangs(world: Worlds) -> None:
     await house.quiet()
     house.monitor.resume(RED)
     w[RED].probe = Fault(FaultKind.SUSPENDED, True, "gone")
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(30):
         await house.runtime.stop()
     w[RED].lost = w[BLUE].lost = Fault(FaultKind.NETWORK, True, "over")
     await house.die()

@@ -85,7 +85,7 @@ async def test_an_unlinked_person_is_answered_at_home_after_the_return(town: Any
         t.strikes("x", Trouble.LOCK)
         t.says("x", "hello here1")
         await t.until_standing("x/main", Standing.LOCKED)
-        await asyncio.wait_for(_until_state(t, "held", 1), 60)
+        await asyncio.wait_for(_until_state(t, "held", 1), 30)
         assert t.texts("bluesky") == []
         t.lifts("x")
         await t.gateway.desk.resume("x/main")
