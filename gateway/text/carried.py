@@ -148,6 +148,8 @@ def _poll(draft: Draft, here: _Here) -> Draft:
     poll = draft.document.poll
     if poll is None:
         return draft
+    if not poll.options or not all(map(str.strip, poll.options)):
+        raise _refused(FaultKind.INVALID, "a poll needs answers, and none of them empty")
     why = _no_poll(draft.document, here.profile)
     if not why and _carries(here, Feature.POLL, "a poll"):
         return _with(draft, poll=_as_it_may_be(poll, here))

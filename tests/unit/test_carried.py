@@ -111,6 +111,14 @@ def test_a_poll_that_the_platform_would_refuse_is_a_list_too(poll, why):
     assert notes == (f"the poll is written as a list: {why}",)
 
 
+@pytest.mark.parametrize("support", [Support.FULL, Support.FALLBACK, Support.DROPPED])
+@pytest.mark.parametrize("options", [(), ("",), ("yes", ""), ("yes", " \n")])
+def test_a_poll_has_answers_wherever_it_is_asked(options, support):
+    with pytest.raises(FaultError, match="a poll needs answers") as refused:
+        said_by(draft(poll=Poll(options)), profile(poll=support), USUAL)
+    assert (refused.value.fault.kind, refused.value.fault.certain) == (FaultKind.INVALID, True)
+
+
 @pytest.mark.parametrize(("asked_s", "open_for_s"), [(60.0, 300.0), (3600.0, 3600.0), (1e9, 86_400.0)])
 def test_a_poll_is_open_for_as_long_as_the_platform_lets_it_be(asked_s, open_for_s):
     limits = structs.replace(LIMITS, poll_shortest_s=300.0, poll_longest_s=86_400.0)
