@@ -24,7 +24,7 @@ from adapters.mastodon.receive import Memory, Reader, Stream
 from adapters.mastodon.uploads import Uploads
 from gateway.model import standing
 from gateway.model.capabilities import Feature, LaneState, Profile
-from gateway.model.content import Document
+from gateway.model.content import Document, Quote
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt, Shown
 from gateway.model.identity import Identity
 from gateway.model.ids import MessageRef
@@ -176,7 +176,7 @@ class MastodonAdapter:
         """
         here = await self._know()
         status, visibility, people = parse_ref(ref)
-        if document.quote and not self._profile.supports(Feature.QUOTE):
+        if document.quote and not await self._shows(status, document.quote):
             document = writing.linking(document)
         body = writing.reworded(document, visibility, people, self._profile.limits)
         text = here.local(body["text"])
@@ -194,6 +194,13 @@ class MastodonAdapter:
 
         changed, lanes = await self._calls.write(Status, change, "edit")
         return self._receipt(changed, here, lanes)
+    async def _shows(self, status: str, quote: Quote) -> bool:
+        """Whether a status of ours quotes this one: an edit gives it no other (masto statuses_controller.rb)."""
+        if quote.ref is None or not self._profile.supports(Feature.QUOTE):
+            return False
+        shown = await self._ask(Status, lambda client: client.status(status))
+        return content.quotes(shown, parse_ref(quote.ref).id)
+
 
     async def delete(self, ref: MessageRef) -> None:
         status = parse_ref(ref).id

@@ -84,23 +84,24 @@ PROFILE = Profile(
         Feature.LANGUAGE: "without a region, but for Chinese: masto languages_helper.rb",
         Feature.QUOTE: "partly where the instance has Mastodon 4.5",
     },
-    # mdocs methods/instance.md (configuration); the instance's own numbers override them when they are known.
+    # mdocs methods/instance.md (configuration); the instance's own numbers override them when they are known. A file
+    # has less than what is told: masto media_attachment.rb (less_than).
     limits=Limits(
         text_max=500,
         unit="graphemes, a web address as 23, a mention without its domain",
         direct_max=500,
         images_max=4,
-        image_size_bytes=16_777_216,
+        image_size_bytes=16_777_215,
         image_mimes=("image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/heic", "image/heif"),
         alt_max=1500,
         url_length=23,
         image_pixels_max=33_177_600,
         others={
             # A GIF is checked as a picture, with a pixel limit of its own: masto attachmentable.rb.
-            MediaKind.GIF: MediaLimits(16_777_216, ("image/gif",), 4, pixels_max=921_600),
+            MediaKind.GIF: MediaLimits(16_777_215, ("image/gif",), 4, pixels_max=921_600),
             # The only file of its status, as a sound is: masto post_status_service.rb. Types: media_attachment.rb.
-            MediaKind.VIDEO: MediaLimits(103_809_024, VIDEO_MIMES, pixels_max=8_294_400),
-            MediaKind.AUDIO: MediaLimits(103_809_024, AUDIO_MIMES),
+            MediaKind.VIDEO: MediaLimits(103_809_023, VIDEO_MIMES, pixels_max=8_294_400),
+            MediaKind.AUDIO: MediaLimits(103_809_023, AUDIO_MIMES),
         },
         media_max=4,
         poll_options_min=2,  # masto poll_options_validator.rb
@@ -156,7 +157,10 @@ FAULTS: tuple[Rule, ...] = (
     Rule(FaultKind.MEDIA, status=422, text="Validation failed: Description", source="masto media_attachment.rb"),
     Rule(FaultKind.MEDIA, status=422, text="already attached to another post", source="masto post_status_service.rb"),
     Rule(FaultKind.MEDIA, status=422, text="are not supported", source="masto attachmentable.rb: too many pixels"),
-    Rule(FaultKind.MEDIA, status=422, text="Error processing", source="masto media_controller.rb"),
+    # 500 as the upload's own answer: a picture that the server's libraries don't read. Nothing was kept.
+    Rule(FaultKind.MEDIA, text="Error processing thumbnail", source="masto media_controller.rb"),
+    Rule(FaultKind.MEDIA, status=422, text="could not be verified", source="masto media_controller.rb"),
+    Rule(FaultKind.MEDIA, status=422, text="no video stream", source="masto media_attachment.rb"),
     Rule(FaultKind.INVALID, status=422, source=_BASE),
     Rule(FaultKind.INVALID, status=400, source=_BASE),
 )

@@ -62,7 +62,10 @@ REFUSALS = {
     "file_size": (FaultKind.MEDIA, True),
     "too_long": (FaultKind.TOO_LONG, True),
     "blank": (FaultKind.INVALID, True),
+    "quoted_not_mentioned": (FaultKind.INVALID, True),
     "file_type": (FaultKind.MEDIA, True),
+    "file_unverified": (FaultKind.MEDIA, True),
+    "file_unprocessed": (FaultKind.MEDIA, True),
     "media_pending": (FaultKind.MEDIA_PENDING, True),
     "too_many_files": (FaultKind.MEDIA, True),
     "race": (FaultKind.SERVER, False),
@@ -381,6 +384,25 @@ async def test_an_upload_that_fails_has_posted_nothing(
     fault = await refusal(send(account, draft(pictured(rig))))
     assert (fault.kind, fault.certain) == (kind, True)
     assert rig.held() == []
+
+
+async def test_a_picture_that_the_instance_cant_read_is_given_up(rig: Rig, account: MastodonAdapter) -> None:
+    data = b"\0\0\0\x1cftypheic"
+    rig.bench.pictures["x"] = data
+    rig.strike(Trouble.REFUSE, action="media", code="file_unprocessed", count=1)  # as newer servers do with HEIC
+    for broken in (data, b"no picture at all"):
+        rig.bench.pictures["x"] = broken
+        document = Document(media=(structs.replace(picture(rig), sha256="x"),))
+        fault = await refusal(send(account, draft(document)))
+        assert (fault.kind, fault.certain) == (FaultKind.MEDIA, True)
+    assert rig.held() == []
+
+
+async def test_refusals_are_understood_whatever_the_owner_reads(rig: Rig, account: MastodonAdapter) -> None:
+    rig.face.reads_english = False
+    (part,) = account.plan(draft("x"), datetime.now(UTC))
+    fault = await refusal(account.send(structs.replace(part, body={**part.body, "text": "x" * 501})))
+    assert fault.kind is FaultKind.TOO_LONG
 
 
 async def test_pictures_it_would_refuse_are_not_planned(rig: Rig, account: MastodonAdapter) -> None:

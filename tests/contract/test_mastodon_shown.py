@@ -125,14 +125,14 @@ async def test_moving_pictures_stand_beside_others_films_alone(rig: Rig, account
 async def test_what_the_instance_states_holds(rig: Rig, account: MastodonAdapter) -> None:
     wide = structs.replace(media(rig), width_px=8_000, height_px=8_000)
     moving = structs.replace(media(rig, "image/gif"), width_px=1_000, height_px=1_000)
-    film = structs.replace(media(rig, "video/mp4"), size_bytes=103_809_025)
+    film = structs.replace(media(rig, "video/mp4"), size_bytes=103_809_024)
     page = structs.replace(media(rig), mime="application/pdf")
     for one in (wide, moving, structs.replace(moving, animated=False), film, page):
         assert await refused_plan(account, said(media=(one,))) is FaultKind.MEDIA
     await account.check()
     video = account.profile.limits.of(MediaKind.VIDEO)
     assert video
-    assert (video.size_bytes, video.pixels_max, video.count_max) == (103_809_024, 8_294_400, 1)
+    assert (video.size_bytes, video.pixels_max, video.count_max) == (103_809_023, 8_294_400, 1)
     assert account.profile.limits.of(MediaKind.FILE) is None
 
 
@@ -258,6 +258,21 @@ async def test_a_quote_is_one_where_the_instance_has_them(rig: Rig, account: Mas
     gone = structs.replace(quote, ref=MessageRef("7|public|ana@mastodon.sandbox"))
     fault = await refusal(send(account, draft(said("see", quote=gone))))
     assert (fault.kind, fault.certain) == (FaultKind.TARGET_GONE, True)
+
+
+async def test_an_edit_keeps_a_quote_and_links_to_another(rig: Rig, account: MastodonAdapter) -> None:
+    theirs, ref = await heard_ref(rig, account)
+    quote = Quote("mastodon", ref, "https://mastodon.sandbox/@ana/1")
+    (quoting,) = await send(account, draft(said("see", quote=quote)))
+    (plain,) = await send(account, draft(said("look")))
+    for receipt in (quoting, plain):
+        await account.edit(receipt.ref, said("seen", quote=quote))
+    assert [(message.text, message.extra["quoted"]) for message in rig.held()] == [
+        ("seen", theirs.id),
+        ("seen\n\nhttps://mastodon.sandbox/@ana/1", None),
+    ]
+    fault = await refusal(account.edit(plain.ref, said("seen", quote=structs.replace(quote, url=""))))
+    assert (fault.kind, fault.certain) == (FaultKind.INVALID, True)
 
 
 async def test_an_older_instance_has_none(rig: Rig) -> None:

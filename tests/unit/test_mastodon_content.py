@@ -237,7 +237,7 @@ def test_polls_and_films_are_as_the_instance_says() -> None:
     video, gif = limits.of(MediaKind.VIDEO), limits.of(MediaKind.GIF)
     assert video
     assert gif
-    assert (video.size_bytes, video.mimes, video.pixels_max) == (50_000_000, ("video/webm",), 2_000_000)
+    assert (video.size_bytes, video.mimes, video.pixels_max) == (49_999_999, ("video/webm",), 2_000_000)
     assert gif.mimes == ("image/gif",)
     assert limits.of(MediaKind.AUDIO) is None
 

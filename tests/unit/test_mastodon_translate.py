@@ -480,7 +480,7 @@ def test_an_instances_sizes_override_the_usual() -> None:
     )
     limits = limits_of(told, LIMITS)
     assert (limits.text_max, limits.direct_max, limits.images_max, limits.url_length) == (5_000, 5_000, 8, 30)
-    assert (limits.image_mimes, limits.image_size_bytes, limits.alt_max) == (("image/png",), 1_000_000, 9)
+    assert (limits.image_mimes, limits.image_size_bytes, limits.alt_max) == (("image/png",), 999_999, 9)
 
 
 @pytest.mark.parametrize("size", [-1, 0, 10**12])
