@@ -9,7 +9,7 @@ from msgspec import structs
 
 from gateway.announcement import Terms
 from gateway.books import Store
-from gateway.model.content import Document
+from gateway.model.content import Document, plain
 from gateway.model.delivery import Delivery, Draft
 from gateway.model.ids import AnnouncementId, DeliveryId
 from gateway.revisions import Outcome, RevisionError, Revisions
@@ -34,9 +34,16 @@ class Corrections:
         return await self._told([one for copy in copies for one in await self._revisions.edit(copy.id, document, keep)])
 
     async def delete(self, name: str) -> list[dict[str, Any]]:
-        """Raises RevisionError."""
-        copies = await self._copies(name)
-        return await self._told([one for copy in copies for one in await self._revisions.delete(copy.id)])
+        """With what each copy said. Raises RevisionError."""
+        outcomes: list[Outcome] = []
+        said: list[str] = []
+        for copy in await self._copies(name):
+            words = plain(await self._revisions.said(copy))
+            changed = await self._revisions.delete(copy.id)
+            outcomes += changed
+            said += [words] * len(changed)
+        rows = await self._told(outcomes)
+        return [{**row, "said": words} for row, words in zip(rows, said, strict=True)]
 
     async def _copies(self, name: str) -> tuple[Delivery, ...]:
         if len(name) <= NAME_MAX:

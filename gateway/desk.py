@@ -359,6 +359,7 @@ def _account(record: Record, counts: Mapping[State, int]) -> dict[str, Any]:
 
 
 def _delivery(delivery: Delivery) -> dict[str, Any]:
+    revises = delivery.draft.revises
     return {
         "id": delivery.id,
         "account": delivery.account,
@@ -372,6 +373,8 @@ def _delivery(delivery: Delivery) -> dict[str, Any]:
         "refs": [receipt.ref for receipt in delivery.sent if receipt.ref],
         "urls": [receipt.url for receipt in delivery.sent if receipt.url],
         "announcement": delivery.draft.announcement,
+        "change": revises.change if revises else None,
+        "changes": revises.delivery if revises else None,
     }
 
 

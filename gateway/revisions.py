@@ -89,6 +89,10 @@ class Revisions:
         """Nothing of it is to be seen from now on. Raises RevisionError."""
         return await self._changed(delivery, None)
 
+    async def said(self, delivery: Delivery) -> Document:
+        """What it says since its last change that came through."""
+        return await self._said_now(delivery, await self._store.sent_parts(delivery.id))
+
     async def ended(self, outcomes: Sequence[Outcome], patience_s: float) -> tuple[Outcome, ...]:
         """The outcomes as they are when all changes that can leave have ended, or the patience has."""
         ends = {one.delivery.id: self._outbox.ended(one.delivery.id) for one in outcomes if self._can_leave(one)}
@@ -217,7 +221,7 @@ class Revisions:
         return changes
 
     async def _said_now(self, known: Delivery, sent: Sequence[SentPart]) -> Document:
-        """What it says since its last change that came through; of one on several accounts, with the media of all."""
+        """Of one on several accounts, with the media of all."""
         said: list[Document] = []
         for account in dict.fromkeys([*(row.account for row in sent), known.account]):
             changes = await self._changes(known.id, account)

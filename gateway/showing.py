@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,9 +19,8 @@ from gateway.commands import (
     ask,
     print_json,
 )
-from gateway.terminal import printable, written
+from gateway.terminal import INDENT, WIDTH, folded, printable, width, written
 
-WIDTH = 80
 MARGIN = "  | "
 
 
@@ -50,22 +48,26 @@ def preview(
 def _account(one: dict[str, Any]) -> Iterator[str]:
     """An account's posts as lines of 80 columns."""
     if one["refused"]:
-        yield from _wrapped(f"{one['account']}: refused: {one['refused']}", "  ")
+        yield from _hung("", f"{one['account']}: refused: {one['refused']}")
         return
     posts = "1 post" if len(one["parts"]) == 1 else f"{len(one['parts'])} posts"
     cost = "" if one["cost_usd"] is None else f", costs {one['cost_usd']:.3f} USD"
     yield printable(f"{one['account']}: {posts}{cost}")
     for number, part in enumerate(one["parts"], 1):
         yield f"  {number}: {part['length']} of {part['limit']} {part['unit']}"
-        for line in part["text"].split("\n"):
-            yield from _wrapped(line, MARGIN, MARGIN) if line.strip() else (MARGIN.rstrip(),)
+        yield from (f"{MARGIN}{piece}".rstrip() for line in part["text"].split("\n") for piece in _folded(line, MARGIN))
         for line in (*part.get("media", ()), *part.get("extras", ())):
-            yield from _wrapped(f"+ {line}", "    ", "  ")
+            yield from _hung(INDENT, f"+ {line}")
     for note in one["notes"]:
-        yield from _wrapped(f"note: {note}", "    ", "  ")
+        yield from _hung(INDENT, f"note: {note}")
 
 
-def _wrapped(line: str, indent: str, first: str = "") -> list[str]:
-    return textwrap.wrap(
-        printable(line), WIDTH, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False
-    )  # fmt: skip
+def _hung(indent: str, line: str) -> Iterator[str]:
+    """Its later lines stand further in."""
+    first, *others = _folded(line, indent + INDENT)
+    yield indent + first
+    yield from (indent + INDENT + other for other in others)
+
+
+def _folded(line: str, indent: str) -> list[str]:
+    return folded(line, min(WIDTH, width()) - len(indent))

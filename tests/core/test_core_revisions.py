@@ -238,7 +238,7 @@ async def test_every_copy_of_an_announcement_is_changed_and_each_is_told_of(worl
         rows = await corrections.edit("k", words("good day"), (), Terms())
         assert [(row["account"], row["outcome"]) for row in rows] == [(RED, "done"), (BLUE, "done")]
         assert (w.texts(RED), w.texts(BLUE)) == (["good day"], ["good day"])
-        assert [row["outcome"] for row in await corrections.delete("k")] == ["done", "done"]
+        assert [(row["outcome"], row["said"]) for row in await corrections.delete("k")] == [("done", "good day")] * 2
         assert (w.texts(RED), w.texts(BLUE)) == ([], [])
         assert [row["outcome"] for row in await corrections.delete("k")] == ["done", "done"]
         assert [row["outcome"] for row in await corrections.edit("k", words("late"), (), Terms())] == ["refused"] * 2
