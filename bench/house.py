@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import itertools
 import os
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from gateway.model.content import Document, Text
 from gateway.model.delivery import Draft, InConversation, State, Target, Timeline
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, ConversationId, DraftId, MessageRef
 from gateway.model.standing import Standing
+from gateway.running import collect_rarely
 
 PLATFORMS = ("x", "discord", "telegram", "bluesky", "mastodon")
 TOKENS = {"telegram": "4242:gateway-gateway-gateway-gateway-gate", "discord": "gateway"}
@@ -76,7 +76,7 @@ class House:
     async def begin(self, patience_s: float = READY_S) -> None:
         await self.gateway.start()
         await self.until_healthy(patience_s)
-        gc.freeze()  # as `multihome run` does
+        collect_rarely()  # as `multihome run` does
 
     async def until_healthy(self, patience_s: float = READY_S) -> None:
         async with asyncio.timeout(patience_s):

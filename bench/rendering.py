@@ -54,7 +54,8 @@ async def render(_platform: str, _url: str, folder: Path) -> AsyncIterator[Round
         for account, adapter in sorted(gateway.adapters.items()):
             said, at = draft(account.partition("/")[0], (Timeline(), None), document), datetime.now(UTC)
             each[account.partition("/")[0]] = _median_ms(
-                lambda n, a=adapter, s=said, t=at: planned(a, s, t + timedelta(microseconds=n), USUAL), told["times"]
+                lambda n, a=adapter, s=said, t=at: planned(a, s, s.account, t + timedelta(microseconds=n), USUAL),
+                told["times"],
             )
         long = from_text((WORDS + ". ") * (LONG_CHARACTERS // (len(WORDS) + 2) + 1))
         began = time.perf_counter()

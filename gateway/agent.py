@@ -6,18 +6,22 @@ import importlib
 import inspect
 import operator
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway.books import Store, Turn
 from gateway.media.pictures import kept
 from gateway.model.content import Document, Media
 from gateway.model.delivery import Change, Revises
-from gateway.model.events import MessageReceived
+from gateway.model.events import MessageReceived, PlatformEvent
 from gateway.model.ids import AccountId, ConversationId, MessageRef, PersonId
 from gateway.model.media import Attachment
 from gateway.ports import Adapter, Fetches
+
+if TYPE_CHECKING:
+    from gateway.answers import Answers
+    from gateway.revisions import Outcome
 
 FETCH_MAX_BYTES = 20_000_000
 GESTURES_MAX = 20
@@ -38,18 +42,27 @@ class Conversation:
     """Where a message was said: what an agent gets beside the message."""
 
     def __init__(
-        self, message: MessageReceived, person: PersonId | None, store: Store, adapter: Adapter | None = None
+        self,
+        message: MessageReceived,
+        person: PersonId | None,
+        store: Store,
+        adapter: Adapter | None = None,
+        answers: Answers | None = None,
+        name: str = "",
     ) -> None:
         self.account: AccountId = message.account
         self.id: ConversationId = message.conversation
         self.private = message.private
         self.person = person
         """The human behind the author, the same on every platform that is linked; ``None`` for nobody known."""
+        self.answer_name = name
+        """What the answer to this message will be called: kept, it can be edited and deleted later."""
         self.gestures: list[Revises] = []
         """What is done besides answering, and stored with the answer."""
         self._message = message.ref
         self._store = store
         self._adapter = adapter
+        self._answers = answers
 
     async def react(self, emoji: str, message: MessageRef | None = None) -> None:
         """React to a message, by its ref: the one being answered where none is given. It is done with the answer, once,
@@ -69,6 +82,27 @@ class Conversation:
             raise ValueError(f"more than {GESTURES_MAX} reactions to one message")
         if gesture not in self.gestures:
             self.gestures.append(gesture)
+
+    async def edit(self, name: str, said: Answer) -> tuple[Outcome, ...]:
+        """An answer of before says this from now on, wherever it stands: a text keeps its media, a Document says all of
+        it. ``name`` is from :meth:`history`, or was the ``answer_name``.
+
+        It is done at once, whatever becomes of the handler, and again is once. One outcome for each copy: ``word`` is
+        done, changed (before it had left), refused with a ``reason``, or that it is still on its way. Raises
+        RevisionError.
+        """
+        return await self._given().edit(name, said)
+
+    async def delete(self, name: str) -> tuple[Outcome, ...]:
+        """Nothing of an answer of before is to be seen from now on. As :meth:`edit`; where it had not left, ``word`` is
+        unsent.
+        """
+        return await self._given().delete(name)
+
+    def _given(self) -> Answers:
+        if self._answers is None:
+            raise RuntimeError("there are no answers of before: this conversation is no running gateway's")
+        return self._answers
 
     async def fetch(self, attachment: Attachment, size_max_bytes: int = FETCH_MAX_BYTES) -> bytes:
         """The bytes of one of the message's attachments. Raises FetchError, and FaultError when the platform fails."""
@@ -102,20 +136,39 @@ pieces.
 
 Answer = str | Document
 
+Listener = Callable[[PlatformEvent], Awaitable[None]]
+"""An async function that is told of what is no message: reactions, reposts, edits, deletions, members."""
+
 
 def load(spelled: str) -> Handler:
     """Import ``module:function``; the caller has seen to it that the module can be found. Raises AgentError."""
+    return _loaded("handler", spelled, "message", "conversation")  # type: ignore[no-any-return]  # it looked
+
+
+def load_listener(spelled: str) -> Listener:
+    """As :func:`load`. Raises AgentError."""
+    return _loaded("events", spelled, "event")  # type: ignore[no-any-return]  # it looked
+
+
+def _loaded(key: str, spelled: str, *takes: str) -> Any:
+    try:
+        found = _found(spelled)
+        _check(found, spelled, takes)
+    except AgentError as error:
+        raise AgentError(f"[agent] {key}: {error}") from error.__cause__
+    return found
+
+
+def _found(spelled: str) -> Any:
     module_name, _, name = spelled.partition(":")
     if not module_name or not name:
-        raise AgentError(f"[agent] handler = {spelled!r}: write it as module:function")
+        raise AgentError(f"{spelled!r}: write it as module:function")
     module = _module(module_name)
     try:
-        handler = operator.attrgetter(name)(module)
+        return operator.attrgetter(name)(module)
     except AttributeError:
         there = ", ".join(key for key, value in vars(module).items() if _is_async(value)) or "no async function"
-        raise AgentError(f"[agent] handler: there is no {name!r} in {module.__file__}; there is: {there}") from None
-    _check(handler, spelled)
-    return handler  # type: ignore[no-any-return]  # _check looked
+        raise AgentError(f"there is no {name!r} in {module.__file__}; there is: {there}") from None
 
 
 def _module(name: str) -> ModuleType:
@@ -123,7 +176,7 @@ def _module(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name == name.partition(".")[0] or error.name == name:
-            raise AgentError(f"[agent] handler: there is no module {name!r} beside the configuration") from error
+            raise AgentError(f"there is no module {name!r} beside the configuration") from error
         raise _broken(name, error) from error
     except (Exception, SystemExit) as error:
         # It is the operator's code: whatever it raises at import is theirs to read.
@@ -139,16 +192,18 @@ def _broken(name: str, error: BaseException) -> AgentError:
         own = [frame for frame in frames if frame.filename != __file__]
         place, why = (f"{own[-1].filename}:{own[-1].lineno}" if own else f"module {name}"), str(error)
     told = " ".join(f"{type(error).__name__}: {why}".split())[:300]
-    return AgentError(f"[agent] handler: {place}: {told}")
+    return AgentError(f"{place}: {told}")
 
 
-def _check(handler: Any, spelled: str) -> None:
-    if not _is_async(handler):
-        raise AgentError(f"[agent] handler: {spelled} must be an `async def` that takes (message, conversation)")
+def _check(found: Any, spelled: str, takes: tuple[str, ...]) -> None:
+    names = ", ".join(takes)
+    if not _is_async(found):
+        raise AgentError(f"{spelled} must be an `async def` that takes ({names})")
     try:
-        inspect.signature(handler).bind(None, None)
+        inspect.signature(found).bind(*takes)
     except TypeError:
-        raise AgentError(f"[agent] handler: {spelled} must take two arguments: (message, conversation)") from None
+        many = "two arguments" if len(takes) == 2 else "one argument"
+        raise AgentError(f"{spelled} must take {many}: ({names})") from None
 
 
 def _is_async(value: object) -> bool:

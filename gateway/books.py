@@ -93,11 +93,14 @@ class Reach(Struct, frozen=True):
 
 
 class Turn(Struct, frozen=True):
-    """One message of a conversation's history. ``author`` None: the account itself."""
+    """One message of a conversation's history. ``author`` None: the account itself, and ``name`` is what the agent
+    edits and deletes it by.
+    """
 
     author: Identity | None
     text: str
     at: datetime
+    name: str = ""
 
 
 class Doubt(Struct, frozen=True):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gateway.model.content import Media
 
 TIMEOUT_S = 10.0
-PATIENCE_S = {"check": 60.0, "backup": 1800.0, "announce": 300.0, "preview": 300.0, "media": 120.0}
+PATIENCE_S = {"check": 60.0, "backup": 1800.0, "announce": 300.0, "preview": 300.0, "edit": 300.0, "media": 120.0}
 """Asking every platform takes as long as the slowest of them; copying takes as long as the disk; media of an
 announcement may have to be fetched, and large ones are written.
 """

@@ -14,9 +14,14 @@ import typer
 from gateway.commands import (
     DEFAULT_CONFIG,
     USAGE,
+    Accounts,
+    Alts,
     ConfigFile,
+    Images,
     Json,
     OwnConfigFile,
+    Plain,
+    TextFile,
     ask,
     load,
     print_json,
@@ -24,12 +29,12 @@ from gateway.commands import (
     say_whose,
 )
 from gateway.correcting import delete, edit
-from gateway.deliveries import deliveries_app
+from gateway.deliveries import deliveries_app, first_address
 from gateway.showing import preview
-from gateway.terminal import complain, fail, pictures_of, printable, table, text, uploads
+from gateway.terminal import complain, fail, say, table, written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 app = typer.Typer(
     name="multihome",
@@ -129,32 +134,26 @@ def demo(
 
 @app.command()
 def announce(
-    file: Annotated[str, typer.Argument(metavar="FILE|-", help="The text; - reads standard input.")],
-    account: Annotated[list[str] | None, typer.Option("--account", "-a", help="Only there; may be repeated.")] = None,
-    image: Annotated[
-        list[Path] | None, typer.Option(help="A picture, film, sound or file to go with it; may be repeated.")
-    ] = None,
-    alt: Annotated[
-        list[str] | None, typer.Option(help="What it shows, for who can't see it: the first for the first, and so on.")
-    ] = None,
+    file: TextFile,
+    account: Accounts = None,
+    image: Images = None,
+    alt: Alts = None,
     key: Annotated[str, typer.Option(help="The same key again announces nothing twice.")] = "",
-    plain: Annotated[bool, typer.Option("--plain", help="The text is not Markdown.")] = False,
+    plain: Plain = False,
     config: ConfigFile = DEFAULT_CONFIG,
     as_json: Json = False,
 ) -> None:
     """Say one thing on every account's own public place."""
-    words = text(file)
-    shown = uploads(image or [], alt or [])
-    if not plain and file != "-":
-        shown += pictures_of(words, file)
-    arguments = {"text": words, "accounts": account, "key": key, "plain": plain}
-    answer, running = ask(config, "announce", uploads=shown, **arguments)
+    words, media = written(file, image, alt, plain=plain)
+    asked = {"text": words, "accounts": account, "key": key, "plain": plain}
+    answer, running = ask(config, "announce", uploads=media, **asked)
     if as_json:
         print_json({**answer, "running": running})
         return
-    table("announcement: no account announces", ("account", "state", "reason"), answer["deliveries"])
+    table("announcement: no account announces", ("account", "state", "reason"), answer["deliveries"], first_address)
+    say(f"Its name: {answer['announcement']} (multihome edit NAME FILE, multihome delete NAME)")
     if not running:
-        typer.echo("No gateway runs: it goes out when one is started (multihome run).")
+        say("No gateway runs: it goes out when one is started (multihome run).")
 
 
 @app.command()
@@ -167,7 +166,7 @@ def status(config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
     typer.echo("The gateway is running." if running else "No gateway runs: this is what the database knows.")
     _accounts(answer["accounts"])
     totals = ", ".join(f"{number} {state}" for state, number in sorted(answer["deliveries"].items()))
-    typer.echo(f"Deliveries: {totals or 'none yet'}")
+    say(f"Deliveries: {totals or 'none yet'}")
 
 
 @accounts_app.callback()
@@ -197,9 +196,9 @@ def resume(
     if as_json or json_before:
         print_json({**answer, "running": running})
     elif running:
-        typer.echo(f"{answer['account']} is taken for {answer['standing']}; a look at the platform follows.")
+        say(f"{answer['account']} is taken for {answer['standing']}; a look at the platform follows.")
     else:
-        typer.echo(f"No gateway runs: {answer['account']} is tried when one is started (multihome run).")
+        say(f"No gateway runs: {answer['account']} is tried when one is started (multihome run).")
 
 
 @app.command()
@@ -220,7 +219,7 @@ def link(
         table("links", ("first", "second", "evidence", "at"), [{**row, "at": row["at"][:16]} for row in answer])
         say_whose(running=running)
     else:
-        typer.echo(printable(f"One person: {', '.join(answer['identities'])}"))
+        say(f"One person: {', '.join(answer['identities'])}")
 
 
 @app.command()
@@ -235,7 +234,7 @@ def unlink(
     if as_json:
         print_json(answer)
     else:
-        typer.echo(printable(f"{first} and {second} are not linked any more."))
+        say(f"{first} and {second} are not linked any more.")
 
 
 @app.command()
@@ -249,7 +248,7 @@ def doctor(config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
     if as_json:
         print_json(findings)
     else:
-        table("findings", ("what", "ok", "found", "cure"), findings)
+        table("findings", ("what", "ok", "found"), findings, _cure)
     if not all(finding["ok"] for finding in findings):
         raise typer.Exit(1)
 
@@ -265,7 +264,7 @@ def backup(
     if as_json:
         print_json(answer)
     else:
-        typer.echo(printable(f"{answer['file']}: {answer['size_bytes']} bytes, everything as it was at one moment."))
+        say(f"{answer['file']}: {answer['size_bytes']} bytes, everything as it was at one moment.")
 
 
 @app.command()
@@ -334,4 +333,9 @@ def _guarded(work: Callable[[], int]) -> None:
 
 def _accounts(rows: list[dict[str, Any]]) -> None:
     shared = ("gateway",) if any(row["gateway"] for row in rows) else ()
-    table("accounts", ("account", "standing", *shared, "evidence", "cure"), rows)
+    table("accounts", ("account", "standing", *shared, "evidence"), rows, _cure)
+
+
+def _cure(row: dict[str, Any]) -> Iterator[str]:
+    if row["cure"]:
+        yield f"cure: {row['cure']}"

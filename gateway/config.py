@@ -79,9 +79,10 @@ class AccountConfig(Struct, frozen=True):
 
 
 class AgentSection(Struct, frozen=True):
-    """``[agent]``: ``handler`` is ``module:function``."""
+    """``[agent]``: ``handler`` and ``events`` are ``module:function``."""
 
     handler: str
+    events: str | None = None
     max_attempts: Count = 5
     timeout_s: Seconds = 120.0
     text: Literal["markdown", "plain"] = "markdown"

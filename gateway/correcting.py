@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.commands import DEFAULT_CONFIG, ConfigFile, Json, ask, print_json
-from gateway.terminal import table, text
+from gateway.commands import DEFAULT_CONFIG, Alts, ConfigFile, Images, Json, Plain, TextFile, ask, print_json
+from gateway.terminal import cut, say, table, width, written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="An announcement's id or key (every copy), or one delivery's id.")
@@ -16,31 +19,54 @@ Name = Annotated[
 
 def edit(
     name: Name,
-    file: Annotated[str, typer.Argument(metavar="FILE|-", help="The new text; - reads standard input.")],
-    plain: Annotated[bool, typer.Option("--plain", help="The text is not Markdown.")] = False,
+    file: TextFile,
+    image: Images = None,
+    alt: Alts = None,
     without_media: Annotated[
-        bool, typer.Option("--without-media", help="Its pictures and films go; else they stay.")
+        bool, typer.Option("--without-media", help="Its media go; else they stay, unless there are new ones.")
     ] = False,
+    plain: Plain = False,
     config: ConfigFile = DEFAULT_CONFIG,
     as_json: Json = False,
 ) -> None:
     """Have every copy of something say this instead."""
-    arguments = {"name": name, "text": text(file), "plain": plain, "without_media": without_media}
-    _tell(*ask(config, "edit", **arguments), as_json=as_json)
+    words, media = written(file, image, alt, plain=plain)
+    asked = {"name": name, "text": words, "plain": plain, "without_media": without_media}
+    answer, running = ask(config, "edit", uploads=media, **asked)
+    _tell(answer, running, _address, as_json=as_json)
 
 
 def delete(name: Name, config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
     """Take every copy of something away."""
-    _tell(*ask(config, "delete", name=name), as_json=as_json)
+    answer, running = ask(config, "delete", name=name)
+    _tell(answer, running, _place, as_json=as_json)
 
 
-def _tell(answer: dict[str, Any], running: bool, *, as_json: bool) -> None:
-    """One line for each copy."""
+def _tell(
+    answer: dict[str, Any], running: bool, below: Callable[[dict[str, Any]], Iterable[str]], *, as_json: bool
+) -> None:
+    """A row for each copy."""
     if as_json:
         print_json({**answer, "running": running})
     else:
-        table("copies", ("account", "outcome", "reason", "url"), answer["copies"])
+        for words in dict.fromkeys(copy["said"] for copy in answer["copies"] if copy.get("said")):
+            say(cut(f"It said: {words}", width()))
+        table("copies", ("account", "outcome", "reason"), answer["copies"], below)
         if not running:
-            typer.echo("No gateway runs: what has left is changed when one is started (multihome run).")
+            say("No gateway runs: what has left is changed when one is started (multihome run).")
     if any(copy["outcome"] in ("refused", "expired") for copy in answer["copies"]):
         raise typer.Exit(1)
+
+
+def _address(copy: dict[str, Any]) -> Iterator[str]:
+    """Where it is to be seen."""
+    if copy["url"]:
+        yield copy["url"]
+
+
+def _place(copy: dict[str, Any]) -> Iterator[str]:
+    """What was there, and where: the address of what is gone is nothing to click."""
+    if copy["outcome"] != "done":
+        yield from _address(copy)
+    elif copy["url"]:
+        yield f"was at {copy['url'].partition('://')[2]}"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from msgspec import structs
+
+from gateway.announcement import Terms
 from gateway.books import Store
-from gateway.model.content import Document
-from gateway.model.delivery import State
+from gateway.model.content import Document, plain
+from gateway.model.delivery import Delivery, Draft
 from gateway.model.ids import AnnouncementId, DeliveryId
-from gateway.outbox.revision import NOTHING_THERE, SAME
 from gateway.revisions import Outcome, RevisionError, Revisions
 
 PATIENCE_S = 5.0
@@ -24,47 +26,49 @@ class Corrections:
         self._store = store
         self._revisions = revisions
 
-    async def edit(self, name: str, document: Document, *, keep_media: bool) -> list[dict[str, Any]]:
+    async def edit(self, name: str, document: Document, keep: Collection[str], terms: Terms) -> list[dict[str, Any]]:
         """Raises RevisionError."""
-        if await self._is_delivery(name):
-            return await self._told(await self._revisions.edit(DeliveryId(name), document, keep_media=keep_media))
-        return await self._told(await self._revisions.correct(AnnouncementId(name), document, keep_media=keep_media))
+        copies = await self._copies(name)
+        for copy in copies:
+            _check_terms(copy.draft, terms)
+        return await self._told([one for copy in copies for one in await self._revisions.edit(copy.id, document, keep)])
 
     async def delete(self, name: str) -> list[dict[str, Any]]:
-        """Raises RevisionError."""
-        if await self._is_delivery(name):
-            return await self._told(await self._revisions.delete(DeliveryId(name)))
-        return await self._told(await self._revisions.retract(AnnouncementId(name)))
+        """With what each copy said. Raises RevisionError."""
+        outcomes: list[Outcome] = []
+        said: list[str] = []
+        for copy in await self._copies(name):
+            words = plain(await self._revisions.said(copy))
+            changed = await self._revisions.delete(copy.id)
+            outcomes += changed
+            said += [words] * len(changed)
+        rows = await self._told(outcomes)
+        return [{**row, "said": words} for row, words in zip(rows, said, strict=True)]
 
-    async def _is_delivery(self, name: str) -> bool:
+    async def _copies(self, name: str) -> tuple[Delivery, ...]:
         if len(name) <= NAME_MAX:
-            if await self._store.delivery(DeliveryId(name)) is not None:
-                return True
-            if await self._store.copies(AnnouncementId(name)):
-                return False
+            known = await self._store.delivery(DeliveryId(name))
+            copies = (known,) if known is not None else await self._store.copies(AnnouncementId(name))
+            if copies:
+                return copies
         raise RevisionError(f"there is no announcement or delivery {name[:100]!r}: see `multihome deliveries`")
 
     async def _told(self, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
         return [_row(one) for one in await self._revisions.ended(outcomes, PATIENCE_S)]
 
 
+def _check_terms(draft: Draft, terms: Terms) -> None:
+    """What an edit's head asks for anew, of what only a new post can have."""
+    for name, asked in structs.asdict(terms).items():
+        if asked and asked != getattr(draft, name):
+            raise RevisionError(f"{name} can't be changed in what is out: delete it, and announce it anew")
+
+
 def _row(outcome: Outcome) -> dict[str, Any]:
     return {
         "account": outcome.account,
-        "outcome": _word(outcome),
+        "outcome": outcome.word,
         "reason": outcome.reason,
         "url": outcome.url,
         "delivery": outcome.delivery.id,
     }
-
-
-def _word(outcome: Outcome) -> str:
-    """Whether it is so now, or will be, or never was. To take away what is gone is no failure."""
-    delivery = outcome.delivery
-    if delivery.reason in (SAME, NOTHING_THERE):
-        return "done"
-    if delivery.draft.revises is None:
-        return "unsent" if delivery.state is State.REFUSED else "changed"
-    return {State.DELIVERED: "done", State.REFUSED: "refused", State.EXPIRED: "expired"}.get(
-        delivery.state, delivery.state
-    )

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.commands import DEFAULT_CONFIG, USAGE, ConfigFile, Json, OwnConfigFile, ask, print_json, say_whose
-from gateway.terminal import fail, printable, table
+from gateway.terminal import INDENT, cut, fail, say, table, width
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 deliveries_app = typer.Typer(
     help="What went out, is on its way, or waits; and what nobody can say of whether it was sent.",
     invoke_without_command=True,
 )
-WIDTH = 80
-GAP = 2
-WORDS_MIN = 10
 
 
 @deliveries_app.callback()
@@ -45,11 +44,12 @@ def deliveries(
     if as_json:
         print_json(answer)
         return
-    rows = [{**row, "account": _route(row)} for row in answer]
+    rows = [{**row, "account": _route(row), "what": _what(row)} for row in answer]
     if uncertain:
-        table("uncertain deliveries", ("id", "account", "since", "says", "why"), _narrow(rows))
+        rows = [{**row, "since": row["since"][5:16].replace("T", " ")} for row in rows]
+        table("uncertain deliveries", ("id", "account", "since"), rows, _doubt)
     else:
-        table("deliveries", ("id", "account", "state", "reason"), rows)
+        table("deliveries", ("id", "account", "state", "what", "reason"), rows, first_address)
     say_whose(running=running)
 
 
@@ -77,9 +77,9 @@ def settle(
     if as_json or json_before:
         print_json({**answer, "running": running})
         return
-    typer.echo(printable(f"{answer['id']} is {answer['state']}: {answer['reason'] or 'it goes on'}."))
+    say(f"{answer['id']} is {answer['state']}: {answer['reason'] or 'it goes on'}.")
     if not running and answer["state"] in ("queued", "waiting"):
-        typer.echo("No gateway runs: it goes out when one is started (multihome run).")
+        say("No gateway runs: it goes out when one is started (multihome run).")
 
 
 def _route(row: dict[str, Any]) -> str:
@@ -87,17 +87,18 @@ def _route(row: dict[str, Any]) -> str:
     return str(row["account"]) if row["account"] == row["home"] else f"{row['account']} for {row['home']}"
 
 
-def _narrow(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """Rows whose words are cut so that each fits one line of the terminal, or of what is usual."""
-    firm = [{"id": row["id"], "account": row["account"], "since": row["since"][5:16].replace("T", " ")} for row in rows]
-    taken = sum(max((len(one[name]) for one in firm), default=0) + GAP for name in ("id", "account", "since"))
-    room = max(2 * WORDS_MIN, shutil.get_terminal_size((WIDTH, 0)).columns - taken - GAP)
-    return [
-        {**one, "says": _cut(row["says"], room // 2), "why": _cut(row["why"], room - room // 2)}
-        for one, row in zip(firm, rows, strict=True)
-    ]
+def _what(row: dict[str, Any]) -> str:
+    """The announcement it is a copy of, or what it changes; nothing, where it is an answer."""
+    if not row["change"]:
+        return row["announcement"] or ""
+    return f"{row['change']} of {row['changes']}" if row["changes"] else str(row["change"])
 
 
-def _cut(words: str, most: int) -> str:
-    flat = " ".join(words.split())
-    return flat if len(flat) <= most else flat[: most - 1] + "…"
+def first_address(row: dict[str, Any]) -> Iterator[str]:
+    """Where it begins: of a thread the first post."""
+    yield from row["urls"][:1]
+
+
+def _doubt(row: dict[str, Any]) -> Iterator[str]:
+    yield cut(f"says: {row['says']}", width() - len(INDENT))
+    yield f"why: {row['why']}"

@@ -32,7 +32,7 @@ from gateway.outbox.outbox import Outbox
 from gateway.outbox.settle import Choice, by_operator
 from gateway.ports import Adapter
 from gateway.preview import Previewer
-from gateway.revisions import RevisionError
+from gateway.revisions import ALL_BUT_WORDS, EXTRAS, RevisionError
 from gateway.services import Services
 from gateway.text.markdown import from_markdown
 from gateway.text.plain import from_text
@@ -203,13 +203,24 @@ class Desk:
         head, document = _written(text, media or [], files or {}, plain=plain)
         targets = [self._account(account) for account in dict.fromkeys(accounts or head.accounts)]
         asked = targets or self._announcer.default
-        return [await self._previewer.shown(document, account, head.terms) for account in asked]
+        return [await self._previewer.shown(document, account, head.terms, asked) for account in asked]
 
-    async def edit(self, name: str, text: str, plain: bool = False, without_media: bool = False) -> dict[str, Any]:
-        """Have every copy of an announcement, or one delivery, say this instead; what became of each."""
-        _, document = _written(text, [], {}, plain=plain)
+    async def edit(
+        self,
+        name: str,
+        text: str,
+        plain: bool = False,
+        without_media: bool = False,
+        media: list[Media] | None = None,
+        files: dict[str, Media] | None = None,
+    ) -> dict[str, Any]:
+        """Have every copy of an announcement, or one delivery, say this instead; what became of each. New media take
+        the place of those that are there; ``without_media`` they go.
+        """
+        head, document = _written(text, media or [], files or {}, plain=plain)
+        keep = EXTRAS if without_media else ALL_BUT_WORDS
         try:
-            return {"copies": await self._corrections.edit(name, document, keep_media=not without_media)}
+            return {"copies": await self._corrections.edit(name, document, keep, head.terms)}
         except RevisionError as error:
             raise DeskError(str(error)) from error
 
@@ -348,6 +359,7 @@ def _account(record: Record, counts: Mapping[State, int]) -> dict[str, Any]:
 
 
 def _delivery(delivery: Delivery) -> dict[str, Any]:
+    revises = delivery.draft.revises
     return {
         "id": delivery.id,
         "account": delivery.account,
@@ -361,6 +373,8 @@ def _delivery(delivery: Delivery) -> dict[str, Any]:
         "refs": [receipt.ref for receipt in delivery.sent if receipt.ref],
         "urls": [receipt.url for receipt in delivery.sent if receipt.url],
         "announcement": delivery.draft.announcement,
+        "change": revises.change if revises else None,
+        "changes": revises.delivery if revises else None,
     }
 
 

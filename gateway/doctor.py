@@ -59,6 +59,7 @@ def gateway(config: Config, *, running: bool) -> dict[str, Any]:
 
     try:
         wiring.handler(config)
+        wiring.listener(config)
     except AgentError as error:
         return finding("gateway", str(error), ok=False, cure="correct the agent; the gateway doesn't start without it")
     return finding("gateway", "not running")

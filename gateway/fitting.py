@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from msgspec import structs
 
 from gateway.books import Store
 from gateway.media.pictures import Pictures
 from gateway.model.capabilities import Profile
-from gateway.model.content import Block, Document, Mention, Paragraph, Span, spans
+from gateway.model.content import Document, Mention, Span, respanned, spans
 from gateway.model.delivery import Draft
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, platform_of
-from gateway.model.manner import USUAL, Manner
 from gateway.ports import Adapter
 
 
@@ -24,23 +23,21 @@ class Fitting:
         self,
         store: Store,
         profiles: Mapping[AccountId, Profile],
-        manners: Mapping[AccountId, Manner],
         pictures: Pictures,
         adapters: Mapping[AccountId, Adapter],
     ) -> None:
         self._store = store
         self._profiles = profiles
-        self._manners = manners
         self._pictures = pictures
         self._adapters = adapters
 
     async def fit(self, draft: Draft, account: AccountId) -> Draft:
-        """The draft for this account. Raises FaultError (MEDIA) where media can't be had or made to fit."""
+        """The draft for this account. Media that can't be had, or made to fit, say why."""
         adapter = self._adapters.get(account)
         profile = adapter.profile if adapter is not None else self._profiles.get(account)
         document = await called(draft.document, platform_of(account), self._store)
         if profile is not None:
-            document = await self._pictures.fit(document, profile, self._manners.get(account, USUAL))
+            document = await self._pictures.fit(document, profile)
         return draft if document is draft.document else structs.replace(draft, document=document)
 
 
@@ -58,13 +55,4 @@ async def called(document: Document, platform: str, store: Store) -> Document:
             if identity.platform == platform:
                 found[stranger] = Mention(platform, identity.id, identity.handle, identity.name)
                 break
-    return _replaced(document, lambda span: found.get(span, span)) if found else document
-
-
-def _replaced(document: Document, replaced: Callable[[Span], Span]) -> Document:
-    def paragraph(one: Paragraph | Block) -> Paragraph | Block:
-        if isinstance(one, Block):
-            return structs.replace(one, spans=tuple(map(replaced, one.spans)))
-        return tuple(map(replaced, one))
-
-    return structs.replace(document, paragraphs=tuple(map(paragraph, document.paragraphs)))
+    return respanned(document, lambda span: found.get(span, span)) if found else document

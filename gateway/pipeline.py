@@ -17,6 +17,7 @@ from typing import TypeVar
 from msgspec import Struct, structs
 
 from gateway import agent
+from gateway.answers import Answers, answer_name
 from gateway.books import NewDelivery, StoredEvent, StoreError
 from gateway.model.capabilities import Profile
 from gateway.model.content import Document
@@ -28,6 +29,7 @@ from gateway.model.verdict import Refuse
 from gateway.outbox.intake import Intake
 from gateway.outbox.outbox import Outbox
 from gateway.ports import Adapter, ShowsTyping
+from gateway.revisions import Revisions
 from gateway.services import Services
 from gateway.text.markdown import from_markdown
 
@@ -56,6 +58,8 @@ class Limits(Struct, frozen=True):
     max_attempts: int = 5
     read: Callable[[str], Document] = from_markdown
     """What an answer's text means."""
+    told: agent.Listener | None = None
+    """Who hears of what is no message."""
 
 
 class Pipeline:
@@ -84,6 +88,7 @@ class Pipeline:
         self._handler = handler
         self._limits = limits
         self._own_voices = own_voices
+        self._answers = Answers(services.store, Revisions(services, intake, outbox), limits.read)
         self._slots = asyncio.Semaphore(limits.concurrency)
         self._queues: dict[_Place, deque[StoredEvent]] = {}
         self._serving: dict[_Place, asyncio.Task[None]] = {}
@@ -227,10 +232,14 @@ class Pipeline:
                 await self._clock.sleep(STORE_PAUSE_S)
 
     async def _said(self, stored: StoredEvent) -> agent.Said:
-        message = stored.event
-        if not isinstance(message, MessageReceived) or self._handler is None or self._refused(message):
+        event = stored.event
+        if not isinstance(event, MessageReceived):
+            if self._limits.told is not None:
+                await self._within(self._limits.told(event))
             return agent.Said()
-        return await self._ask(self._handler, stored, message)
+        if self._handler is None or self._refused(event):
+            return agent.Said()
+        return await self._ask(self._handler, stored, event)
 
     async def _answer(self, stored: StoredEvent, said: agent.Said) -> None:
         """The event's mark, the answer and what is done besides, together."""
@@ -248,22 +257,28 @@ class Pipeline:
 
     async def _ask(self, handler: agent.Handler, stored: StoredEvent, message: MessageReceived) -> agent.Said:
         adapter = self._adapters.get(message.account)
-        conversation = agent.Conversation(message, stored.person, self._store, adapter)
+        name = answer_name(message.account, stored.seq)
+        conversation = agent.Conversation(message, stored.person, self._store, adapter, self._answers, name)
         sign = None
         if adapter is not None and isinstance(adapter, ShowsTyping):
             sign = asyncio.create_task(self._show_typing(adapter, message))
         try:
+            answer = await self._within(agent.answer(handler, message, conversation))
+            return agent.Said(answer, tuple(conversation.gestures))
+        finally:
+            if sign is not None:
+                sign.cancel()
+
+    async def _within(self, work: Awaitable[T]) -> T:
+        """The operator's code, for as long as it may take: it can't end more than its own task's turn."""
+        try:
             async with asyncio.timeout(self._limits.timeout_s):
-                answer = await agent.answer(handler, message, conversation)
-                return agent.Said(answer, tuple(conversation.gestures))
+                return await work
         except (asyncio.CancelledError, SystemExit) as error:
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
             raise RuntimeError(f"the agent gave up with {type(error).__name__}") from error
-        finally:
-            if sign is not None:
-                sign.cancel()
 
     async def _show_typing(self, adapter: ShowsTyping, message: MessageReceived) -> None:
         await self._clock.sleep(TYPING_AFTER_S)
@@ -284,7 +299,7 @@ class Pipeline:
         drafts = []
         if said.answer is not None:
             words = said.answer if isinstance(said.answer, Document) else self._limits.read(said.answer)
-            reply = self._draft(message, f"reply:{message.account}:{stored.seq}", words)
+            reply = self._draft(message, answer_name(message.account, stored.seq), words)
             drafts.append(structs.replace(reply, in_reply_to=message.ref, with_person=message.author))
         for number, gesture in enumerate(said.gestures):
             gestured = self._draft(message, f"gesture:{message.account}:{stored.seq}:{number}", Document())
@@ -308,7 +323,8 @@ class Pipeline:
     async def _postpone(self, stored: StoredEvent, error: Exception) -> datetime | None:
         """The agent failed on this message: later again, or parked for the operator after the last try."""
         attempts = stored.attempts + 1
-        log.error("%s: the agent failed on a message (try %d)", stored.event.account, attempts, exc_info=error)
+        what = "a message" if isinstance(stored.event, MessageReceived) else "an event"
+        log.error("%s: the agent failed on %s (try %d)", stored.event.account, what, attempts, exc_info=error)
         retry_at: datetime | None = None
         if attempts < self._limits.max_attempts:
             rest_s = min(RETRY_LONGEST_S, RETRY_FIRST_S * 2 ** (attempts - 1))

@@ -35,13 +35,15 @@ class Previewer:
         self._adapters = adapters
         self._manners = manners
 
-    async def shown(self, document: Document, account: AccountId, terms: Terms) -> dict[str, Any]:
-        """The account's posts, or why there are none, in plain JSON values."""
+    async def shown(
+        self, document: Document, account: AccountId, terms: Terms, copies: Sequence[AccountId]
+    ) -> dict[str, Any]:
+        """The account's posts among all the ``copies``, or why there are none, in plain JSON values."""
         adapter = self._adapters.get(account)
         if adapter is None:
             return {"account": account, "refused": NOT_OPEN, "parts": [], "notes": [], "cost_usd": None}
         try:
-            parts = await self._parts(document, account, adapter, terms)
+            parts = await self._parts(self._draft(document, account, terms, copies), adapter)
         except FaultError as error:
             refused = f"{error.fault.kind}: {error.fault.evidence}"
             return {"account": account, "refused": refused, "parts": [], "notes": [], "cost_usd": None}
@@ -55,12 +57,14 @@ class Previewer:
             "cost_usd": round(sum(costs), 4) if costs else None,
         }
 
-    async def _parts(self, document: Document, account: AccountId, adapter: Adapter, terms: Terms) -> Sequence[Part]:
+    def _draft(self, document: Document, account: AccountId, terms: Terms, copies: Sequence[AccountId]) -> Draft:
         services = self._services
-        new_id, now = DraftId(services.new_id()), services.clock.now()
-        draft = Draft(new_id, services.workspace, account, Timeline(), document, now, "", **structs.asdict(terms))
-        fitting = await self._fitting.fit(draft, account)
-        return planned(adapter, fitting, now, self._manners.get(account, USUAL))
+        new_id, now, more = DraftId(services.new_id()), services.clock.now(), structs.asdict(terms)
+        return Draft(new_id, services.workspace, account, Timeline(), document, now, "", copies=tuple(copies), **more)
+
+    async def _parts(self, draft: Draft, adapter: Adapter) -> Sequence[Part]:
+        fitting = await self._fitting.fit(draft, draft.account)
+        return planned(adapter, fitting, draft.account, draft.created_at, self._manners.get(draft.account, USUAL))
 
 
 def _seen(adapter: Adapter, part: Part, document: Document) -> Shown:

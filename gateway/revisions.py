@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec import Struct, structs
 
@@ -21,14 +21,16 @@ from gateway.model.delivery import (
     Timeline,
 )
 from gateway.model.events import DeliveryChanged
-from gateway.model.ids import AccountId, AnnouncementId, ConversationId, DeliveryId, DraftId
+from gateway.model.ids import AccountId, ConversationId, DeliveryId, DraftId
 from gateway.outbox.detour import of_parts, prefaced
 from gateway.outbox.intake import Intake
 from gateway.outbox.outbox import Outbox
-from gateway.outbox.revision import NOTHING_THERE, key
+from gateway.outbox.revision import NOTHING_THERE, SAME, key
 from gateway.services import Services
 
 WITHDRAWN = "withdrawn"
+EXTRAS = frozenset({"language", "poll", "quote", "sensitive", "warning"})
+ALL_BUT_WORDS = EXTRAS | {"media"}
 TRIES = 5
 """How often a delivery that changes under our eyes is looked at again."""
 UNSENT = frozenset({State.WAITING, State.QUEUED, State.HELD})
@@ -49,6 +51,19 @@ class Outcome(Struct, frozen=True):
     nothing_there: bool = False
 
     @property
+    def is_change(self) -> bool:
+        return self.delivery.draft.revises is not None
+
+    @property
+    def word(self) -> str:
+        """Whether it is so now, or will be, or never was. To take away what is gone is no failure."""
+        state, revises = self.delivery.state, self.delivery.draft.revises
+        if revises is None:
+            return "unsent" if state is State.REFUSED else "changed"
+        gone = revises.change is Change.DELETE and self.delivery.reason == NOTHING_THERE
+        return "done" if state is State.DELIVERED or gone or self.delivery.reason == SAME else str(state)
+
+    @property
     def reason(self) -> str:
         told = self.delivery.reason
         return f"{NOTHING_THERE}: {told}".removesuffix(": ") if self.nothing_there else told
@@ -64,47 +79,44 @@ class Revisions:
         self._intake = intake
         self._outbox = outbox
 
-    async def edit(self, delivery: DeliveryId, document: Document, *, keep_media: bool = False) -> tuple[Outcome, ...]:
-        """It says this from now on. ``keep_media``: what it shows stays. Raises RevisionError."""
-        return await self._changed(delivery, document, keep_media=keep_media)
+    async def edit(self, delivery: DeliveryId, document: Document, keep: Collection[str] = ()) -> tuple[Outcome, ...]:
+        """It says this from now on. ``keep`` are fields that stay as they are where the new document has none, such as
+        :data:`ALL_BUT_WORDS`. Raises RevisionError.
+        """
+        return await self._changed(delivery, document, keep)
 
     async def delete(self, delivery: DeliveryId) -> tuple[Outcome, ...]:
         """Nothing of it is to be seen from now on. Raises RevisionError."""
         return await self._changed(delivery, None)
 
-    async def correct(
-        self, announcement: AnnouncementId, document: Document, *, keep_media: bool = False
-    ) -> tuple[Outcome, ...]:
-        """Every copy of an announcement says this from now on; one outcome each, and more of a divided one."""
-        copies = await self._copies(announcement)
-        return tuple([one for copy in copies for one in await self.edit(copy, document, keep_media=keep_media)])
-
-    async def retract(self, announcement: AnnouncementId) -> tuple[Outcome, ...]:
-        """No copy of an announcement is to be seen from now on."""
-        return tuple([one for copy in await self._copies(announcement) for one in await self.delete(copy)])
-
-    async def _copies(self, announcement: AnnouncementId) -> list[DeliveryId]:
-        return [copy.id for copy in await self._store.copies(announcement)]
+    async def said(self, delivery: Delivery) -> Document:
+        """What it says since its last change that came through."""
+        return await self._said_now(delivery, await self._store.sent_parts(delivery.id))
 
     async def ended(self, outcomes: Sequence[Outcome], patience_s: float) -> tuple[Outcome, ...]:
-        """The outcomes as they are when all have ended, or the patience has."""
-        waiting = [
-            self._outbox.ended(one.delivery.id) for one in outcomes if self._outbox.is_open(one.delivery.account)
-        ]
-        if waiting:
-            open_now = [await self._now(one) for one in outcomes]
-            if any(one.delivery.state not in FINAL for one in open_now):
+        """The outcomes as they are when all changes that can leave have ended, or the patience has."""
+        ends = {one.delivery.id: self._outbox.ended(one.delivery.id) for one in outcomes if self._can_leave(one)}
+        try:
+            now = [await self._now(one) for one in outcomes]
+            names = [one.delivery.id for one in now if one.delivery.state not in FINAL]
+            waiting = [ends[name] for name in names if name in ends]
+            if waiting:
                 await asyncio.wait(waiting, timeout=patience_s)
-        for future in waiting:
-            future.cancel()
+        finally:
+            for future in ends.values():
+                future.cancel()
         return tuple([await self._now(one) for one in outcomes])
+
+    def _can_leave(self, outcome: Outcome) -> bool:
+        account = outcome.delivery.account
+        return outcome.is_change and self._outbox.is_open(account) and self._outbox.can_send(account)
 
     async def _now(self, outcome: Outcome) -> Outcome:
         found = await self._store.delivery(outcome.delivery.id)
         return outcome if found is None else structs.replace(outcome, delivery=found)
 
     async def _changed(
-        self, name: DeliveryId, document: Document | None, *, keep_media: bool = False
+        self, name: DeliveryId, document: Document | None, keep: Collection[str] = ()
     ) -> tuple[Outcome, ...]:
         for _ in range(TRIES):
             known = await self._store.delivery(name)
@@ -112,8 +124,8 @@ class Revisions:
                 raise RevisionError(f"there is no delivery {name[:100]!r}: see `multihome deliveries`")
             if known.draft.revises is not None:
                 raise RevisionError(f"{name} changes {known.draft.revises.delivery or 'a message'}: name that one")
-            wanted = _with_media(document, known.draft) if document and keep_media else document
             sent = await self._store.sent_parts(name)
+            wanted = _keeping(document, await self._said_now(known, sent), keep) if document else None
             if known.state in UNSENT:
                 after = await self._before_it_leaves(known, wanted, sent)
                 if after is None:
@@ -197,11 +209,27 @@ class Revisions:
     async def _numbered(self, draft: Draft) -> Draft:
         revises = draft.revises
         assert revises is not None  # noqa: S101 - made so below
-        number = 0
-        while await self._store.by_key(key(revises.delivery, draft.account, number)) is not None:
-            number += 1
+        number = len(await self._changes(revises.delivery, draft.account))
         name = key(revises.delivery, draft.account, number)
         return structs.replace(draft, key=name, revises=structs.replace(revises, number=number))
+
+    async def _changes(self, delivery: DeliveryId, account: AccountId) -> list[Delivery]:
+        """Those so far, in their order."""
+        changes: list[Delivery] = []
+        while (change := await self._store.by_key(key(delivery, account, len(changes)))) is not None:
+            changes.append(change)
+        return changes
+
+    async def _said_now(self, known: Delivery, sent: Sequence[SentPart]) -> Document:
+        """Of one on several accounts, with the media of all."""
+        said: list[Document] = []
+        for account in dict.fromkeys([*(row.account for row in sent), known.account]):
+            changes = await self._changes(known.id, account)
+            through = [one.draft.document for one in changes if one.state not in (State.REFUSED, State.EXPIRED)]
+            said += through[-1:]
+        if not said:
+            return known.draft.document
+        return structs.replace(said[0], media=tuple(one for document in said for one in document.media))
 
     def _draft(self, known: Delivery, account: AccountId, document: Document | None, sent: Sequence[SentPart]) -> Draft:
         change = Change.DELETE if document is None else Change.EDIT
@@ -216,7 +244,7 @@ class Revisions:
             key="",
             in_reply_to=known.draft.in_reply_to if account == known.account else None,
             announcement=None,
-            copies=(),
+            copies=(*known.draft.copies, known.home),
             detour=None,
             refused_by=(),
             expires_at=None,
@@ -241,11 +269,8 @@ def _as_said(known: Delivery, document: Document) -> Document:
     return prefaced(document, detour.preface) if detour is not None and detour.preface else document
 
 
-def _with_media(document: Document, draft: Draft) -> Document:
-    before = draft.document
+def _keeping(document: Document, before: Document, names: Collection[str]) -> Document:
+    """The new document with what it doesn't say anew. Media stand at the end: their paragraphs are gone."""
     media = tuple(structs.replace(one, at=None) for one in before.media)
-    return structs.replace(
-        document, media=(*document.media, *media), warning=document.warning or before.warning,
-        sensitive=document.sensitive or before.sensitive,
-        language=document.language or before.language,
-    )  # fmt: skip
+    there = structs.replace(before, media=media)
+    return structs.replace(document, **{name: getattr(document, name) or getattr(there, name) for name in names})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import sys
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 from urllib.parse import unquote
@@ -10,10 +13,19 @@ from urllib.parse import unquote
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
     from gateway.caller import Upload
 
 FILE_MAX_BYTES = 1024 * 1024 * 1024
 TEXT_MAX_BYTES = 1024 * 1024
+WIDTH = 80
+NARROWEST = 40
+GAP = 2
+INDENT = "  "
+JOINERS = "\u200c\u200d\u200e\u200f"
+"""Written by people: they join an emoji of several, and tell which way a word runs. They move no cursor."""
+_WORD = re.compile(r"\s*\S+")
 
 
 def fail(line: str, code: int = 1) -> NoReturn:
@@ -26,7 +38,7 @@ def complain(line: str) -> None:
     typer.echo(printable(f"multihome: {line}"), err=True)
 
 
-def text(file: str) -> str:
+def _text(file: str) -> str:
     """The words of a file, or of standard input."""
     data = _standard_input() if file == "-" else _read(Path(file), TEXT_MAX_BYTES)
     try:
@@ -47,14 +59,20 @@ def _standard_input() -> bytes:
         fail(f"standard input can't be read: {error.strerror}")
 
 
-def uploads(paths: list[Path], alts: list[str]) -> list[Upload]:
-    """Media that go with a text: the first description is the first one's, and so on."""
+def written(file: str, images: list[Path] | None, alts: list[str] | None, *, plain: bool) -> tuple[str, list[Upload]]:
+    """The words of a file, and all media that go with them: those named here, and those that it names itself."""
+    words, media = _text(file), _uploads(images or [], alts or [])
+    return words, media if plain or file == "-" else [*media, *_pictures_of(words, file)]
+
+
+def _uploads(paths: list[Path], alts: list[str]) -> list[Upload]:
+    """The first description is the first one's, and so on."""
     if len(alts) > len(paths):
         fail(f"there are {len(alts)} descriptions for {len(paths)} media: one --alt for each --image, in their order")
     return [_upload(path, alt) for path, alt in zip(paths, [*alts, *[""] * len(paths)], strict=False)]
 
 
-def pictures_of(words: str, file: str) -> list[Upload]:
+def _pictures_of(words: str, file: str) -> list[Upload]:
     """The pictures that a Markdown file names beside or below itself."""
     from gateway.text.markdown import local_pictures
 
@@ -96,30 +114,87 @@ def _bounded(file: BinaryIO, most_bytes: int, name: str) -> bytes:
     return data
 
 
-def table(what: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-    """On a terminal fitted to its width; elsewhere one line for each row, whatever its length."""
-    cells = [tuple(_cell(row.get(column)) for column in columns) for row in rows]
+def table(
+    what: str,
+    columns: tuple[str, ...],
+    rows: Sequence[Mapping[str, Any]],
+    below: Callable[[Any], Iterable[str]] = lambda _: (),
+) -> None:
+    """As wide as the terminal. The last column is words, which stand below their row where they don't fit into it; so
+    do the lines that ``below`` gives for it. An address on a line of its own is never cut: people click and copy it.
+    """
     if not rows:
         typer.echo(f"No {what}.")
-    elif sys.stdout.isatty():
-        _fitted(columns, cells)
-    else:
-        heads = tuple(column.upper() for column in columns)
-        widths = [max(len(row[number]) for row in (heads, *cells)) for number in range(len(columns))]
-        for row in (heads, *cells):
-            typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        return
+    heads = tuple(column.upper() for column in columns)
+    cells = [heads, *(tuple(_cell(row.get(column)) for column in columns) for row in rows)]
+    widths = _widths([row[:-1] for row in cells], width() - GAP * (len(columns) - 2))
+    for row, more in zip(cells, [(), *map(below, rows)], strict=True):
+        say(*_row(row, widths))
+        say(*more, indent=INDENT)
 
 
-def _fitted(columns: tuple[str, ...], cells: list[tuple[str, ...]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _widths(cells: Sequence[tuple[str, ...]], room: int) -> list[int]:
+    """As wide as what stands there; where that is too much, the widest gives way first."""
+    from rich.cells import cell_len
 
-    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for number, column in enumerate(columns):
-        shown.add_column(column.upper(), overflow="fold", no_wrap=number == 0)
-    for row in cells:
-        shown.add_row(*row)
-    Console(highlight=False, markup=False, emoji=False).print(shown)
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    while sum(widths) > room:
+        widths[widths.index(max(widths))] -= 1
+    return widths
+
+
+def _row(cells: tuple[str, ...], widths: list[int]) -> Iterator[str]:
+    """A row's lines: its short cells side by side, each in its column, and its words behind or below them."""
+    from rich.cells import cell_len, chop_cells, set_cell_size
+
+    *firm, words = cells
+    pieces = [chop_cells(cell, room) for cell, room in zip(firm, widths, strict=True)]
+    first, *others = [
+        (" " * GAP).join(set_cell_size(piece, room) for piece, room in zip(line, widths, strict=True))
+        for line in zip_longest(*pieces, fillvalue="")
+    ] or [""]
+    fits = sum(widths) + GAP * len(widths) + cell_len(words) <= width()
+    yield first + " " * GAP + words if fits else first
+    yield from others
+    yield from () if fits else (INDENT + line for line in folded(words, width() - len(INDENT)))
+
+
+def say(*lines: str, indent: str = "") -> None:
+    """Each in as many lines of the terminal as it needs."""
+    for line in lines:
+        for piece in folded(line, width() - len(indent)):
+            typer.echo((indent + piece).rstrip())
+
+
+def width() -> int:
+    """How many columns there are; as many as is usual, where there is no terminal."""
+    return max(NARROWEST, shutil.get_terminal_size((WIDTH, 0)).columns)
+
+
+def folded(text: str, columns: int) -> list[str]:
+    """Lines of so many columns at most, cut between words. A longer word is cut where it must be, an address never."""
+    from rich.cells import cell_len, chop_cells
+
+    lines = [""]
+    for word in _WORD.findall(printable(text)):
+        whole = "://" in word
+        if lines[-1] and cell_len(lines[-1] + word) > columns and (whole or cell_len(word) <= columns):
+            lines.append(word.lstrip())
+        else:
+            lines[-1] += word
+        if not whole:
+            lines[-1:] = chop_cells(lines[-1], columns) or [lines[-1]]
+    return lines
+
+
+def cut(text: str, columns: int) -> str:
+    """The beginning of a text that fits into so many columns."""
+    from rich.cells import chop_cells
+
+    flat = " ".join(printable(text).split())
+    pieces = chop_cells(flat, columns)
+    return flat if len(pieces) <= 1 else chop_cells(flat, columns - 1)[0].rstrip() + "…"
 
 
 def _cell(value: Any) -> str:
@@ -130,4 +205,4 @@ def _cell(value: Any) -> str:
 
 def printable(text: str) -> str:
     """Platforms and people write some of what is shown: nothing of theirs steers a terminal."""
-    return "".join(char if char.isprintable() else " " if char.isspace() else "?" for char in text)
+    return "".join(char if char.isprintable() or char in JOINERS else " " if char.isspace() else "?" for char in text)

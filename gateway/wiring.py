@@ -139,7 +139,7 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
     monitor.on_cleared = outbox.wake
     pictures = Pictures(store, clock, config.media)
     manners = {account.id: account.manner for account in config.accounts}
-    fitting = Fitting(store, profiles, manners, pictures, adapters)
+    fitting = Fitting(store, profiles, pictures, adapters)
     intake = Intake(services, Roads(store, routes, profiles, monitor.record), outbox.enter, fitting.fit)
     announced = config.announce.accounts or tuple(account.id for account in config.accounts)
     keep = timedelta(days=config.gateway.keep_days)
@@ -211,18 +211,27 @@ def at_rate(profile: Profile, factor: float) -> Profile:
 
 def handler(config: Config) -> agent.Handler | None:
     """The operator's agent, found beside the configuration too. Raises AgentError."""
-    if config.agent is None:
-        return None
-    if str(config.folder) not in sys.path:
-        sys.path.insert(0, str(config.folder))
-    return agent.load(config.agent.handler)
+    _look_in(config.folder)
+    return agent.load(config.agent.handler) if config.agent else None
+
+
+def listener(config: Config) -> agent.Listener | None:
+    """Who of the operator's is told of what is no message. Raises AgentError."""
+    _look_in(config.folder)
+    return agent.load_listener(config.agent.events) if config.agent and config.agent.events else None
+
+
+def _look_in(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
 
 
 def _limits(config: Config) -> Limits:
     if config.agent is None:
         return Limits(config.gateway.agent_concurrency)
     read = from_text if config.agent.text == "plain" else from_markdown
-    return Limits(config.gateway.agent_concurrency, config.agent.timeout_s, config.agent.max_attempts, read)
+    most = config.agent.max_attempts
+    return Limits(config.gateway.agent_concurrency, config.agent.timeout_s, most, read, listener(config))
 
 
 def _pauses(config: Config) -> Pauses:

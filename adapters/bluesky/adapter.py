@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import convert, json, structs
 
+from adapters.bluesky.directs import Message
 from adapters.bluesky.embeds import blob_places, refused
-from adapters.bluesky.events import Message
 from adapters.bluesky.parts import GATES, POSTS, gate_of, mark_key, plan, preview, stamp
 from adapters.bluesky.profile import DEFAULT_PUBLIC_SERVER, PROFILE, Settings
 from adapters.bluesky.receive import Receiver
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from adapters.bluesky.wire import Wire
 
 LIKES = "app.bsky.feed.like"
+QUOTE_GATES = "app.bsky.feed.postgate"
+DELETION = "com.atproto.repo.applyWrites#delete"
 REPOSTS = "app.bsky.feed.repost"
 PAGE, PAGES_MAX = 100, 10
 SLACK, CLOCKS_APART = timedelta(seconds=5), timedelta(minutes=10)
@@ -102,10 +104,10 @@ class BlueskyAdapter:
             holder[name] = await self._upload(sha256, holder[name]["mimeType"])
         receipt = await self._put(part, record)
         try:
-            await self._gate(part)
+            lanes = await self._gate(part)
         except FaultError as error:  # the post is there
             raise FaultError(structs.replace(error.fault, certain=False)) from error
-        return receipt
+        return structs.replace(receipt, lanes=lanes or receipt.lanes)
 
     async def _put(self, part: Part, record: dict[str, Any]) -> Receipt:
         """Write where nothing is, or exactly this: seen on a real PDS, an identical put is a no-op before
@@ -131,21 +133,23 @@ class BlueskyAdapter:
         did, _, key = uri.removeprefix("at://").split("/", 2)
         return f"https://bsky.app/profile/{did}/post/{key}"
 
-    async def _gate(self, part: Part) -> None:
+    async def _gate(self, part: Part) -> tuple[LaneState, ...]:
         """Say who may reply, where the part does. After the post: the index marks a post it knows."""
-        did = await self._session.did()
-        gate = gate_of(part, f"at://{did}/{POSTS}/{part.key}")
-        if gate is not None:
-            await self._put_once(GATES, part.key, gate)
+        gate = gate_of(part, f"at://{await self._session.did()}/{POSTS}/{part.key}")
+        return await self._put_once(GATES, part.key, gate) if gate else ()
 
-    async def _put_once(self, collection: str, key: str, record: dict[str, Any]) -> None:
+    async def _put_once(self, collection: str, key: str, record: dict[str, Any]) -> tuple[LaneState, ...]:
         """Write where nothing is; what is there already stays."""
         body = {"repo": await self._session.did(), "collection": collection, "rkey": key, "record": record}
         try:
-            await self._session.procedure("com.atproto.repo.putRecord", json.encode({**body, "swapRecord": None}))
+            answer = await self._session.procedure(
+                "com.atproto.repo.putRecord", json.encode({**body, "swapRecord": None})
+            )
         except FaultError as error:
             if not error.fault.evidence.startswith("400 InvalidSwap"):
                 raise
+            return error.fault.lanes
+        return answer.lanes
 
     async def _upload(self, sha256: str, mime: str) -> dict[str, Any]:
         """Uploading the same bytes again gives the same blob. The server looks into the bytes and may know their type
@@ -187,11 +191,10 @@ class BlueskyAdapter:
     async def reconcile(self, part: Part, since: datetime, taken: Taken = nobodys) -> Receipt | Unsure:
         if part.kind == "direct":
             return await self._reconcile_message(part, since, taken)
-        params = {"repo": await self._session.did(), "collection": POSTS, "rkey": part.key}
         try:
-            answer = await self._session.query("com.atproto.repo.getRecord", params)
-        except FaultError as error:
-            return Unsure.NOT_SENT if error.fault.kind is FaultKind.TARGET_GONE else Unsure.UNKNOWN
+            answer = await self._record(POSTS, part.key)
+        except FaultError:
+            return Unsure.UNKNOWN
         planned, found = part.body["record"], answer.get("value")
         if not isinstance(found, dict) or any(found.get(name) != planned[name] for name in ("text", "createdAt")):
             return Unsure.NOT_SENT
@@ -200,6 +203,16 @@ class BlueskyAdapter:
         except FaultError:
             return Unsure.UNKNOWN
         return self._receipt(answer, found)
+
+    async def _record(self, collection: str, key: str) -> dict[str, Any]:
+        """A record of ours and its address; empty where there is none."""
+        params = {"repo": await self._session.did(), "collection": collection, "rkey": key}
+        try:
+            return await self._session.query("com.atproto.repo.getRecord", params)
+        except FaultError as error:
+            if error.fault.kind is FaultKind.TARGET_GONE:
+                return {}
+            raise
 
     async def _reconcile_message(self, part: Part, since: datetime, taken: Taken) -> Receipt | Unsure:
         """Messages have no keys: one of ours, since then, with these words, and not known to be another's."""
@@ -233,14 +246,18 @@ class BlueskyAdapter:
     # Deleting, liking and showing to others.
 
     async def delete(self, ref: MessageRef) -> None:
+        """With what says who may answer and quote it, in one commit: nothing else would ever take that away."""
         post = place_of(ref)
         if not isinstance(post, Post):
             raise refused(FaultKind.TARGET_REFUSED, "a direct message can only be hidden from oneself")
         did = await self._session.did()
         if not post.uri.startswith(f"at://{did}/{POSTS}/"):
             raise refused(FaultKind.TARGET_REFUSED, "not a post of this account")
-        body = {"repo": did, "collection": POSTS, "rkey": record_key(post.uri)}
-        await self._session.procedure("com.atproto.repo.deleteRecord", json.encode(body))
+        key = record_key(post.uri)
+        there = [name for name in (POSTS, GATES, QUOTE_GATES) if await self._record(name, key)]
+        if there:  # a deletion of what isn't there fails, and with it all of them
+            writes = [{"$type": DELETION, "collection": name, "rkey": key} for name in there]
+            await self._session.procedure("com.atproto.repo.applyWrites", json.encode({"repo": did, "writes": writes}))
 
     async def react(self, ref: MessageRef, reaction: str) -> None:
         """A like, whatever the reaction; in a direct message the emoji itself."""

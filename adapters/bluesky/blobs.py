@@ -15,11 +15,12 @@ from typing import Any
 import httpx
 from msgspec import json
 
-from adapters.addresses import is_public
 from adapters.bluesky.embeds import refused
 from adapters.bluesky.profile import FAULTS
-from adapters.bluesky.wire import describe, trusted
+from adapters.bluesky.transport import trusted
+from adapters.bluesky.wire import describe
 from adapters.border import crossing
+from gateway.addresses import is_public
 from gateway.model.delivery import Fault, FaultError, FaultKind
 from gateway.model.media import Attachment
 from gateway.ports import Clock

@@ -1,4 +1,5 @@
-"""What people do, as events, without any I/O: notifications and direct messages. All of it is somebody else's data.
+"""What notifications tell, as events, without any I/O. All of it is somebody else's data. Direct messages are in
+directs.py.
 
 A file of its own because translate.py would be too long with it.
 """
@@ -13,7 +14,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, convert, json, structs
 
 from adapters.bluesky.profile import NAME
-from adapters.bluesky.translate import DirectMessage, Post, aware, direct_conversation, is_web, page_of, read
+from adapters.bluesky.translate import Post, aware, is_web, page_of, read
 from gateway.model.content import Document, Link, Mention, Quote, spans
 from gateway.model.events import RAW_MAX, Kind, MessageReceived, Reacted, Reposted
 from gateway.model.identity import Identity
@@ -32,13 +33,13 @@ _URI_MAX = 2600
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 _HIDING = frozenset({"porn", "sexual", "nudity", "graphic-media", "gore", "nsfl", "!warn"})
 
-_Name = Annotated[str, Meta(min_length=1, max_length=2600, pattern=r"^\S+$")]
-_Words = Annotated[str, Meta(max_length=40_000)]
+Name = Annotated[str, Meta(min_length=1, max_length=2600, pattern=r"^\S+$")]
+Words = Annotated[str, Meta(max_length=40_000)]
 
 
 class _StrongRef(Struct):
-    uri: _Name
-    cid: _Name
+    uri: Name
+    cid: Name
 
 
 class _Reply(Struct):
@@ -46,10 +47,10 @@ class _Reply(Struct):
     parent: _StrongRef
 
 
-class _Record(Struct):
+class Record(Struct):
     """A post, a like or a repost."""
 
-    text: _Words = ""
+    text: Words = ""
     facets: Any = None
     reply: _Reply | None = None
     subject: _StrongRef | None = None
@@ -58,10 +59,10 @@ class _Record(Struct):
     labels: Any = None
 
 
-class _Author(Struct, rename="camel"):
-    did: _Name
-    handle: _Words = ""
-    display_name: _Words | None = None
+class Author(Struct, rename="camel"):
+    did: Name
+    handle: Words = ""
+    display_name: Words | None = None
 
     @property
     def identity(self) -> Identity:
@@ -71,11 +72,11 @@ class _Author(Struct, rename="camel"):
 class Notification(Struct, rename="camel"):
     """One item of listNotifications, checked as far as it is used."""
 
-    uri: _Name
-    cid: _Name
-    author: _Author
+    uri: Name
+    cid: Name
+    author: Author
     reason: str
-    record: _Record
+    record: Record
     indexed_at: datetime
     labels: Any = None
 
@@ -83,10 +84,10 @@ class Notification(Struct, rename="camel"):
 class View(Struct):
     """Somebody's post as the index shows it."""
 
-    uri: _Name
-    cid: _Name
-    author: _Author
-    record: _Record
+    uri: Name
+    cid: Name
+    author: Author
+    record: Record
 
     @property
     def post(self) -> Post:
@@ -96,40 +97,6 @@ class View(Struct):
 
 Views = Mapping[str, View]
 """By address; what isn't there is unknown."""
-
-
-class _Sender(Struct):
-    did: _Name
-
-
-class Message(Struct, rename="camel"):
-    """A messageView of chat.bsky.convo."""
-
-    id: _Name
-    sender: _Sender
-    sent_at: datetime
-    text: _Words
-    facets: Any = None
-    embed: Any = None
-
-
-class Entry(Struct, rename="camel"):
-    """A logCreateMessage of the chat's log."""
-
-    convo_id: _Name
-    message: Message
-
-
-class Convo(Struct):
-    """Who talks in a convoView."""
-
-    id: _Name
-    members: list[_Author]
-    kind: Any = None
-
-    @property
-    def is_group(self) -> bool:
-        return isinstance(self.kind, dict) and str(self.kind.get("$type", "")).endswith("#groupConvo")
 
 
 class Here(Struct, frozen=True):
@@ -147,7 +114,7 @@ def received(notification: Notification, here: Here, views: Views, raw: str = ""
     """A mention, a reply or a quote as an event. ``views`` are of the posts it quotes, ``raw`` is of :func:`kept`."""
     record = notification.record
     post, parent, root = _places(notification.uri, notification.cid, record.reply)
-    document = _document(record, here, views)
+    document = document_of(record, views, here)
     hidden = document.sensitive or _hides(notification.labels)
     answers_us = parent is not None and parent.uri.startswith(f"at://{here.did}/")
     return MessageReceived(
@@ -159,7 +126,7 @@ def received(notification: Notification, here: Here, views: Views, raw: str = ""
         author=notification.author.identity,
         document=structs.replace(document, sensitive=hidden),
         at=aware(notification.indexed_at),
-        addressed=answers_us or _mentions(document, here.did),
+        addressed=answers_us or calls(document, here.did),
         in_reply_to=parent.ref if parent else None,
         thread_root=root.ref if root else None,
         attachments=tuple(_attachments(record.embed, notification.author.did, hidden=hidden)),
@@ -202,40 +169,6 @@ def wanted(raw: Any) -> str:
     return uri if len(uri) <= _URI_MAX and _POST_URI.fullmatch(uri) else ""
 
 
-def received_direct(message: Message, convo: Convo, here: Here, raw: str = "") -> MessageReceived:
-    """A direct message as an event. In a group chat only who is called by name is addressed."""
-    record, views = _shown_in(message)
-    document = _document(record, here, views)
-    author = next((m.identity for m in convo.members if m.did == message.sender.did), None)
-    return MessageReceived(
-        account=here.account,
-        id=message.id,
-        ref=DirectMessage(convo.id, message.id).ref,
-        conversation=direct_conversation(convo.id),
-        kind=Kind.GROUP if convo.is_group else Kind.DIRECT,
-        author=author or Identity(NAME, message.sender.did),
-        document=document,
-        at=aware(message.sent_at),
-        private=True,
-        addressed=not convo.is_group or _mentions(document, here.did),
-        raw=raw,
-    )
-
-
-def _shown_in(message: Message) -> tuple[_Record, Views]:
-    """A message as if it were a record: the post it shows is in the view of it."""
-    record = _Record(message.text, message.facets)
-    match message.embed:
-        case {"$type": "app.bsky.embed.record#view", "record": dict(shown)}:
-            try:
-                view = convert({**shown, "record": shown.get("value")}, View)
-            except ValueError:
-                return record, {}
-            record.embed = {"$type": "app.bsky.embed.record", "record": {"uri": view.uri, "cid": view.cid}}
-            return record, {view.uri: view}
-    return record, {}
-
-
 def kept(raw: Any) -> str:
     """The payload as JSON, for the operator; nothing of one that is too long. ValueError for one that can't be kept:
     JSON may hold half a character.
@@ -244,14 +177,14 @@ def kept(raw: Any) -> str:
     return text if len(text) <= RAW_MAX else ""
 
 
-def _mentions(document: Document, did: str) -> bool:
+def calls(document: Document, did: str) -> bool:
     return any(isinstance(span, Mention) and span.id == did for span in spans(document))
 
 
 # What a record shows besides its words.
 
 
-def _document(record: _Record, here: Here, views: Views) -> Document:
+def document_of(record: Record, views: Views, here: Here) -> Document:
     said = read(record.text, record.facets)
     card = _card(record.embed)
     if card and all(span.url != card.url for span in spans(said) if isinstance(span, Link)):

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from adapters.border import Rule
 from gateway.model.capabilities import Feature, Idempotency, Lane, Limits, MediaLimits, Profile, Support
-from gateway.model.delivery import FaultKind
+from gateway.model.delivery import Change, FaultKind
 from gateway.model.media import MediaKind
 from gateway.model.secret import Secret
 from gateway.ports import Platform
@@ -44,40 +44,54 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     poll_direct_s: float = 10.0
 
 
-_PUBLIC = ("post", "reply")
+_WRITES = ("post", "reply", Change.DELETE, Change.REACT, Change.REPOST)
 
 PROFILE = Profile(
     features={
-        # A changed record shows only its first version in the app (GitHub social-app#673): no edits.
         Feature.EDIT: Support.REJECTED,
         Feature.DELETE: Support.FULL,
-        Feature.REACT: Support.PARTIAL,  # likes only
+        Feature.REACT: Support.PARTIAL,
         Feature.REPOST: Support.FULL,
         Feature.TYPING: Support.REJECTED,
         Feature.ATTACHMENTS: Support.FULL,
         Feature.THREAD: Support.FULL,
         Feature.DIRECT: Support.FULL,
-        Feature.IMAGE: Support.PARTIAL,  # in posts; a direct message carries the words of the picture
-        Feature.GIF: Support.REJECTED,  # a GIF is shown as a picture that stands still (docs: images)
-        # One, by the PDS: shown once the video service has seen the post, some seconds later (docs: tutorials/video).
+        Feature.IMAGE: Support.PARTIAL,
+        Feature.GIF: Support.REJECTED,
         Feature.VIDEO: Support.PARTIAL,
-        Feature.AUDIO: Support.REJECTED,  # lexicon app/bsky/feed/post.json: no such embed
+        Feature.AUDIO: Support.REJECTED,
         Feature.FILE: Support.REJECTED,
         Feature.ALT: Support.FULL,
-        Feature.FORMAT: Support.FALLBACK,  # lexicon app/bsky/richtext/facet.json: mentions, links, tags
+        Feature.FORMAT: Support.FALLBACK,
         Feature.SPOILER: Support.DROPPED,
         Feature.LINK_TEXT: Support.FULL,
         Feature.LINK_CARD: Support.FULL,
         Feature.POLL: Support.FALLBACK,
         Feature.WARNING: Support.FALLBACK,
-        Feature.SENSITIVE: Support.PARTIAL,  # a label of its own: "graphic media" (docs: advanced-guides/moderation)
+        Feature.SENSITIVE: Support.PARTIAL,
         Feature.LANGUAGE: Support.FULL,
-        Feature.UNLISTED: Support.DROPPED,  # every post is public
+        Feature.UNLISTED: Support.DROPPED,
         Feature.FOLLOWERS: Support.REJECTED,
         Feature.QUOTE: Support.FULL,
-        Feature.REPLIERS: Support.PARTIAL,  # lexicon app/bsky/feed/threadgate.json: of a thread's first post alone
+        Feature.REPLIERS: Support.PARTIAL,
         Feature.MENTION_ANYONE: Support.FULL,
-        Feature.DIRECT_ANYONE: Support.PARTIAL,  # where the person's settings let strangers in
+        Feature.DIRECT_ANYONE: Support.PARTIAL,
+    },
+    says={
+        Feature.EDIT: "A changed record shows only its first version in the app (GitHub social-app#673): no edits.",
+        Feature.REACT: "a like, whatever the emoji; in direct messages the emoji itself",
+        Feature.IMAGE: "in posts; a direct message carries the words of the picture",
+        Feature.GIF: "a GIF is shown as a picture that stands still (docs: images)",
+        Feature.VIDEO: (
+            "One, by the PDS: shown once the video service has seen the post, some seconds later (docs: "
+            "tutorials/video)."
+        ),
+        Feature.AUDIO: "lexicon app/bsky/feed/post.json: no such embed",
+        Feature.FORMAT: "lexicon app/bsky/richtext/facet.json: mentions, links, tags",
+        Feature.SENSITIVE: 'a label of its own: "graphic media" (docs: advanced-guides/moderation)',
+        Feature.UNLISTED: "every post is public",
+        Feature.REPLIERS: "lexicon app/bsky/feed/threadgate.json: of a thread's first post alone",
+        Feature.DIRECT_ANYONE: "where the person's settings let strangers in",
     },
     limits=Limits(
         text_max=TEXT_GRAPHEMES,
@@ -96,11 +110,14 @@ PROFILE = Profile(
         },
     ),
     lanes=(
-        # pds rate-limits.ts; a put of a new record costs 2 points. The names are the server's policies (n;w=seconds).
-        Lane("points_hour", 5000, 3600, _PUBLIC, cost=2),
-        Lane("points_day", 35_000, 86_400, _PUBLIC, cost=2),
-        Lane("requests", 3000, 300, (*_PUBLIC, "direct")),
+        # pds rate-limits.ts, putRecord.ts, applyWrites.ts: a put costs 2 points, a deletion 1 and 1 more for a gate. A
+        # post that says who may reply is two puts: the second one's answer says what is left. The server names its
+        # windows by n;w=seconds.
+        Lane("points_hour", 5000, 3600, _WRITES, cost=2),
+        Lane("points_day", 35_000, 86_400, _WRITES, cost=2),
+        Lane("requests", 3000, 300, (*_WRITES, "direct")),
     ),
+    calls_by_text=False,  # only facets call: lexicon app/bsky/richtext/facet.json
     # Posts have keys that never end (their record key), direct messages have none: both are read back.
     idempotency=Idempotency.READ_BACK,
     probe_sees_lock=True,  # seen: getSession of a deactivated account is 200 with active=false

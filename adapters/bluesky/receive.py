@@ -12,25 +12,13 @@ from typing import Any
 
 from msgspec import Struct, convert, json, structs
 
-from adapters.bluesky.events import (
-    MARKED,
-    SAID,
-    Convo,
-    Entry,
-    Here,
-    Notification,
-    View,
-    kept,
-    marked,
-    received,
-    received_direct,
-    wanted,
-)
+from adapters.bluesky.directs import Convo, Entry, heard, kind_of
+from adapters.bluesky.events import MARKED, SAID, Here, Notification, View, kept, marked, received, wanted
 from adapters.bluesky.profile import DEFAULT_PUBLIC_SERVER, Settings
 from adapters.bluesky.session import Session
 from adapters.bluesky.translate import CHAT
 from gateway.model.delivery import Fault, FaultError, FaultKind
-from gateway.model.events import MessageReceived, PlatformEvent
+from gateway.model.events import PlatformEvent
 from gateway.ports import Arrival, Context
 
 log = logging.getLogger("multihome.bluesky")
@@ -49,7 +37,6 @@ VIEWS_MAX = 25
 CHAT_REST_S = 300.0
 
 _LOST = frozenset({FaultKind.SIGNED_OUT, FaultKind.SUSPENDED, FaultKind.LOCKED})
-_CREATED = "chat.bsky.convo.defs#logCreateMessage"
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -213,7 +200,7 @@ class Receiver:
 
     # Direct messages: a log, oldest first, with a cursor that goes on.
 
-    async def _directs(self, position: Position) -> tuple[list[MessageReceived], Position]:
+    async def _directs(self, position: Position) -> tuple[list[PlatformEvent], Position]:
         """The log after the position; without one, where it stands now. The same position when there is nothing."""
         if self._clock.monotonic() < self._chat_rests_until_s:
             return [], position
@@ -238,18 +225,12 @@ class Receiver:
         self._chat_rests_until_s = self._clock.monotonic() + pause_s
         log.warning("%s: no direct messages for %.0f s: %s", self._context.account, pause_s, fault.evidence)
 
-    async def _direct(self, raw: Any) -> MessageReceived | None:
-        match raw:
-            case {"message": {"$type": "chat.bsky.convo.defs#deletedMessageView"}}:
-                return None
-            case {"$type": str(kind)} if kind != _CREATED:
-                return None  # reactions, reads, members that come and go
+    async def _direct(self, raw: Any) -> PlatformEvent | None:
+        if not kind_of(raw):
+            return None
         try:
-            entry = convert(raw, Entry)
-            here = await self._here()
-            if entry.message.sender.did == here.did:
-                return None
-            return received_direct(entry.message, await self._convo(entry.convo_id), here, kept(raw))
+            convo = await self._convo(convert(raw, Entry).convo_id)
+            return heard(raw, convo, await self._here())
         except ValueError as error:
             self._skip(raw, error)
             return None

@@ -1,7 +1,7 @@
-"""The client library's place: calls over a few small clients, and what its exceptions and answers tell.
+"""The client library's place: calls, and what its exceptions and answers tell.
 
-The only importer of the client library. It is a module of its own so that adapter.py can import it, with the
-0.6 s that atproto costs, in a thread and only when an account is opened.
+With transport.py the only importer of the client library. It is a module of its own so that adapter.py can import it,
+with the 0.6 s that atproto costs, in a thread and only when an account is opened.
 
 What the library would do and is kept from: five seconds as time-out, a getProfile at sign-in, redirects of a POST, a
 renewal by each client for itself, models that refuse a whole page for one bad item or show tokens in their errors
@@ -12,9 +12,7 @@ without ``swapRecord: null`` overwrites).
 from __future__ import annotations
 
 import asyncio
-import functools
 import re
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -30,6 +28,7 @@ from atproto_client.request import AsyncRequest, Response
 
 from adapters.bluesky.profile import FAULTS, PROFILE
 from adapters.bluesky.session import Answer, Tokens
+from adapters.bluesky.transport import Transport
 from adapters.border import Told, crossing
 from gateway.model.capabilities import LaneState
 from gateway.model.delivery import Fault, FaultError, FaultKind
@@ -39,19 +38,10 @@ CALL_S = 60.0
 """A whole call, whatever the server does; connecting and each wait for bytes have the shorter ones below."""
 SLOWEST_UPLOAD_BYTES_S = 200_000
 """What is sent with a call may take longer at this pace."""
-ANSWER_MAX_BYTES = 8_000_000
-SENDERS = 16
 
-_TIMES = httpx.Timeout(30.0, connect=10.0)
 _JSON = "application/json"
 _TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 _LANES = {f"{lane.n};w={lane.per_s:.0f}": lane.name for lane in PROFILE.lanes}
-
-
-@functools.cache
-def trusted() -> ssl.SSLContext:
-    """Certificates, loaded once: every client that does it by itself blocks for 20 ms."""
-    return httpx.create_ssl_context()
 
 
 class _Calls(AsyncRequest):
@@ -69,39 +59,32 @@ class Wire:
 
     def __init__(self, server: str, clock: Clock) -> None:
         self._clock = clock
-        self._main = _client(server)
-        self._senders: list[AsyncClient] = []
-        self._idle: list[AsyncClient] = []
-        self._turns = asyncio.Semaphore(SENDERS)
+        self._client = AsyncClient(server, _Calls(transport=Transport(), headers={"Accept-Encoding": "identity"}))
         self._closed = False
 
     async def use(self, tokens: Tokens) -> None:
         """Sign what is called from now on. No word goes to the server."""
         session = LibrarySession(tokens.handle, tokens.did, tokens.access, tokens.refresh, tokens.endpoint)
-        await self._main.login(session_string=session.encode(), fetch_bsky_profile=False)
-        for sender in self._senders:
-            sender.update_base_url(tokens.endpoint)
+        await self._client.login(session_string=session.encode(), fetch_bsky_profile=False)
 
     async def query(self, nsid: str, params: dict[str, Any], headers: dict[str, str]) -> Answer:
         async with self._crossing(nsid):
             # The library takes whatever its models module turns into a dict.
             given = cast("Any", DotDict(params))
             return _answer(
-                await self._main.invoke_query(nsid, params=given, headers=headers, ignore_session_check=True)
+                await self._client.invoke_query(nsid, params=given, headers=headers, ignore_session_check=True)
             )
 
     async def procedure(self, nsid: str, content: bytes, headers: dict[str, str]) -> Answer:
-        within_s = CALL_S + len(content) / SLOWEST_UPLOAD_BYTES_S
-        async with self._turn() as client, self._crossing(nsid, within_s):
+        async with self._crossing(nsid, CALL_S + len(content) / SLOWEST_UPLOAD_BYTES_S):
             given = {"Content-Type": _JSON, **headers} if content else headers
             return _answer(
-                await client.invoke_procedure(nsid, content=content, headers=given, ignore_session_check=True)
+                await self._client.invoke_procedure(nsid, content=content, headers=given, ignore_session_check=True)
             )
 
     async def aclose(self) -> None:
         self._closed = True
-        for client in (self._main, *self._senders):
-            await client.request.close()
+        await self._client.request.close()
 
     @asynccontextmanager
     async def _crossing(self, doing: str, within_s: float = CALL_S) -> AsyncIterator[None]:
@@ -113,27 +96,6 @@ class Wire:
     def _describe(self, error: Exception) -> Told | None:
         return describe(error, self._clock.now())
 
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[AsyncClient]:
-        """A client of one's own. Callers wait here: an httpx client loses half its speed to a queue of its own."""
-        async with self._turns:
-            client = self._idle.pop() if self._idle else self._another()
-            try:
-                yield client
-            finally:
-                self._idle.append(client)
-
-    def _another(self) -> AsyncClient:
-        client = self._main.clone()  # shares the session
-        self._senders.append(client)
-        return client
-
-
-def _client(server: str) -> AsyncClient:
-    headers = {"Accept-Encoding": "identity"}  # what has to be unpacked has no bound
-    hooks = {"response": [_bound]}
-    return AsyncClient(server, _Calls(timeout=_TIMES, verify=trusted(), headers=headers, event_hooks=hooks))
-
 
 def _answer(response: Response) -> Answer:
     content = response.content
@@ -142,40 +104,6 @@ def _answer(response: Response) -> Answer:
     if content == b"":
         return Answer({}, ())
     raise FaultError(Fault(FaultKind.SERVER, False, f"{response.status_code}: an answer that isn't a JSON object"))
-
-
-async def _bound(response: httpx.Response) -> None:
-    """Runs before the body is read."""
-    if response.headers.get("content-encoding", "identity") != "identity":
-        raise _TooLargeError("a packed answer, which nobody asked for")
-    length = response.headers.get("content-length", "")
-    if length.isdigit():
-        if int(length) > ANSWER_MAX_BYTES:
-            raise _TooLargeError(f"an answer of {length} bytes")
-    elif isinstance(response.stream, httpx.AsyncByteStream):
-        response.stream = _Bounded(response.stream)
-
-
-class _TooLargeError(ValueError):
-    pass
-
-
-class _Bounded(httpx.AsyncByteStream):
-    """A body whose length nobody told."""
-
-    def __init__(self, stream: httpx.AsyncByteStream) -> None:
-        self._stream = stream
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        read_bytes = 0
-        async for chunk in self._stream:
-            read_bytes += len(chunk)
-            if read_bytes > ANSWER_MAX_BYTES:
-                raise _TooLargeError(f"an answer of more than {ANSWER_MAX_BYTES} bytes")
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
 
 
 # What exceptions and headers tell.
@@ -209,16 +137,15 @@ def _answered(error: RequestErrorBase, response: Response, now: datetime) -> Tol
 
 
 def _unanswered(cause: BaseException | None) -> Told:
-    words = type(cause).__name__
-    if isinstance(cause, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError):
-        return Told(f"{words}: {cause}", reached=False)
-    if isinstance(cause, httpx.UnsupportedProtocol | httpx.LocalProtocolError | httpx.InvalidURL):
-        return Told(words, codes=("BadAddress",), reached=False)
-    if isinstance(cause, httpx.TimeoutException):
-        return Told(words, codes=("TimedOut",))
-    if isinstance(cause, httpx.DecodingError):
-        return Told(words, codes=("Unreadable",))
-    return Told(words, codes=("Dropped",))
+    """What transport.py told."""
+    match cause:
+        case httpx.ConnectError():
+            return Told(str(cause), reached=False)
+        case httpx.UnsupportedProtocol() | httpx.InvalidURL():
+            return Told(type(cause).__name__, codes=("BadAddress",), reached=False)
+        case httpx.TimeoutException():
+            return Told(str(cause), codes=("TimedOut",))
+    return Told(str(cause), codes=("Dropped",))
 
 
 def _retry_at(error: RateLimitExceededError, now: datetime) -> datetime | None:

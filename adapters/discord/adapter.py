@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -15,13 +16,24 @@ from discord.http import Route
 from msgspec import structs
 
 from adapters.border import crossing
-from adapters.discord import planning, translate
-from adapters.discord.attached import fetch
-from adapters.discord.errors import describe
+from adapters.discord import enclosed, planning, translate
+from adapters.discord.attached import download
+from adapters.discord.errors import Window, describe
 from adapters.discord.markup import PLATFORM
 from adapters.discord.memory import Bounded, Memory
 from adapters.discord.position import snowflake
-from adapters.discord.profile import CHANNEL_LANE, FAULTS, HISTORY_PAGE, PROFILE, SERVER, Settings
+from adapters.discord.profile import (
+    CHANNEL_LANE,
+    DELETE_LANE,
+    EDIT_LANE,
+    FAULTS,
+    HISTORY_PAGE,
+    PROFILE,
+    REACTION_LANE,
+    SERVER,
+    Settings,
+)
+from adapters.discord.reactions import Reactions
 from adapters.discord.receive import Run
 from adapters.discord.wire import UPLOAD_TIMEOUT, Rest
 from gateway.model.capabilities import LaneState, Profile
@@ -47,6 +59,7 @@ class DiscordAccount:
         self._context = context
         self._rest = Rest(settings.server)
         self._memory = Memory()
+        self._reactions = Reactions(self._rest, self._memory)
         self._signing_in = asyncio.Lock()
         self._identity: Identity | None = None
         self._describe = partial(describe, context.clock.now)
@@ -105,7 +118,7 @@ class DiscordAccount:
             payload = payload | planning.following(part.previous)
         route = self._send_route(channel)
         try:
-            async with self._crossing("send", part.conversation):
+            async with self._crossing("send", Window(CHANNEL_LANE, part.conversation)):
                 answer = await self._post(route, payload, files)
                 return self._receipt(answer, part, route)
         except FaultError as error:
@@ -114,13 +127,13 @@ class DiscordAccount:
                 raise
             return seen
 
-    def _crossing(self, doing: str, conversation: str = "") -> AbstractAsyncContextManager[None]:
-        return crossing(partial(self._describe, conversation), FAULTS, doing=doing)
+    def _crossing(self, doing: str, window: Window | None = None) -> AbstractAsyncContextManager[None]:
+        return crossing(partial(self._describe, window), FAULTS, doing=doing)
 
     async def _prepare(self, part: Part) -> str:
         """What comes before the message: whatever fails here, nothing was sent."""
         try:
-            async with self._crossing("send", part.conversation):
+            async with self._crossing("send", Window(CHANNEL_LANE, part.conversation)):
                 if not self._memory.me:
                     await self._sign_in()
                 return await self._channel(part)
@@ -141,12 +154,12 @@ class DiscordAccount:
         return channel
 
     async def _files(self, body: dict[str, Any]) -> list[dict[str, Any]]:
-        """Form fields of a message's files."""
+        """Form fields of a message's files; as streams, since aiohttp writes plain bytes in one go."""
         try:
             return [
                 {
                     "name": f"files[{index}]",
-                    "value": await self._context.media(media["sha256"]),
+                    "value": io.BytesIO(await self._context.media(media["sha256"])),
                     "filename": media["name"],
                     "content_type": media["mime"],
                 }
@@ -171,25 +184,27 @@ class DiscordAccount:
     def _receipt(self, answer: Any, part: Part, route: Route) -> Receipt:
         channel, message = answer["channel_id"], answer["id"]
         self._memory.nonces[message] = part.key
-        server = "@me" if part.kind == "direct" else self._memory.guilds.get(channel)
+        place = self._memory.places.get(channel)
+        server = "@me" if part.kind == "direct" else place.guild if place else None
         url = f"{self._settings.server}/channels/{server}/{channel}/{message}" if server else None
         at = datetime.fromisoformat(answer["timestamp"])
-        return Receipt(translate.reference(channel, message), at, url, self._lanes(part, route))
+        lanes = self._lanes(Window(CHANNEL_LANE, part.conversation), route)
+        return Receipt(translate.reference(channel, message), at, url, lanes)
 
-    def _lanes(self, part: Part, route: Route) -> tuple[LaneState, ...]:
-        window = self._rest.window(route)
-        if window is None:
+    def _lanes(self, window: Window, route: Route) -> tuple[LaneState, ...]:
+        told = self._rest.window(route)
+        if told is None:
             return ()
-        remaining, reset_after_s = window
+        remaining, reset_after_s = told
         reset_at_unix_s = self._context.clock.now().timestamp() + reset_after_s
-        return (LaneState(CHANNEL_LANE, remaining, reset_at_unix_s, part.conversation),)
+        return (LaneState(window.lane, remaining, reset_at_unix_s, window.conversation),)
 
     async def reconcile(self, part: Part, since: datetime, taken: Taken = nobodys) -> Receipt | Unsure:
         """By our own message on the gateway, else by the channel's history from ``since`` on."""
         seen = self._memory.confirmed.get(part.key)
         if seen is not None:
             return seen
-        async with self._crossing("reconcile", part.conversation):
+        async with self._crossing("reconcile"):
             if not self._memory.me:
                 await self._sign_in()
             channel = await self._channel(part)
@@ -227,38 +242,48 @@ class DiscordAccount:
         body = planning.reworded(document)
         files = await self._files(body)
         path = "/channels/{channel_id}/messages/{message_id}"
-        async with self._acting("edit", channel):
+        window = Window(EDIT_LANE, str(channel))
+        async with self._acting("edit", window):
             route = self._rest.route("PATCH", path, channel_id=channel, message_id=message)
             answer = await self._post(route, body["payload"], files)
-            return Receipt(ref, datetime.fromisoformat(answer["edited_timestamp"] or answer["timestamp"]))
+            at = datetime.fromisoformat(answer["edited_timestamp"] or answer["timestamp"])
+            return Receipt(ref, at, lanes=self._lanes(window, route))
 
     async def delete(self, ref: MessageRef) -> None:
         channel, message = translate.located(ref)
         try:
-            async with self._acting("delete", channel):
+            async with self._acting("delete", Window(DELETE_LANE, str(channel))):
                 await self._rest.delete_message(channel, message)
         except FaultError as error:
             if error.fault.kind is not FaultKind.TARGET_GONE:
                 raise
 
     async def react(self, ref: MessageRef, reaction: str) -> None:
-        """An emoji, or ``name:id`` for one of a server's own."""
+        """An emoji, or ``:name:`` for one of the server's own."""
         channel, message = translate.located(ref)
-        async with self._acting("react", channel):
-            await self._rest.add_reaction(channel, message, reaction)
+        async with self._acting("react", Window(REACTION_LANE, str(channel))):
+            await self._reactions.add(channel, message, reaction)
 
-    def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
-        return fetch(attachment, self._settings.server, self._context.clock)
+    async def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        """Addresses of files are good for a day (reference: signed attachment CDN URLs): it is asked for a new one."""
+        ref, _, file = attachment.handle.rpartition("/")
+        channel, message = translate.located(MessageRef(ref))
+        async with self._acting("fetch"):
+            url = enclosed.addresses(await self._rest.get_message(channel, message)).get(file)
+        if url is None:
+            raise translate.refused(FaultKind.TARGET_GONE, "the file is no longer there")
+        async for piece in download(url, self._settings.server, self._context.clock):
+            yield piece
 
     async def show_typing(self, conversation: ConversationId) -> None:
         """Shown for ten seconds or until a message comes."""
         channel, _ = translate.located(translate.reference(conversation, 0))
-        async with self._acting("show typing", channel):
+        async with self._acting("show typing"):
             await self._rest.send_typing(channel)
 
     @asynccontextmanager
-    async def _acting(self, doing: str, channel: int) -> AsyncIterator[None]:
-        async with self._crossing(doing, str(channel)):
+    async def _acting(self, doing: str, window: Window | None = None) -> AsyncIterator[None]:
+        async with self._crossing(doing, window):
             if not self._memory.me:
                 await self._sign_in()
             yield

@@ -13,7 +13,6 @@ from adapters.discord.errors import describe
 from adapters.discord.profile import FAULTS
 from adapters.discord.translate import refused
 from gateway.model.delivery import Fault, FaultError, FaultKind
-from gateway.model.media import Attachment
 from gateway.ports import Clock
 
 FILE_HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
@@ -21,16 +20,16 @@ PIECE_SIZE_BYTES = 65_536
 _TIMEOUT = aiohttp.ClientTimeout(total=600, sock_connect=10, sock_read=30)
 
 
-async def fetch(attachment: Attachment, server: str, clock: Clock) -> AsyncIterator[bytes]:
+async def download(url: str, server: str, clock: Clock) -> AsyncIterator[bytes]:
     """A file, without credentials: its address is signed. Addresses elsewhere are nobody's business here."""
-    if not _is_ours(attachment.handle, server):
+    if not _is_ours(url, server):
         raise refused(FaultKind.INVALID, "not an attachment of this platform")
 
-    told = partial(describe, clock.now, "")
+    told = partial(describe, clock.now, None)
     async with (
         crossing(told, FAULTS, doing="fetch"),
         aiohttp.ClientSession(timeout=_TIMEOUT) as session,
-        session.get(attachment.handle, allow_redirects=False) as answer,
+        session.get(url, allow_redirects=False) as answer,
     ):
         if answer.status != 200:
             kind = FaultKind.TARGET_GONE if answer.status in (403, 404) else FaultKind.SERVER

@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 
 class _Attachment(Struct):
+    id: Snowflake
     url: Annotated[str, Meta(max_length=2_000)]
     filename: Annotated[str, Meta(max_length=1_000)] = ""
     description: Words | None = None
@@ -40,11 +41,11 @@ class _Attachment(Struct):
     height: Size | None = None
     duration_secs: float | None = None
 
-    @property
-    def attachment(self) -> Attachment:
+    def of(self, message: MessageRef) -> Attachment:
+        """Its address is good for a day: what is kept is where to ask for a new one."""
         mime = (self.content_type or "").partition(";")[0].strip()
         return Attachment(
-            handle=self.url,
+            handle=f"{message}/{self.id}",
             mime=mime,
             size_bytes=self.size,
             alt=self.description or "",
@@ -111,12 +112,22 @@ class Enclosed(Struct):
     embeds: Any = None
 
 
-def attachments(message: Enclosed) -> tuple[Attachment, ...]:
+def attachments(message: Enclosed, ref: MessageRef) -> tuple[Attachment, ...]:
+    return tuple(item.of(ref) for item in _attached(message))
+
+
+def addresses(raw: Any) -> dict[str, str]:
+    """Where the files of a message just now are, by their ids."""
+    message = _one(raw, Enclosed) or Enclosed()
+    return {item.id: item.url for item in _attached(message)}
+
+
+def _attached(message: Enclosed) -> list[_Attachment]:
     """What is attached to a message, and to the one it forwards."""
     own = list(_each(message.attachments, _Attachment))
     for snapshot in list(_each(message.message_snapshots, _Snapshot))[:1]:
         own += _each(snapshot.message.attachments, _Attachment)
-    return tuple(item.attachment for item in own[:SHOWN_MAX])
+    return own[:SHOWN_MAX]
 
 
 def beside(message: Enclosed) -> tuple[Paragraph, ...]:

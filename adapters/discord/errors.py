@@ -7,18 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import discord
 
 from adapters.border import Told
-from adapters.discord.profile import CHANNEL_LANE
 from gateway.model.capabilities import LaneState
 
 BAN_S = 600.0
 """Cloudflare counts invalid requests over ten minutes."""
 WAIT_MAX_S = 86_400.0
+
+
+class Window(NamedTuple):
+    """The rate window that a request counts in."""
+
+    lane: str
+    conversation: str
+
+
+EVERYWHERE = Window("global", "")
 
 
 class GatewayEndedError(Exception):
@@ -34,14 +43,14 @@ class ThrottledError(discord.HTTPException):
         self.everywhere = bool(body.get("global"))
 
 
-def describe(now: Callable[[], datetime], conversation: str, error: Exception) -> Told | None:  # noqa: PLR0911 - a table
-    """What the library's exceptions say; ``conversation`` is whose rate lane a refusal fills."""
+def describe(now: Callable[[], datetime], window: Window | None, error: Exception) -> Told | None:  # noqa: PLR0911 - a table
+    """What the library's exceptions say; ``window`` is full when one says so."""
     match error:
         case discord.HTTPException():
-            return _refusal(now(), conversation, error)
+            return _refusal(now(), window, error)
         case discord.RateLimited():
             retry_at = _later(now(), error.retry_after)
-            return Told(str(error), codes=("waits",), retry_at=retry_at, lanes=_full(retry_at, conversation))
+            return Told(str(error), codes=("waits",), retry_at=retry_at, lanes=_full(window, retry_at))
         case discord.LoginFailure() | discord.PrivilegedIntentsRequired() | discord.ConnectionClosed():
             return _unwelcome(error)
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
@@ -53,16 +62,16 @@ def describe(now: Callable[[], datetime], conversation: str, error: Exception) -
     return None
 
 
-def _refusal(now: datetime, conversation: str, error: discord.HTTPException) -> Told:
+def _refusal(now: datetime, window: Window | None, error: discord.HTTPException) -> Told:
     codes = (str(error.code),) if error.code else ()
     if error.status != 429:
         return Told(str(error.text), error.status, codes)
     if isinstance(error, ThrottledError):
         retry_at = _later(now, error.retry_after_s)
-        lanes = _full(retry_at) if error.everywhere else _full(retry_at, conversation)
+        lanes = _full(EVERYWHERE if error.everywhere else window, retry_at)
     else:
         retry_at = _later(now, _ban_s(error))
-        lanes = _full(retry_at)
+        lanes = _full(EVERYWHERE, retry_at)
     return Told(str(error.text), error.status, codes, retry_at=retry_at, lanes=lanes)
 
 
@@ -71,11 +80,8 @@ def _later(now: datetime, seconds: float) -> datetime:
     return now + timedelta(seconds=seconds if 0 <= seconds <= WAIT_MAX_S else WAIT_MAX_S)
 
 
-def _full(until: datetime, conversation: str | None = None) -> tuple[LaneState, ...]:
-    """A lane with nothing left: the whole account's, or one conversation's where there is one."""
-    if conversation is None:
-        return (LaneState("global", 0, until.timestamp()),)
-    return (LaneState(CHANNEL_LANE, 0, until.timestamp(), conversation),) if conversation else ()
+def _full(window: Window | None, until: datetime) -> tuple[LaneState, ...]:
+    return (LaneState(window.lane, 0, until.timestamp(), window.conversation),) if window else ()
 
 
 def _ban_s(error: discord.HTTPException) -> float:

@@ -38,8 +38,7 @@ _STYLE = Style(bullet="-", headings=("#", "##", "###"), fence="```")
 _SIGNS = {Mark.SPOILER: "||", Mark.STRIKE: "~~", Mark.BOLD: "**", Mark.ITALIC: "*"}
 """From the outermost to the innermost."""
 _ESCAPED = re.compile(
-    r"[*`\[]"
-    r"|(?<![^\W_])_|_(?![^\W_])"  # but not within a word
+    r"[*_`\[]"  # an underscore within a word, too: emphasis begins there where any later one, in code even, ends it
     r"|(?:(?<=~)|\A)~|~(?=~|\Z)|(?:(?<=\|)|\A)\||\|(?=\||\Z)"  # these are signs in pairs
     r"|<(?=[@#:]|/[^<>\n]*:\d|a:|t:|id:|\w+://)"
     r"|\\(?=[^\w\s]|_|\n|\Z)"
@@ -56,6 +55,7 @@ _AS_MARKDOWN = re.compile(rf"<mention:(?:{PLATFORM}:id=(?P<user>\d{{1,20}})|emoj
 _EMOJI = re.compile(r"a?(:\w{1,40}:)\d{1,20}")
 _TIME = re.compile(r"t:(\d{1,11})(?::([a-zA-Z]))?")
 _BALANCED = re.compile(r"[^()]*(?:\([^()]*\)[^()]*)*")
+_PAIRED = re.compile(r"[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*")
 _REST_QUOTED = re.compile(r"^>>> ([\s\S]*)", re.MULTILINE)
 
 
@@ -65,6 +65,7 @@ _REST_QUOTED = re.compile(r"^>>> ([\s\S]*)", re.MULTILINE)
 def render(document: Document) -> str:
     """A message's content."""
     pen = _Pen()
+    document = structs.replace(document, paragraphs=tuple(map(_unnested, document.paragraphs)))
     pieces = _joined(layout(document, _STYLE))
     for piece, following in zip_longest(pieces, pieces[1:]):
         if piece.span is None:
@@ -74,6 +75,15 @@ def render(document: Document) -> str:
         else:
             pen.say(piece.span, (spelled(following.span) if following.span else following.text) if following else "")
     return pen.finished()
+
+
+def _unnested(paragraph: Paragraph | Block) -> Paragraph | Block:
+    """Discord knows no quotation in another. The signs of an inner one are words there: what would no longer be read as
+    code, an item or a heading behind them has none.
+    """
+    if isinstance(paragraph, Block) and paragraph.quote > 1 and paragraph.kind is not BlockKind.PARAGRAPH:
+        return structs.replace(paragraph, quote=1)
+    return paragraph
 
 
 def _joined(pieces: Iterable[Piece]) -> list[Piece]:
@@ -131,7 +141,7 @@ class _Pen:
         if isinstance(span, Text):
             self._text(span, following)
             return
-        self._set(())
+        self._set(span.marks, following)
         self._write(spell(span) if isinstance(span, Mention) else _link(span))
         self._at_line = False
 
@@ -143,34 +153,57 @@ class _Pen:
             self._set(())
             self._write(before)
         if words:
-            self._set(span.marks, after or following)
-            code = Mark.CODE in span.marks
+            self._set(span.marks, after or following, words)
+            code = Mark.CODE in span.marks and not any(sign in words for _, sign in self._open)
             self._write(_code(words) if code else escaped(words, at_line=self._at_line))
             self._at_line = words.endswith("\n")
         if after:
             self._set(())
             self._write(after)
 
-    def _set(self, marks: tuple[Mark, ...], following: str = "") -> None:
-        """Close and open marks until these are open."""
+    def _set(self, marks: tuple[Mark, ...], following: str = "", words: str = "") -> None:
+        """Close and open marks until these are open around the words."""
         wanted = [mark for mark in _SIGNS if mark in marks]
         kept = 0
-        while kept < min(len(self._open), len(wanted)) and self._open[kept][0] is wanted[kept]:
+        while kept < min(len(self._open), len(wanted)) and self._fits(kept, wanted[kept], words):
             kept += 1
         for _, sign in reversed(self._open[kept:]):
-            self._write(sign)
+            self._close(sign)
         del self._open[kept:]
         for mark in wanted[kept:]:
-            sign = self._sign(mark, following)
+            sign = self._sign(mark, following, words)
             if sign:
                 self._open.append((mark, sign))
                 self._write(sign)
 
-    def _sign(self, mark: Mark, following: str) -> str:
-        """Signs that touch would be read as one: italic has another, the rest is left out."""
-        if not (self._done and self._done[-1].endswith(_SIGNS[mark][0])):
-            return _SIGNS[mark]
-        return "_" if mark is Mark.ITALIC and not (following and following[0].isalnum()) else ""
+    def _fits(self, index: int, mark: Mark, words: str) -> bool:
+        """Whether what is open there is this mark, and goes on around the words: a star ends at the first other one,
+        escaped or not.
+        """
+        opened, sign = self._open[index]
+        return opened is mark and not (sign == "*" and "*" in words)
+
+    def _close(self, sign: str) -> None:
+        """Some signs end at the first two of their characters, though one be escaped: it stands apart."""
+        if sign in ("||", "~~") and self._ended[-1:] == sign[0]:
+            self._write(" ")
+        self._write(sign)
+
+    @property
+    def _ended(self) -> str:
+        return self._done[-1] if self._done else ""
+
+    def _sign(self, mark: Mark, following: str, words: str) -> str:
+        """Signs that touch, or touch their like in the words, would be read as one: italic has another, the rest is
+        left out.
+        """
+        apart = not self._ended.endswith(_SIGNS[mark][0])
+        if mark is not Mark.ITALIC:
+            return _SIGNS[mark] if apart else ""
+        if apart and "*" not in words:
+            return "*"
+        closes = not (following and following[0].isalnum())
+        return "_" if closes and self._ended[-1:] not in ("_", "~") else ""
 
     def _write(self, text: str) -> None:
         if text:
@@ -191,7 +224,7 @@ def _link(link: Link) -> str:
         return link.url
     if not link.url.startswith(("http://", "https://")):
         return f"{escaped(words)} ({link.url})"
-    if _LOOKS_LIKE_ADDRESS.search(words):
+    if _LOOKS_LIKE_ADDRESS.search(words) or not _PAIRED.fullmatch(words):
         return f"{escaped(words)} ({link.url})"
     url = link.url.replace("\\", "%5C")
     if not _BALANCED.fullmatch(url):

@@ -15,6 +15,7 @@ from adapters.discord.profile import (
     MENTIONS_MAX,
     POLL_HOURS_MAX,
     POLL_QUESTION_MAX,
+    REQUEST_SIZE_MAX_BYTES,
     TEXT_MAX,
     Settings,
 )
@@ -22,6 +23,7 @@ from adapters.discord.translate import located, refused
 from gateway.model.content import Document, Media, Mention, Paragraph, Poll, block, plain, spans
 from gateway.model.delivery import Draft, FaultKind, InConversation, Part, Shown, Timeline, ToPerson
 from gateway.model.ids import MessageRef
+from gateway.text.shown import poll_line
 from gateway.text.split import Slice, slices
 
 _SUFFIX = {
@@ -71,8 +73,16 @@ def _pieces(whole: Document, draft: Draft, pen: _Pen) -> tuple[Slice, ...]:
         raise refused(FaultKind.TOO_LONG, f"one piece alone is over {TEXT_MAX} characters") from error
 
 
+POLLS_STAY = (
+    "Discord changes no poll, nor turns a message into one: delete it and ask anew"
+    ' (posting.correction = "repost" does so)'
+)
+
+
 def reworded(document: Document) -> dict[str, Any]:
-    """What a message says after an edit: its words, and its files anew. A poll can't be edited."""
+    """What a message says after an edit: words, and files anew. Raises TOO_LONG, and TARGET_REFUSED of a poll."""
+    if document.poll is not None:
+        raise refused(FaultKind.TARGET_REFUSED, POLLS_STAY)
     payload = words(document)
     if len(payload["content"]) > TEXT_MAX:
         raise refused(FaultKind.TOO_LONG, f"{len(payload['content'])} characters of {TEXT_MAX}")
@@ -124,6 +134,8 @@ def files(document: Document) -> dict[str, Any]:
     for item in media:
         if item.size_bytes > FILE_SIZE_MAX_BYTES:
             raise refused(FaultKind.MEDIA, f"a file of {item.size_bytes} bytes; {FILE_SIZE_MAX_BYTES} are taken")
+    if (size := sum(item.size_bytes for item in media)) > REQUEST_SIZE_MAX_BYTES:
+        raise refused(FaultKind.MEDIA, f"files of {size} bytes; a message takes {REQUEST_SIZE_MAX_BYTES} together")
     if not media:
         return {}
     kept = [
@@ -217,6 +229,5 @@ def preview(part: Part) -> Shown:
 def _poll_lines(poll: dict[str, Any] | None) -> list[str]:
     if poll is None:
         return []
-    answers = " / ".join(one["poll_media"]["text"] for one in poll["answers"])
-    many = ", several may be chosen" if poll["allow_multiselect"] else ""
-    return [f"poll, open for {poll['duration']} h{many}: {answers}"]
+    answers = (one["poll_media"]["text"] for one in poll["answers"])
+    return [poll_line(answers, poll["duration"] * _HOUR_S, multiple=poll["allow_multiselect"])]

@@ -10,7 +10,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -18,22 +18,18 @@ from adapters.border import crossing
 from adapters.discord import position as positions
 from adapters.discord import translate
 from adapters.discord.errors import GatewayEndedError, describe
-from adapters.discord.memory import Bounded, Memory
+from adapters.discord.hearing import Hearing, unless_malformed
+from adapters.discord.memory import Memory, Place
 from adapters.discord.profile import FAULTS, HISTORY_PAGE, Settings
 from adapters.discord.wire import LOGIN, Feed, Item, Rest, Session
-from gateway.model.delivery import FaultError, Receipt
+from gateway.model.delivery import FaultError
 from gateway.model.events import PlatformEvent
 from gateway.ports import Arrival, Context
-
-Step = TypeVar("Step")
 
 log = logging.getLogger("multihome.discord")
 
 READABLE = frozenset({0, 1, 2, 5, 10, 11, 12, 13})
 """Channel types that hold messages: text, DM, voice, announcements, threads, stage."""
-DIRECT_TYPES = frozenset({1, 3})
-_MALFORMED = (ValueError, OverflowError)
-"""What reading an event throws: of the wrong shape, characters that can't be stored, times out of range."""
 BATCH_MAX = 100
 BREAKS_MAX = 10
 BREAKS_WINDOW_S = 60.0
@@ -60,6 +56,7 @@ class Run:
         self._who = who
         """Asks the platform who we are, signing in where that is still to do."""
         self._position = positions.load(cursor, context.clock.now())
+        self._hearing = Hearing(context.account, context.clock, memory, self._position)
         self._before = self._position.copy()
         """The position at the last login: what live events add must not hide what was missed."""
         self._feed: Feed
@@ -67,8 +64,6 @@ class Run:
         self._read_up_to: dict[str, int] = {}
         self._guilds_at_login: set[str] = set()
         self._guilds_to_come: set[str] = set()
-        self._lobbies: Bounded[str, str] = Bounded(1024)
-        self._recent: Bounded[str, None] = Bounded(4096)
         self._breaks: deque[float] = deque(maxlen=BREAKS_MAX)
         self._logins = 0
         self._new_session: Session | None = None
@@ -80,24 +75,17 @@ class Run:
             "READY": self._on_ready,
             "GUILD_CREATE": self._on_guild,
         }
-        self._of_people: dict[str, Callable[[Any], list[PlatformEvent]]] = {
-            "MESSAGE_CREATE": self._on_create,
-            "MESSAGE_UPDATE": self._on_update,
-            "MESSAGE_DELETE": self._on_delete,
-            "MESSAGE_DELETE_BULK": self._on_bulk_delete,
-            "MESSAGE_REACTION_ADD": self._on_reaction,
-            "GUILD_MEMBER_ADD": self._on_join,
-            "GUILD_MEMBER_REMOVE": self._on_leave,
-        }
 
     async def arrivals(self) -> AsyncIterator[Arrival]:
         """See :meth:`gateway.ports.Adapter.events`."""
         try:
-            async with crossing(partial(describe, self._context.clock.now, ""), FAULTS, doing="receive"):
+            async with crossing(partial(describe, self._context.clock.now, None), FAULTS, doing="receive"):
                 await self._prepare()
                 async with self._feed as feed:
                     while True:
-                        for step in self._steps(await feed.batch()):
+                        items = await feed.batch()
+                        await self._look_up(items)
+                        for step in self._steps(items):
                             if not isinstance(step, str):
                                 yield self._arrival(step)
                                 continue
@@ -134,9 +122,9 @@ class Run:
                 yield live
                 live = []
             if connection:
-                yield from self._parsed(self._of_connection, event, data)
+                yield from unless_malformed(event, self._of_connection[event], data)
             else:
-                live.extend(self._parsed(self._of_people, event, data))
+                live.extend(self._hearing.live(event, data))
             began = self._session_began()
             self._position.heard(sequence)
             if began:
@@ -191,11 +179,11 @@ class Run:
         """Channels of a server that were written to since we looked. A server we have just entered has none for us."""
         guild = msgspec.convert(data, translate.RawGuild)
         if guild.system_channel_id:
-            self._lobbies[guild.id] = guild.system_channel_id
+            self._memory.lobbies[guild.id] = guild.system_channel_id
+        types = {channel.id: channel.type for channel in guild.channels}
         channels = [channel for channel in guild.channels + guild.threads if channel.type in READABLE]
         for channel in channels:
-            if channel.id in (self._settings.announce_to, *self._settings.watch):
-                self._memory.guilds[channel.id] = guild.id
+            self._memory.places[channel.id] = translate.place(channel, guild.id, types.get(channel.parent_id or ""))
         self._guilds_to_come.discard(guild.id)
         if guild.id not in self._guilds_at_login:
             return []
@@ -212,125 +200,50 @@ class Run:
             return None
         after = self._read_up_to.get(channel) or self._before.since(channel)
         try:
-            await self._learn(channel)
             page = await self._rest.logs_from(int(channel), HISTORY_PAGE, after=after)
+            place = await self._place(channel) if page else Place()
         except Exception as error:  # noqa: BLE001 - goes on up unless it is a refusal
             self._give_up(channel, error)
             return None
-        events, newest = self._page(channel, page)
+        events, newest = self._hearing.page(page, place)
         self._read_up_to[channel] = newest
         if len(page) < HISTORY_PAGE or newest <= after:
             self._caught_up.add(channel)
         return events
 
+    async def _place(self, channel: str) -> Place:
+        """History names neither server nor thread, nor says that a channel is a DM: what is private must stay so."""
+        if channel in self._position.directs:
+            return Place(private=True)
+        if channel not in self._memory.places:
+            await self._learn(channel)
+        return self._memory.places[channel]
+
     async def _learn(self, channel: str) -> None:
-        """A watched channel nothing is known of may be a DM: what is private must stay so."""
-        if channel not in self._position.channels and channel not in self._position.directs:
-            found = await self._rest.get_channel(int(channel))
-            private = found["type"] in DIRECT_TYPES
-            self._position.saw(channel, self._before.since(channel), private=private)
+        found = await self._channel(channel)
+        above = await self._channel(found.parent_id) if found.parent_id and found.is_public_thread else None
+        self._memory.places[channel] = translate.place(found, found.guild_id, above.type if above else None)
+
+    async def _channel(self, channel: str) -> translate.RawChannel:
+        return msgspec.convert(await self._rest.get_channel(int(channel)), translate.RawChannel)
+
+    async def _look_up(self, items: Iterable[Item]) -> None:
+        """The threads that messages are in and nobody told of: a session that is taken up again tells none anew."""
+        for event, data, _ in items:
+            thread = translate.thread(data) if event == "MESSAGE_CREATE" else None
+            if thread is None or thread in self._memory.places:
+                continue
+            try:
+                await self._learn(thread)
+            except Exception as error:  # noqa: BLE001 - goes on up unless it is a refusal
+                self._give_up(thread, error)
 
     def _give_up(self, channel: str, error: Exception) -> None:
         """A channel that is closed to us is no reason to stop; anything else goes on up."""
-        told = describe(self._context.clock.now, "", error)
+        told = describe(self._context.clock.now, None, error)
         if told is None or told.status not in (400, 403, 404):
             raise error
-        log.warning("the history of channel %s is closed to us: %s", channel, told.text)
+        log.warning("channel %s is closed to us: %s", channel, told.text)
         self._caught_up.add(channel)
         if told.status == 404:
             self._position.forget(channel)
-
-    def _page(self, channel: str, page: list[Any]) -> tuple[list[PlatformEvent], int]:
-        """A history page's events, oldest first, and its newest id."""
-        messages = []
-        for raw in page:
-            try:
-                messages.append((msgspec.convert(raw, translate.RawMessage), translate.kept(raw)))
-            except _MALFORMED as error:
-                self._skip("history", error)
-        messages.sort(key=lambda read: int(read[0].id))
-        private = channel in self._position.directs
-        events: list[PlatformEvent] = []
-        for message, raw in messages:
-            events.extend(
-                self._parsed({"history": partial(self._message, private=private, raw=raw)}, "history", message)
-            )
-        return events, max((int(message.id) for message, _ in messages), default=0)
-
-    # Live.
-
-    def _parsed(self, parsers: dict[str, Callable[[Any], list[Step]]], event: str, data: Any) -> list[Step]:
-        try:
-            return parsers[event](data)
-        except _MALFORMED as error:
-            self._skip(event, error)
-            return []
-
-    def _skip(self, event: str, error: Exception) -> None:
-        log.warning("skipped a malformed %s: %s", event, str(error)[:200])
-
-    def _on_create(self, data: Any) -> list[PlatformEvent]:
-        message = msgspec.convert(data, translate.RawMessage)
-        if message.guild_id:
-            self._memory.guilds[message.channel_id] = message.guild_id
-        return self._message(message, private=message.guild_id is None, raw=translate.kept(data))
-
-    def _message(self, message: translate.RawMessage, *, private: bool, raw: str = "") -> list[PlatformEvent]:
-        self._position.saw(message.channel_id, int(message.id), private=private)
-        if message.id in self._recent:
-            return []
-        self._recent[message.id] = None
-        if message.author.id == self._memory.me:
-            self._confirm(message)
-        event = translate.received(message, self._context.account, self._memory.me, private=private, raw=raw)
-        return [event] if event else []
-
-    def _confirm(self, message: translate.RawMessage) -> None:
-        """Our own message came by: whoever waits for its answer in vain can be told."""
-        nonce = "" if message.nonce is None else str(message.nonce)
-        self._memory.nonces[message.id] = nonce
-        if nonce:
-            ref = translate.reference(message.channel_id, message.id)
-            self._memory.confirmed[nonce] = Receipt(ref, positions.moment(int(message.id)))
-
-    def _on_update(self, data: Any) -> list[PlatformEvent]:
-        if isinstance(data, dict) and "author" not in data:
-            return []  # only a preview was added
-        message = msgspec.convert(data, translate.RawMessage)
-        private = message.guild_id is None
-        raw = translate.kept(data)
-        event = translate.edited(message, self._context.account, self._memory.me, private=private, raw=raw)
-        return [event] if event else []
-
-    def _on_delete(self, data: Any) -> list[PlatformEvent]:
-        raw = msgspec.convert(data, translate.RawDeleted)
-        if raw.id in self._memory.nonces:
-            return []
-        return [translate.deleted(raw, self._context.account, self._context.clock.now())]
-
-    def _on_bulk_delete(self, data: Any) -> list[PlatformEvent]:
-        raw = msgspec.convert(data, translate.RawBulkDeleted)
-        return [
-            event
-            for message_id in raw.ids
-            for event in self._on_delete({"id": message_id, "channel_id": raw.channel_id})
-        ]
-
-    def _on_reaction(self, data: Any) -> list[PlatformEvent]:
-        raw = msgspec.convert(data, translate.RawReaction)
-        event = translate.reacted(raw, self._context.account, self._memory.me, self._context.clock.now())
-        return [event] if event else []
-
-    def _on_join(self, data: Any) -> list[PlatformEvent]:
-        raw = msgspec.convert(data, translate.RawJoin)
-        if raw.user.id == self._memory.me:
-            return []
-        lobby = self._lobbies.get(raw.guild_id, raw.guild_id)
-        return [translate.member_joined(raw, self._context.account, lobby, self._context.clock.now())]
-
-    def _on_leave(self, data: Any) -> list[PlatformEvent]:
-        raw = msgspec.convert(data, translate.RawLeave)
-        if raw.user.id == self._memory.me:
-            return []
-        lobby = self._lobbies.get(raw.guild_id, raw.guild_id)
-        return [translate.member_left(raw, self._context.account, lobby, self._context.clock.now())]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from msgspec import Struct, field, json
+from msgspec import Struct, ValidationError, convert, field, json
 
 from adapters.discord import enclosed
 from adapters.discord.enclosed import Snowflake, Words
 from adapters.discord.markup import ID, PLATFORM, Person
 from adapters.discord.markup import document as read
+from adapters.discord.memory import Place
 from gateway.model.content import Document
 from gateway.model.delivery import Fault, FaultError, FaultKind
 from gateway.model.events import (
@@ -26,8 +27,13 @@ from gateway.model.events import (
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, ConversationId, MessageRef
 
-SPOKEN = frozenset({0, 19})
+REPLY = 19
+SPOKEN = frozenset({0, REPLY})
 """Message types that people write: plain messages and replies; the rest is the server's own news."""
+DIRECT_TYPES = frozenset({1, 3})
+PUBLIC_THREADS = frozenset({10, 11})
+FORUMS = frozenset({15, 16})
+"""Channel types: resources/channel."""
 
 
 class RawUser(Struct):
@@ -39,6 +45,9 @@ class RawUser(Struct):
 
 class RawReferenced(Struct):
     author: RawUser
+    channel_id: Snowflake = ""
+    type: int = 0
+    message_reference: enclosed.Reference | None = None
 
 
 class RawMessage(enclosed.Enclosed, kw_only=True):
@@ -58,6 +67,17 @@ class RawMessage(enclosed.Enclosed, kw_only=True):
     webhook_id: str | None = None
     nonce: str | int | None = None
 
+    @property
+    def ref(self) -> MessageRef:
+        return reference(self.channel_id, self.id)
+
+
+class RawInThread(Struct):
+    """What messages in threads, and only those, have (resources/message: ``position``)."""
+
+    channel_id: Snowflake
+    position: int
+
 
 class RawDeleted(Struct):
     id: Snowflake
@@ -73,6 +93,11 @@ class RawEmoji(Struct):
     id: Snowflake | None = None
     name: str | None = None
 
+    @property
+    def named(self) -> str:
+        """As requests name one of a server's own."""
+        return f"{self.name}:{self.id}"
+
 
 class RawMember(Struct):
     user: RawUser | None = None
@@ -83,6 +108,7 @@ class RawReaction(Struct):
     channel_id: Snowflake
     message_id: Snowflake
     emoji: RawEmoji
+    guild_id: Snowflake | None = None
     member: RawMember | None = None
 
 
@@ -101,6 +127,12 @@ class RawChannel(Struct):
     id: Snowflake
     type: int = 0
     last_message_id: Snowflake | None = None
+    guild_id: Snowflake | None = None
+    parent_id: Snowflake | None = None
+
+    @property
+    def is_public_thread(self) -> bool:
+        return self.type in PUBLIC_THREADS
 
 
 class RawEntered(Struct):
@@ -140,6 +172,36 @@ def refused(kind: FaultKind, why: str) -> FaultError:
 # Raw to events.
 
 
+def place(channel: RawChannel, guild: str | None, above: int | None) -> Place:
+    """Where a channel is; ``above`` is the type of the one that a thread belongs to."""
+    return Place(channel.type in DIRECT_TYPES, guild, _began(channel, above))
+
+
+def _began(thread: RawChannel, above: int | None) -> MessageRef | None:
+    """topics/threads: a public thread has the id of the message that it was started from, a forum's of its first one.
+    A private one is started from none.
+    """
+    if not thread.is_public_thread or not thread.parent_id:
+        return None
+    return reference(thread.id if above in FORUMS else thread.parent_id, thread.id)
+
+
+def thread(raw: Any) -> str | None:
+    """The thread that a message is in; ``None`` where it is in none, or can't be read."""
+    try:
+        return convert(raw, RawInThread).channel_id
+    except ValidationError:
+        return None
+
+
+def answered(message: RawMessage | RawReferenced) -> MessageRef | None:
+    """The message that this one replies to."""
+    to = message.message_reference if message.type == REPLY else None
+    if to is None or not to.message_id:
+        return None
+    return reference(to.channel_id or message.channel_id, to.message_id)
+
+
 def identity(user: RawUser) -> Identity:
     return Identity(PLATFORM, user.id, user.username, user.global_name or user.username)
 
@@ -162,29 +224,29 @@ def kept(raw: Any) -> str:
 
 
 def received(
-    message: RawMessage, account: AccountId, me: str, *, private: bool, raw: str = ""
+    message: RawMessage, account: AccountId, me: str, place: Place, *, root: MessageRef | None = None, raw: str = ""
 ) -> MessageReceived | None:
-    """A person's message. Bots and webhooks are left out: two bots that answer each other never stop."""
+    """A person's message; ``root`` is what its chain of replies began with. Bots and webhooks are left out: two bots
+    that answer each other never stop.
+    """
     if message.author.bot or message.webhook_id or message.author.id == me or message.type not in SPOKEN:
         return None
-    kind = _kind(message, me, private=private)
-    answered = message.message_reference if message.type == 19 else None
+    kind = _kind(message, me, private=place.private)
     return MessageReceived(
         account=account,
         id=message.id,
-        ref=reference(message.channel_id, message.id),
+        ref=message.ref,
         conversation=ConversationId(message.channel_id),
         kind=kind,
         author=identity(message.author),
         document=document(message),
         at=_utc(message.timestamp),
-        private=private,
+        private=place.private,
         addressed=kind is not Kind.GROUP,
-        in_reply_to=reference(answered.channel_id or message.channel_id, answered.message_id)
-        if answered and answered.message_id
-        else None,
-        attachments=enclosed.attachments(message),
-        url=enclosed.address(message.guild_id, message.channel_id, message.id),
+        in_reply_to=answered(message),
+        thread_root=place.root if place.root not in (None, message.ref) else root,
+        attachments=enclosed.attachments(message, message.ref),
+        url=enclosed.address(place.guild, message.channel_id, message.id),
         raw=raw,
     )
 
@@ -192,25 +254,25 @@ def received(
 def _kind(message: RawMessage, me: str, *, private: bool) -> Kind:
     if private:
         return Kind.DIRECT
-    if message.type == 19 and message.referenced_message and message.referenced_message.author.id == me:
+    if message.type == REPLY and message.referenced_message and message.referenced_message.author.id == me:
         return Kind.REPLY
     return Kind.MENTION if any(user.id == me for user in message.mentions) else Kind.GROUP
 
 
-def edited(message: RawMessage, account: AccountId, me: str, *, private: bool, raw: str = "") -> MessageEdited | None:
+def edited(message: RawMessage, account: AccountId, me: str, place: Place, *, raw: str = "") -> MessageEdited | None:
     """New words of a person. Updates without an edit time only add a preview."""
-    if message.edited_timestamp is None or received(message, account, me, private=private) is None:
+    if message.edited_timestamp is None or received(message, account, me, place) is None:
         return None
     return MessageEdited(
         account=account,
         id=f"{message.id}:{message.edited_timestamp.timestamp()}",
-        ref=reference(message.channel_id, message.id),
+        ref=message.ref,
         conversation=ConversationId(message.channel_id),
         author=identity(message.author),
         document=document(message),
         at=_utc(message.edited_timestamp),
-        private=private,
-        attachments=enclosed.attachments(message),
+        private=place.private,
+        attachments=enclosed.attachments(message, message.ref),
         raw=raw,
     )
 
@@ -221,10 +283,10 @@ def deleted(raw: RawDeleted, account: AccountId, at: datetime) -> MessageDeleted
 
 
 def reacted(raw: RawReaction, account: AccountId, me: str, at: datetime) -> Reacted | None:
-    """Somebody's reaction; a custom emoji is ``:name:``."""
-    emoji = f":{raw.emoji.name}:" if raw.emoji.id else raw.emoji.name
-    if raw.user_id == me or not emoji:
+    """Somebody's reaction; a custom emoji is ``:name:``. One that is gone from its server has no name any more."""
+    if raw.user_id == me or not raw.emoji.name:
         return None
+    emoji = f":{raw.emoji.name}:" if raw.emoji.id else raw.emoji.name
     user = raw.member.user if raw.member and raw.member.user else RawUser(raw.user_id)
     ref = reference(raw.channel_id, raw.message_id)
     event_id = f"{raw.message_id}:{raw.user_id}:{raw.emoji.id or emoji}"

@@ -19,12 +19,12 @@ from adapters.mastodon.calls import Calls
 from adapters.mastodon.entities import Account, Instance, Source, Status
 from adapters.mastodon.files import Files
 from adapters.mastodon.places import Here, is_private, parse_ref, ref_of
-from adapters.mastodon.profile import FAULTS, NAME, PROBE_FAULTS, PROFILE, Settings
+from adapters.mastodon.profile import NAME, PROBE_FAULTS, PROFILE, Settings
 from adapters.mastodon.receive import Memory, Reader, Stream
 from adapters.mastodon.uploads import Uploads
 from gateway.model import standing
-from gateway.model.capabilities import Feature, Profile
-from gateway.model.content import Document
+from gateway.model.capabilities import Feature, LaneState, Profile
+from gateway.model.content import Document, Quote
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt, Shown
 from gateway.model.identity import Identity
 from gateway.model.ids import MessageRef
@@ -113,22 +113,22 @@ class MastodonAdapter:
             )
 
         try:
-            status, headers = await self._calls.write(Status, post, FAULTS, "post")
+            status, lanes = await self._calls.write(Status, post, "post")
         except FaultError as error:
             if error.fault.kind is FaultKind.MEDIA:  # an upload that the instance has forgotten
                 self._uploads.forget(part.key)
             raise
         self._uploads.forget(part.key)
-        return self._receipt(status, here, headers)
+        return self._receipt(status, here, lanes)
 
-    def _receipt(self, status: Status, here: Here, headers: dict[str, str]) -> Receipt:
+    def _receipt(self, status: Status, here: Here, lanes: tuple[LaneState, ...] = ()) -> Receipt:
         try:
             ref = ref_of(status, here)
             self._memory.keep(status, here, self._memory.root_of(status))
         except ValueError as error:
             raise FaultError(Fault(FaultKind.SERVER, False, f"the answer names {error}")) from error
         url = content.web_address(status.url) or None
-        return Receipt(ref, content.aware(status.created_at), url, self._calls.lanes(headers))
+        return Receipt(ref, content.aware(status.created_at), url, lanes)
 
     async def reconcile(self, part: Part, since: datetime, taken: Taken = nobodys) -> Receipt | Unsure:
         """Looks through our own statuses since then for the same words in the same place."""
@@ -140,7 +140,7 @@ class MastodonAdapter:
                 if content.aware(status.created_at) < since - SKEW:
                     return Unsure.NOT_SENT
                 if await self._is(status, here, part):
-                    receipt = self._receipt(status, here, {})
+                    receipt = self._receipt(status, here)
                     if not await taken(receipt.ref):
                         return receipt
             if not page:
@@ -176,7 +176,7 @@ class MastodonAdapter:
         """
         here = await self._know()
         status, visibility, people = parse_ref(ref)
-        if document.quote and not self._profile.supports(Feature.QUOTE):
+        if document.quote and not await self._shows(status, document.quote):
             document = writing.linking(document)
         body = writing.reworded(document, visibility, people, self._profile.limits)
         text = here.local(body["text"])
@@ -192,13 +192,20 @@ class MastodonAdapter:
                 poll=body.get("poll"),
             )
 
-        changed, headers = await self._calls.write(Status, change, FAULTS, "edit")
-        return self._receipt(changed, here, headers)
+        changed, lanes = await self._calls.write(Status, change, "edit")
+        return self._receipt(changed, here, lanes)
+    async def _shows(self, status: str, quote: Quote) -> bool:
+        """Whether a status of ours quotes this one: an edit gives it no other (masto statuses_controller.rb)."""
+        if quote.ref is None or not self._profile.supports(Feature.QUOTE):
+            return False
+        shown = await self._ask(Status, lambda client: client.status(status))
+        return content.quotes(shown, parse_ref(quote.ref).id)
+
 
     async def delete(self, ref: MessageRef) -> None:
         status = parse_ref(ref).id
         try:
-            await self._ask(_Done, lambda client: client.status_delete(status), writes=True)
+            await self._calls.write(_Done, lambda client: client.status_delete(status), "delete")
         except FaultError as error:
             if error.fault.kind is not FaultKind.TARGET_GONE:
                 raise
@@ -207,12 +214,12 @@ class MastodonAdapter:
         if reaction not in FAVOURITES:
             raise FaultError(Fault(FaultKind.INVALID, True, f"Mastodon has favourites only, no {reaction[:40]}"))
         status = parse_ref(ref).id
-        await self._ask(_Done, lambda client: client.status_favourite(status), writes=True)
+        await self._calls.write(_Done, lambda client: client.status_favourite(status), "react")
 
     async def repost(self, ref: MessageRef) -> None:
         """The server answers a second time with the first one: masto reblog_service.rb."""
         status = parse_ref(ref).id
-        await self._ask(_Done, lambda client: client.status_reblog(status), writes=True)
+        await self._calls.write(_Done, lambda client: client.status_reblog(status), "repost")
 
     # Receiving.
 

@@ -18,6 +18,8 @@ from gateway.model.secret import Secret
 from gateway.ports import Context
 
 REQUEST_S = 30.0
+_LANES = {"post": "statuses", "edit": "statuses", "repost": "statuses", "delete": "deletes"}
+"""The rate window that an answer tells of: the tightest one that the call is in."""
 
 
 class Calls:
@@ -51,21 +53,20 @@ class Calls:
         client.access_token = self._token.reveal()
         return client
 
-    async def ask(
-        self, shape: Any, call: Callable[[Mastodon], Any], *, rules: Sequence[Rule] = FAULTS, writes: bool = False
-    ) -> Any:
-        """What a call gives, decoded as ``shape``. What ``writes`` waits behind no read. Raises FaultError."""
-        return (await self._call(self._sending if writes else self._reading, shape, call, rules, "ask"))[0]
+    async def ask(self, shape: Any, call: Callable[[Mastodon], Any], *, rules: Sequence[Rule] = FAULTS) -> Any:
+        """What a read gives, decoded as ``shape``. Raises FaultError."""
+        return (await self._call(self._reading, shape, call, rules, "ask"))[0]
 
     async def write(
-        self, shape: Any, call: Callable[[Mastodon], Any], rules: Sequence[Rule], doing: str
-    ) -> tuple[Any, dict[str, str]]:
-        """As :meth:`ask`, with the answer's headers."""
-        return await self._call(self._sending, shape, call, rules, doing)
+        self, shape: Any, call: Callable[[Mastodon], Any], doing: str
+    ) -> tuple[Any, tuple[LaneState, ...]]:  # fmt: skip
+        """As :meth:`ask`, and what is left of the rate window. It waits behind no read."""
+        found, headers = await self._call(self._sending, shape, call, FAULTS, doing)
+        return found, self._lanes(headers, doing)
 
-    def lanes(self, headers: dict[str, str]) -> tuple[LaneState, ...]:
+    def _lanes(self, headers: dict[str, str], doing: str) -> tuple[LaneState, ...]:
         told = window(headers, self._context.clock.now())
-        return (LaneState("statuses", told[0], told[1].timestamp()),) if told else ()
+        return (LaneState(_LANES[doing], told[0], told[1].timestamp()),) if told and doing in _LANES else ()
 
     async def aclose(self) -> None:
         await self._sending.aclose()
@@ -77,14 +78,14 @@ class Calls:
         if not self._token_can_be_sent:
             raise FaultError(Fault(FaultKind.SIGNED_OUT, True, "the access token has characters that none has"))
         outcome = await workers.call(shape, call)
-        async with crossing(lambda error: self._told(error, outcome), rules, doing=doing):
+        async with crossing(lambda error: self._told(error, outcome, doing), rules, doing=doing):
             return outcome.result(), outcome.headers
 
-    def _told(self, error: Exception, outcome: Outcome) -> Told | None:
+    def _told(self, error: Exception, outcome: Outcome, doing: str) -> Told | None:
         match error:
             case MastodonRatelimitError():  # it carries nothing but its name
                 told = window(outcome.headers, self._context.clock.now())
-                lanes = self.lanes(outcome.headers)
+                lanes = self._lanes(outcome.headers, doing)
                 return Told("Too many requests", 429, retry_at=told[1] if told else None, lanes=lanes)
             case MastodonNetworkError():
                 return _unheard(error.__context__ or error)

@@ -110,6 +110,12 @@ def _quote(status: Status, here: Here) -> Quote | None:
     return Quote(NAME, ref, web_address(quoted.url), author, text)
 
 
+def quotes(status: Status, quoted: str) -> bool:
+    """Whether it quotes that one, as far as is told: of one whose author is still asked no id is."""
+    told = _read(status.quote, Quoting)
+    return told is not None and (told.quoted_status.id if told.quoted_status else quoted) == quoted
+
+
 def _read(raw: Any, shape: type[_Shape]) -> _Shape | None:
     """A side of a status that may be broken without harm to the rest."""
     if raw is None:

@@ -18,6 +18,7 @@ _URL = regex.compile(
     regex.IGNORECASE,
 )
 _MAYBE_URL = regex.compile(r"(?P<glued>(?<=[\p{L}\p{N}@#$/.]))?https?://\S+", regex.IGNORECASE)
+_NOT_LAST = ".,:;!?'\")]}>»"
 _REMOTE = re.compile(r"(?<![=/\w])(@[a-z0-9_]+(?:[a-z0-9_.-]*[a-z0-9_])?)@[\w.-]+\w", re.IGNORECASE)
 
 
@@ -27,7 +28,10 @@ def measure(text: str, url_length: int) -> int:
     def counted(found: regex.Match[str]) -> str:
         run: str = found.group()
         url = None if found["glued"] is not None else _URL.match(run)
-        return "x" * url_length + run[url.end() :] if url else run.ljust(url_length, "x")
+        if url:
+            return "x" * url_length + run[url.end() :]
+        bare = run.rstrip(_NOT_LAST)
+        return bare.ljust(url_length, "x") + run[len(bare) :]
 
     # Most texts have neither, and are looked at dozens of times while a thread is cut.
     short = _MAYBE_URL.sub(counted, text) if "://" in text else text

@@ -38,7 +38,7 @@ def limits_of(instance: Instance, usual: Limits) -> Limits:
     text_max = _sane(said.statuses.max_characters, usual.text_max, 50, 100_000)
     count_max = _sane(said.statuses.max_media_attachments, usual.images_max, 1, 50)
     mimes = said.media_attachments.supported_mime_types
-    size_bytes = _sane(said.media_attachments.image_size_limit, usual.image_size_bytes, 100_000, 1 << 30)
+    size_bytes = _below(said.media_attachments.image_size_limit, usual.image_size_bytes, 1 << 30)
     return structs.replace(
         usual,
         text_max=text_max,
@@ -63,7 +63,7 @@ def _others(told: Files, usual: Limits, image_bytes: int, count_max: int) -> dic
         mimes = tuple(mime for mime in own.mimes if mime in named) if kind is MediaKind.GIF else _of(f"{kind}/", named)
         if named and not mimes:
             continue
-        size = image_bytes if kind is MediaKind.GIF else _sane(told.video_size_limit, own.size_bytes, 100_000, 1 << 34)
+        size = image_bytes if kind is MediaKind.GIF else _below(told.video_size_limit, own.size_bytes, 1 << 34)
         pixels = _pixels(told.video_matrix_limit, own.pixels_max) if kind is MediaKind.VIDEO else own.pixels_max
         count = count_max if kind is MediaKind.GIF else own.count_max
         limits[kind] = structs.replace(
@@ -88,6 +88,10 @@ def _of(family: str, mimes: list[str]) -> tuple[str, ...]:
 
 def _pixels(told: int | None, usual: int | None) -> int | None:
     return told if told is not None and 10_000 <= told <= 10**10 else usual
+
+
+def _below(told: int | None, usual: int, most: int) -> int:
+    return _sane(told, usual + 1, 100_000, most) - 1
 
 
 def _sane(told: int | None, usual: int, least: int, most: int) -> int:

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
-from adapters.addresses import is_public
 from adapters.mastodon.attached import refused
+from gateway.addresses import is_public
 from gateway.model.delivery import Fault, FaultError, FaultKind
 from gateway.model.media import Attachment
 from gateway.ports import Clock

@@ -20,7 +20,8 @@ from gateway.model.identity import Identity
 from gateway.text.measure import graphemes
 from gateway.text.split import Slice, slices
 
-_CALL = re.compile(r"(?<![=/\w])@(?=[a-z0-9_])", re.IGNORECASE)
+_CALL = re.compile(r"(?<![=/\w])@+(?=[a-z0-9_]|\Z)", re.IGNORECASE)
+"""At the end of a span, too: the name may stand in the next one."""
 _LANGUAGE = re.compile(r"([a-z]{2,3})(?:-([A-Za-z]{2}))?(?:-.*)?")
 _WIDTHS = {Visibility.UNLISTED: "unlisted", Visibility.FOLLOWERS: "private"}
 
@@ -75,15 +76,14 @@ def _settled(said: Document, place: Place) -> Document:
     alone = quote is not None and quote.ref is not None and not (said.is_empty or said.media or said.poll)
     if quote is None or (alone and place.visibility != "direct"):
         return said
-    if not quote.url:
-        raise refused(FaultKind.INVALID, "a quoted post stands below words alone, and not in private")
     return linking(said)
 
 
 def linking(said: Document) -> Document:
-    """The document with the address of what it quotes in the place of that."""
-    link = ((Link(said.quote.url),),) if said.quote and said.quote.url else ()
-    return structs.replace(said, quote=None, paragraphs=(*said.paragraphs, *link))
+    """The document with the address of what it quotes in the place of that. Raises FaultError where it has none."""
+    if not said.quote or not said.quote.url:
+        raise refused(FaultKind.INVALID, "what is quoted has no address, and can't stand here as a quoted post")
+    return structs.replace(said, quote=None, paragraphs=(*said.paragraphs, (Link(said.quote.url),)))
 
 
 def _worded(place: Place, said: Document, *, follows: bool = False) -> str:
@@ -108,12 +108,17 @@ def _spell(span: Span, place: Place) -> str:
         case Mention(platform, number, handle, name):
             called = _name(number, handle) if platform == NAME else None
             if called and is_private(place.visibility) and called not in map(str.casefold, place.people):
-                return _CALL.sub("@\u2060", spelled(span))
-            return f"@{called}" if called else name or handle.lstrip("@")
-        case Text(text) if is_private(place.visibility):
-            return _CALL.sub("@\u2060", text)  # a name in private words would let its owner read them
+                return _uncalled(spelled(span))
+            return f"@{called}" if called else _CALL.sub("", name or handle)
+        case Text(text) | Link(_, str(text)) if is_private(place.visibility):
+            return spelled(structs.replace(span, text=_uncalled(text)))
         case Text() | Link():
             return spelled(span)
+
+
+def _uncalled(text: str) -> str:
+    """A name in private words would let its owner read them."""
+    return _CALL.sub("\\g<0>\u2060", text)
 
 
 def _slices(said: Document, place: Place, limits: Limits, *, numbered: bool) -> tuple[Slice, ...]:

@@ -8,6 +8,7 @@ from adapters.mastodon.plan import weight
 from gateway.model.capabilities import Limits
 from gateway.model.delivery import Part, Shown
 from gateway.model.media import kind_of
+from gateway.text.shown import poll_line
 
 _VISIBLE = {"unlisted": "unlisted", "private": "for followers alone", "direct": "for those it mentions alone"}
 
@@ -35,8 +36,7 @@ def _extras(body: dict[str, Any]) -> list[str]:
     lines = [f"content warning: {body['warning']}"] if body.get("warning") else []
     lines += ["media are hidden"] if body.get("sensitive") and body.get("media") else []
     if poll := body.get("poll"):
-        choice = "any of" if poll["multiple"] else "one of"
-        lines.append(f"poll, {choice}: {', '.join(poll['options'])}; open for {poll['expires_in']} s")
+        lines.append(poll_line(poll["options"], poll["expires_in"], multiple=poll["multiple"]))
     lines += [f"quotes the post {body['quote']}"] if body.get("quote") else []
     lines += [f"language: {body['language']}"] if body.get("language") else []
     return lines + ([_VISIBLE[body["visibility"]]] if body["visibility"] in _VISIBLE else [])

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from adapters.border import Rule
 from gateway.model.capabilities import Feature, Idempotency, Lane, Limits, MediaLimits, Profile, Support
-from gateway.model.delivery import FaultKind
+from gateway.model.delivery import Change, FaultKind
 from gateway.model.media import MediaKind
 from gateway.model.secret import Secret
 from gateway.ports import Platform
@@ -42,62 +42,82 @@ AUDIO_MIMES = (
     "audio/3gpp",
 )
 
+_POSTS = ("post", "reply", "direct")
+
 PROFILE = Profile(
     features={
-        Feature.EDIT: Support.PARTIAL,  # each edit federates and notifies: for a correction, not for streaming
+        Feature.EDIT: Support.PARTIAL,
         Feature.DELETE: Support.FULL,
-        Feature.REACT: Support.PARTIAL,  # there is one reaction: the favourite
+        Feature.REACT: Support.PARTIAL,
         Feature.REPOST: Support.FULL,
         Feature.TYPING: Support.REJECTED,
         Feature.ATTACHMENTS: Support.FULL,
         Feature.THREAD: Support.FULL,
         Feature.DIRECT: Support.FULL,
         Feature.IMAGE: Support.FULL,
-        Feature.GIF: Support.FULL,  # shown as a film without sound
+        Feature.GIF: Support.FULL,
         Feature.VIDEO: Support.FULL,
         Feature.AUDIO: Support.FULL,
         Feature.FILE: Support.REJECTED,
         Feature.ALT: Support.FULL,
-        Feature.FORMAT: Support.FALLBACK,  # what is written is plain text: mdocs user/posting.md
+        Feature.FORMAT: Support.FALLBACK,
         Feature.SPOILER: Support.DROPPED,
         Feature.LINK_TEXT: Support.FALLBACK,
-        Feature.LINK_CARD: Support.DROPPED,  # the server makes its own
+        Feature.LINK_CARD: Support.DROPPED,
         Feature.POLL: Support.FULL,
         Feature.WARNING: Support.FULL,
         Feature.SENSITIVE: Support.FULL,
-        Feature.LANGUAGE: Support.PARTIAL,  # without a region, but for Chinese: masto languages_helper.rb
+        Feature.LANGUAGE: Support.PARTIAL,
         Feature.UNLISTED: Support.FULL,
         Feature.FOLLOWERS: Support.FULL,
-        Feature.QUOTE: Support.FALLBACK,  # PARTIAL where the instance has Mastodon 4.5: see facts.py
+        Feature.QUOTE: Support.FALLBACK,
         Feature.REPLIERS: Support.DROPPED,
         Feature.MENTION_ANYONE: Support.FULL,
         Feature.DIRECT_ANYONE: Support.FULL,
     },
-    # mdocs methods/instance.md (configuration); the instance's own numbers override them when they are known.
+    says={
+        Feature.EDIT: "each edit federates and notifies: for a correction, not for streaming",
+        Feature.REACT: "a favourite for ⭐ 🌟 ❤ ♥ 👍; others are refused: they would say something that wasn't meant",
+        Feature.GIF: "shown as a film without sound",
+        Feature.FORMAT: "what is written is plain text: mdocs user/posting.md",
+        Feature.LINK_CARD: "the server makes its own",
+        Feature.LANGUAGE: "without a region, but for Chinese: masto languages_helper.rb",
+        Feature.QUOTE: "partly where the instance has Mastodon 4.5",
+    },
+    # mdocs methods/instance.md (configuration); the instance's own numbers override them when they are known. A file
+    # has less than what is told: masto media_attachment.rb (less_than).
     limits=Limits(
         text_max=500,
         unit="graphemes, a web address as 23, a mention without its domain",
         direct_max=500,
         images_max=4,
-        image_size_bytes=16_777_216,
+        image_size_bytes=16_777_215,
         image_mimes=("image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/heic", "image/heif"),
         alt_max=1500,
         url_length=23,
         image_pixels_max=33_177_600,
         others={
             # A GIF is checked as a picture, with a pixel limit of its own: masto attachmentable.rb.
-            MediaKind.GIF: MediaLimits(16_777_216, ("image/gif",), 4, pixels_max=921_600),
+            MediaKind.GIF: MediaLimits(16_777_215, ("image/gif",), 4, pixels_max=921_600),
             # The only file of its status, as a sound is: masto post_status_service.rb. Types: media_attachment.rb.
-            MediaKind.VIDEO: MediaLimits(103_809_024, VIDEO_MIMES, pixels_max=8_294_400),
-            MediaKind.AUDIO: MediaLimits(103_809_024, AUDIO_MIMES),
+            MediaKind.VIDEO: MediaLimits(103_809_023, VIDEO_MIMES, pixels_max=8_294_400),
+            MediaKind.AUDIO: MediaLimits(103_809_023, AUDIO_MIMES),
         },
         media_max=4,
+        poll_options_min=2,  # masto poll_options_validator.rb
         poll_options_max=4,
         poll_option_length=50,
         poll_shortest_s=300,
         poll_longest_s=2_629_746,
+        poll_alone=True,  # masto post_status_service.rb
     ),
-    lanes=(Lane("statuses", 300, 10_800, ("post", "reply", "direct")),),  # masto app/lib/rate_limiter.rb
+    lanes=(
+        Lane("statuses", 300, 10_800, (*_POSTS, Change.REPOST)),  # masto rate_limiter.rb, reblog_service.rb
+        # masto config/initializers/rack_attack.rb. What is read and uploaded counts among the calls of a token, too.
+        Lane("deletes", 30, 1_800, (Change.DELETE,)),
+        Lane("calls", 300, 300, (*_POSTS, *Change)),
+    ),
+    calls_by_text=True,  # masto process_mentions_service.rb
     idempotency=Idempotency.KEYED,
     # masto post_status_service.rb keeps a key for 3600 s; the last minute is left to the request's own way.
     key_lifetime_s=3540.0,
@@ -137,7 +157,10 @@ FAULTS: tuple[Rule, ...] = (
     Rule(FaultKind.MEDIA, status=422, text="Validation failed: Description", source="masto media_attachment.rb"),
     Rule(FaultKind.MEDIA, status=422, text="already attached to another post", source="masto post_status_service.rb"),
     Rule(FaultKind.MEDIA, status=422, text="are not supported", source="masto attachmentable.rb: too many pixels"),
-    Rule(FaultKind.MEDIA, status=422, text="Error processing", source="masto media_controller.rb"),
+    # 500 as the upload's own answer: a picture that the server's libraries don't read. Nothing was kept.
+    Rule(FaultKind.MEDIA, text="Error processing thumbnail", source="masto media_controller.rb"),
+    Rule(FaultKind.MEDIA, status=422, text="could not be verified", source="masto media_controller.rb"),
+    Rule(FaultKind.MEDIA, status=422, text="no video stream", source="masto media_attachment.rb"),
     Rule(FaultKind.INVALID, status=422, source=_BASE),
     Rule(FaultKind.INVALID, status=400, source=_BASE),
 )

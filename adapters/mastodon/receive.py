@@ -246,8 +246,7 @@ class Reader:
             return []
         if note.type in ("favourite", "reblog"):
             root = self._memory.root_of(status) or status.id
-            told = translate.reaction if note.type == "favourite" else translate.reposted
-            return [told(note, here, self._account, root)]
+            return [translate.marked(note, here, self._account, root)]
         if note.type not in ("mention", "quote") or status.account.id == here.id:
             return []
         thread = await self._thread(status, here)

@@ -34,6 +34,8 @@ IDLE_MAX_S = 20.0
 """A connection that rested longer is not trusted: routers forget them without a word."""
 RESET_MAX = timedelta(days=1)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_IN_ENGLISH = {"lang": "en"}
+"""Refusals are told in the language that the account's owner reads, unless another is asked for: masto localized.rb."""
 
 
 class UnreachedError(OSError):
@@ -139,9 +141,8 @@ class Session(requests.Session):
         **_: Any,
     ) -> Answer:
         """One API call. Raises this module's errors, which Mastodon.py wraps as MastodonNetworkError."""
-        target = url[len(f"{self._server.scheme}://{self._server.netloc}") :]
-        if params:
-            target += "?" + urlencode(params, doseq=True)
+        path = url[len(f"{self._server.scheme}://{self._server.netloc}") :]
+        target = f"{path}?{urlencode(_IN_ENGLISH | (params or {}), doseq=True)}"
         body = (
             None
             if method == "GET"

@@ -51,29 +51,13 @@ def kept(raw: bytes) -> str:
     return raw.decode("utf-8", "replace") if len(raw) <= RAW_MAX else ""
 
 
-def reaction(note: Notification, here: Here, account: AccountId, root: str) -> Reacted:
-    """Somebody favourited a status of ours."""
-    return Reacted(
-        account=account,
-        id=f"favourite:{note.id}",
-        ref=ref_of(note.status, here),
-        conversation=conversation_of(note.status, here, root),
-        author=here.identity(note.account),
-        reaction=FAVOURITE,
-        at=aware(note.created_at),
-    )
-
-
-def reposted(note: Notification, here: Here, account: AccountId, root: str) -> Reposted:
-    """Somebody showed a status of ours to their own readers."""
-    return Reposted(
-        account=account,
-        id=f"reblog:{note.id}",
-        ref=ref_of(note.status, here),
-        conversation=conversation_of(note.status, here, root),
-        author=here.identity(note.account),
-        at=aware(note.created_at),
-    )
+def marked(note: Notification, here: Here, account: AccountId, root: str) -> Reacted | Reposted:
+    """Somebody favourited a status of ours, or showed it to their own readers."""
+    place = ref_of(note.status, here), conversation_of(note.status, here, root)
+    author, at = here.identity(note.account), aware(note.created_at)
+    if note.type == "favourite":
+        return Reacted(account, f"favourite:{note.id}", *place, author, FAVOURITE, at)
+    return Reposted(account, f"reblog:{note.id}", *place, author, at)
 
 
 def edited(

@@ -64,7 +64,7 @@ class Uploads:
         def post(client: Mastodon) -> Any:
             return client.media_post(BytesIO(data), file["mime"], description=file["alt"] or None)
 
-        uploaded: _Uploaded = await self._calls.ask(_Uploaded, post, writes=True)
+        uploaded: _Uploaded = (await self._calls.write(_Uploaded, post, "upload"))[0]
         return uploaded
 
     async def _processed(self, media: _Uploaded) -> str:

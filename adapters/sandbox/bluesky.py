@@ -121,8 +121,12 @@ class BlueskyFace(Face):
             self._notify(heard_by, author, message.id, message.extra, "mention" if mention else reason)
         return message
 
-    def person_reacts(self, person: str, message_id: str, _: str = "") -> None:
-        self._marks(person, LIKES, message_id)
+    def person_reacts(self, person: str, message_id: str, reaction: str = "❤️") -> None:
+        """A like, whatever the reaction; in a direct message the emoji itself."""
+        if (message := self.network.messages[message_id]).kind == "direct":
+            self.chat.react(self._join(person), message, reaction)
+        else:
+            self._marks(person, LIKES, message_id)
 
     def person_reposts(self, person: str, message_id: str) -> None:
         self._marks(person, REPOSTS, message_id)

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
+from adapters.sandbox.bluesky_bodies import stamp
 from adapters.sandbox.bluesky_lexicon import RefusedError
 from adapters.sandbox.bluesky_repo import next_tid
 from adapters.sandbox.world import Member, Message, Network, utc_now
@@ -62,10 +63,19 @@ class Chat:
             extra={"facets": facets, "embed": embed},
         )
         convo.messages.append(self._network.add(message))
-        entry = {"$type": f"{_DEFS}#logCreateMessage", "rev": next_tid(), "convoId": convo.id}
-        for member in convo.members:
-            self._logs.setdefault(member.id, []).append({**entry, "message": self.view(message)})
+        self._tell(convo, "logCreateMessage", message)
         return message
+
+    def react(self, member: Member, message: Message, value: str) -> None:
+        self._network.react(message, member, value)
+        reaction = {"value": value, "sender": {"did": member.id}, "createdAt": stamp(utc_now())}
+        self._tell(self._convos[message.conversation], "logAddReaction", message, reaction=reaction)
+
+    def _tell(self, convo: Convo, kind: str, message: Message, **more: Any) -> None:
+        """Each member's log has it, the author's own too."""
+        entry = {"$type": f"{_DEFS}#{kind}", "rev": next_tid(), "convoId": convo.id, "message": self.view(message)}
+        for member in convo.members:
+            self._logs.setdefault(member.id, []).append({**entry, **more})
 
     def forget(self, gone: set[str]) -> None:
         """These messages are no more."""
@@ -96,6 +106,6 @@ class Chat:
             "rev": message.id,
             "text": message.text,
             "sender": {"did": message.author},
-            "sentAt": message.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "sentAt": stamp(message.at),
         }
         return view | {name: told for name, told in message.extra.items() if told}

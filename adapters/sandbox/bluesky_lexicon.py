@@ -13,6 +13,7 @@ POSTS = "app.bsky.feed.post"
 LIKES = "app.bsky.feed.like"
 REPOSTS = "app.bsky.feed.repost"
 GATES = "app.bsky.feed.threadgate"
+QUOTE_GATES = "app.bsky.feed.postgate"
 
 IMAGE_MAX_BYTES, THUMB_MAX_BYTES, VIDEO_MAX_BYTES = 2_000_000, 1_000_000, 300_000_000
 
@@ -44,7 +45,7 @@ class _Broken(Exception):  # noqa: N818 - told as a RefusedError
 
 
 def check_key(collection: str, key: str) -> None:
-    if collection in (POSTS, LIKES, REPOSTS, GATES) and not _TID.fullmatch(key):
+    if collection in (POSTS, LIKES, REPOSTS, GATES, QUOTE_GATES) and not _TID.fullmatch(key):
         raise RefusedError(
             "InvalidRequest", f'Invalid record key for {collection}: Invalid TID string (got "{key}") at $'
         )

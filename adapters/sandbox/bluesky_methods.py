@@ -31,6 +31,23 @@ _Reply = web.StreamResponse
 _ANYBODY = frozenset({Trouble.REVOKE, Trouble.SUSPEND, Trouble.LOCK})
 _ACTIONS = {POSTS: "post", LIKES: "like", REPOSTS: "repost", GATES: "gate"}
 _POSTS_MAX = 25
+_DELETION = "com.atproto.repo.applyWrites#delete"
+
+_Method = Callable[["BlueskyFace", web.Request], Awaitable[_Reply]]
+
+
+def _signed_in(action: str, *, on: str = "read") -> Callable[..., _Method]:
+    """A method of a signed-in account, asked once nothing stands in its way."""
+
+    def around(method: Callable[[BlueskyFace, web.Request, Member], Awaitable[_Reply]]) -> _Method:
+        async def call(face: BlueskyFace, request: web.Request) -> _Reply:
+            member = face.who(request)
+            refused = await face.admit(request, member, action, on=on)
+            return await method(face, request, member) if refused is None else refused
+
+        return call
+
+    return around
 
 
 # Records.
@@ -68,7 +85,7 @@ async def _write(face: BlueskyFace, request: web.Request, *, create: bool) -> _R
     if not repeated:
         message = face.repos.write(member, collection, key, value)
         face.tell_author(member, uri, body["cid"], value)
-        body["commit"] = {"cid": record_cid({"commit": next_tid()}), "rev": next_tid()}
+        body["commit"] = _commit()
     return await face.answer(request, member, action, answer(body, WRITES), message, repeated=repeated)
 
 
@@ -90,15 +107,32 @@ def _check_write(
     return False
 
 
-async def delete_record(face: BlueskyFace, request: web.Request) -> _Reply:
-    member = face.who(request)
+@_signed_in("delete", on="write")
+async def delete_record(face: BlueskyFace, request: web.Request, member: Member) -> _Reply:
     given = await request.json()
-    refused = await face.admit(request, member, "delete")
-    if refused is not None:
-        return refused
     message = face.repos.remove(member, str(given.get("collection")), str(given.get("rkey")))
-    body = {"commit": {"cid": record_cid({"commit": next_tid()}), "rev": next_tid()}} if message else {}
+    body = {"commit": _commit()} if message else {}
     return await face.answer(request, member, "delete", answer(body, WRITES), message)
+
+
+@_signed_in("delete", on="write")
+async def apply_writes(face: BlueskyFace, request: web.Request, member: Member) -> _Reply:
+    """Several deletions in one commit: all, or none where one has nothing to delete."""
+    given = await request.json()
+    writes = given.get("writes", [])
+    others = [write.get("$type") for write in writes if write.get("$type") != _DELETION]
+    if others:
+        raise RefusedError("InvalidRequest", f"Action not supported: {others[0]}")
+    places = [(write["collection"], write["rkey"]) for write in writes]
+    if not all(face.repos.find(member.id, *place) for place in places):
+        return refusal("InternalServerError")
+    messages = [face.repos.remove(member, *place) for place in places]
+    body = {"commit": _commit(), "results": [{"$type": f"{_DELETION}Result"} for _ in writes]}
+    return await face.answer(request, member, "delete", answer(body, WRITES), next(filter(None, messages), None))
+
+
+def _commit() -> dict[str, str]:
+    return {"cid": record_cid({"commit": next_tid()}), "rev": next_tid()}
 
 
 async def get_record(face: BlueskyFace, request: web.Request) -> _Reply:
@@ -130,11 +164,8 @@ async def list_records(face: BlueskyFace, request: web.Request) -> _Reply:
     return answer({"records": records, "cursor": keys[-1]} if keys else {"records": []}, READS)
 
 
-async def upload_blob(face: BlueskyFace, request: web.Request) -> _Reply:
-    member = face.who(request)
-    refused = await face.admit(request, member, "media")
-    if refused is not None:
-        return refused
+@_signed_in("media", on="write")
+async def upload_blob(face: BlueskyFace, request: web.Request, member: Member) -> _Reply:
     if (request.content_length or 0) > UPLOAD_MAX_BYTES:
         return refusal("PayloadTooLarge")
     blob = face.repos.store(member, await request.read(), request.content_type)
@@ -167,12 +198,9 @@ def _find(face: BlueskyFace, name: str) -> Member | None:
 # What the AppView tells.
 
 
-async def list_notifications(face: BlueskyFace, request: web.Request) -> _Reply:
+@_signed_in("notifications")
+async def list_notifications(face: BlueskyFace, request: web.Request, member: Member) -> _Reply:
     """Newest first; the cursor goes back."""
-    member = face.who(request)
-    refused = await face.admit(request, member, "notifications", on="read")
-    if refused is not None:
-        return refused
     reasons, cursor = request.query.getall("reasons", []), request.query.get("cursor")
     limit = min(100, int(request.query.get("limit", 50)))
     heard = [n for n in reversed(member.extra["heard"]) if not reasons or n["reason"] in reasons]
@@ -203,12 +231,9 @@ async def get_profile(face: BlueskyFace, request: web.Request) -> _Reply:
     return answer({**profile(member), "followersCount": 0, "followsCount": 0, "postsCount": posts}, READS)
 
 
-async def get_posts(face: BlueskyFace, request: web.Request) -> _Reply:
+@_signed_in("posts")
+async def get_posts(face: BlueskyFace, request: web.Request, _: Member) -> _Reply:
     """Those that are there, in the order asked."""
-    member = face.who(request)
-    refused = await face.admit(request, member, "posts", on="read")
-    if refused is not None:
-        return refused
     uris = request.query.getall("uris", [])
     if len(uris) > _POSTS_MAX:
         told = f"array too big (maximum {_POSTS_MAX}, got {len(uris)})"
@@ -226,11 +251,8 @@ def _post(face: BlueskyFace, message: Message) -> dict[str, Any]:
 # Chat.
 
 
-async def get_log(face: BlueskyFace, request: web.Request) -> _Reply:
-    member = face.who(request)
-    refused = await face.admit(request, member, "log", on="read")
-    if refused is not None:
-        return refused
+@_signed_in("log")
+async def get_log(face: BlueskyFace, request: web.Request, member: Member) -> _Reply:
     body = face.chat.log(member, request.query.get("cursor"))
     if face.faults.find(Trouble.MALFORMED_EVENT, member.handle, on="read", action="log"):
         broken = {"$type": "chat.bsky.convo.defs#logCreateMessage", "convoId": 7, "message": "?"}
@@ -238,36 +260,26 @@ async def get_log(face: BlueskyFace, request: web.Request) -> _Reply:
     return answer(body)
 
 
-async def list_convos(face: BlueskyFace, request: web.Request) -> _Reply:
-    member = face.who(request)
-    refused = await face.admit(request, member, "convos", on="read")
-    return refused or answer({"convos": [_convo(convo) for convo in face.chat.of(member)]})
+@_signed_in("convos")
+async def list_convos(face: BlueskyFace, _: web.Request, member: Member) -> _Reply:
+    return answer({"convos": [_convo(convo) for convo in face.chat.of(member)]})
 
 
-async def get_convo(face: BlueskyFace, request: web.Request) -> _Reply:
-    member = face.who(request)
-    refused = await face.admit(request, member, "convo", on="read")
-    if refused is not None:
-        return refused
+@_signed_in("convo")
+async def get_convo(face: BlueskyFace, request: web.Request, member: Member) -> _Reply:
     return answer({"convo": _convo(face.chat.find(member, request.query.get("convoId")))})
 
 
-async def get_convo_for_members(face: BlueskyFace, request: web.Request) -> _Reply:
-    member = face.who(request)
-    refused = await face.admit(request, member, "convo", on="read")
-    if refused is not None:
-        return refused
+@_signed_in("convo")
+async def get_convo_for_members(face: BlueskyFace, request: web.Request, member: Member) -> _Reply:
     others = [face.network.members.get(did) for did in request.query.getall("members", [])]
     if not others or None in others:
         return error(400, "RecipientNotFound", "Recipient not found")
     return answer({"convo": _convo(face.chat.between(member, *(m for m in others if m)))})
 
 
-async def get_messages(face: BlueskyFace, request: web.Request) -> _Reply:
-    member = face.who(request)
-    refused = await face.admit(request, member, "messages", on="read")
-    if refused is not None:
-        return refused
+@_signed_in("messages")
+async def get_messages(face: BlueskyFace, request: web.Request, member: Member) -> _Reply:
     convo = face.chat.find(member, request.query.get("convoId"))
     return answer(face.chat.history(convo, request.query.get("cursor"), int(request.query.get("limit", 50))))
 
@@ -289,17 +301,14 @@ async def send_message(face: BlueskyFace, request: web.Request) -> _Reply:
     return await face.answer(request, member, "direct", answer(face.chat.view(message)), message)
 
 
-async def add_reaction(face: BlueskyFace, request: web.Request) -> _Reply:
-    member = face.who(request)
+@_signed_in("reaction", on="write")
+async def add_reaction(face: BlueskyFace, request: web.Request, member: Member) -> _Reply:
     given = await request.json()
-    refused = await face.admit(request, member, "reaction")
-    if refused is not None:
-        return refused
     convo = face.chat.find(member, given.get("convoId"))
     message = next((m for m in convo.messages if m.id == given.get("messageId")), None)
     if message is None:
         raise RefusedError("ReactionMessageDeleted", "Message not found")
-    face.network.react(message, member, str(given.get("value")))
+    face.chat.react(member, message, str(given.get("value")))
     return await face.answer(request, member, "reaction", answer({"message": face.chat.view(message)}), message)
 
 
@@ -319,10 +328,11 @@ def _convo(convo: Convo) -> dict[str, Any]:
     return {"id": convo.id, "rev": rev, "members": members, "muted": False, "unreadCount": 0, "status": "accepted"}
 
 
-METHODS: dict[tuple[str, str], Callable[[BlueskyFace, web.Request], Awaitable[_Reply]]] = {
+METHODS: dict[tuple[str, str], _Method] = {
     ("POST", "com.atproto.repo.putRecord"): put_record,
     ("POST", "com.atproto.repo.createRecord"): create_record,
     ("POST", "com.atproto.repo.deleteRecord"): delete_record,
+    ("POST", "com.atproto.repo.applyWrites"): apply_writes,
     ("GET", "com.atproto.repo.getRecord"): get_record,
     ("GET", "com.atproto.repo.listRecords"): list_records,
     ("POST", "com.atproto.repo.uploadBlob"): upload_blob,

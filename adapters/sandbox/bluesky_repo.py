@@ -10,7 +10,7 @@ from base64 import b32encode
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.sandbox.bluesky_lexicon import POSTS, blobs_in, media_in
+from adapters.sandbox.bluesky_lexicon import GATES, POSTS, blobs_in, media_in
 from adapters.sandbox.world import Member, Message, Network, utc_now
 
 S32 = "234567abcdefghijklmnopqrstuvwxyz"
@@ -111,9 +111,13 @@ class Repos:
 
     def remove(self, member: Member, collection: str, key: str) -> Message | None:
         """What was deleted, where it was there and a post."""
-        if self._records.get((member.id, collection), {}).pop(key, None) is None or collection != POSTS:
+        if self._records.get((member.id, collection), {}).pop(key, None) is None:
             return None
-        message = self._network.messages[f"at://{member.id}/{collection}/{key}"]
+        message = self._network.messages.get(f"at://{member.id}/{POSTS}/{key}")
+        if collection == GATES and message:
+            message.extra.pop("gate", None)
+        if collection != POSTS or message is None:
+            return None
         self._network.delete(message)
         return message
 

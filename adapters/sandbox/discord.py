@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -14,13 +15,13 @@ from aiohttp import web
 
 from adapters.sandbox import discord_bodies as bodies
 from adapters.sandbox import discord_gateway as gateway
-from adapters.sandbox.discord_forms import misfit, question, read, serve_picture
-from adapters.sandbox.discord_people import People
+from adapters.sandbox.discord_changes import Changes
+from adapters.sandbox.discord_files import read
+from adapters.sandbox.discord_forms import misfit, opened, question
+from adapters.sandbox.discord_people import FORUM, People, told
 from adapters.sandbox.face import html_error
 from adapters.sandbox.faults import Faults, Rule, Trouble
 from adapters.sandbox.world import Member, Message, Network, utc_now
-
-NONCE_MAX = 25
 
 
 class DiscordFace(People):
@@ -36,12 +37,13 @@ class DiscordFace(People):
     def __init__(self, network: Network, faults: Faults) -> None:
         super().__init__(network, faults)
         self.gateway = gateway.Gateway(faults, self._by_token, self._welcome)
+        self._changes = Changes(self)
         self.window: tuple[int, float] = (1000, 1.0)
-        """Messages per channel: how many in how many seconds."""
+        """Requests of one kind in one channel: how many in how many seconds."""
         self.nonce_window_s = 180.0
         """How long a nonce is remembered: "the past few minutes"."""
         self._nonces: dict[tuple[str, str], tuple[float, Message]] = {}
-        self._buckets: dict[tuple[str, str], tuple[float, int]] = {}
+        self._buckets: dict[tuple[str, str, str], tuple[float, int]] = {}
 
     # The world's side.
 
@@ -60,13 +62,14 @@ class DiscordFace(People):
                 web.get(channel + "/messages", self._history),
                 web.post(channel + "/messages", self._create),
                 web.post(channel + "/typing", self._typing),
-                web.get(message, self._get),
-                web.patch(message, self._edit),
-                web.delete(message, self._delete),
-                web.put(message + "/reactions/{emoji}/@me", self._react),
-                web.delete(message + "/reactions/{emoji}/@me", self._unreact),
+                web.get(message, self._changes.get),
+                web.patch(message, self._changes.edit),
+                web.delete(message, self._changes.delete),
+                web.put(message + "/reactions/{emoji}/@me", self._changes.react),
+                web.delete(message + "/reactions/{emoji}/@me", self._changes.unreact),
+                web.get("/api/v10/guilds/{guild}/emojis", self._emojis),
                 web.get("/gw", self.gateway.serve),
-                web.get("/attachments/picture.png", serve_picture),
+                web.get("/attachments/{channel}/{id}/{name}", self.files.serve),
             ]
         )
         app.cleanup_ctx.append(self._watch)
@@ -123,15 +126,14 @@ class DiscordFace(People):
 
     def _welcome(self, session: gateway.Session) -> None:
         session.dispatch("READY", gateway.ready(session, self.guild, self._gateway_url()))
-        guild = bodies.guild(self.guild, self.public_channels(), self.network.members.values())
-        session.dispatch("GUILD_CREATE", guild)
+        session.dispatch("GUILD_CREATE", self.guild_object())
 
     def _gateway_url(self) -> str:
         return self.url.replace("http", "ws", 1) + "/gw"
 
     # The bot's side: who it is.
 
-    async def _enter(
+    async def enter(
         self, request: web.Request, action: str, *, on: str = "read", text: str = ""
     ) -> tuple[Member, web.StreamResponse | None]:
         """The bot behind a request and what stands in its way. An unknown token is answered like Discord does."""
@@ -142,11 +144,11 @@ class DiscordFace(People):
         return member, refused
 
     async def _me(self, request: web.Request) -> web.StreamResponse:
-        member, refused = await self._enter(request, "me")
+        member, refused = await self.enter(request, "me")
         return refused or bodies.reply(bodies.user(member) | {"verified": True, "mfa_enabled": False, "flags": 0})
 
     async def _application(self, request: web.Request) -> web.StreamResponse:
-        member, refused = await self._enter(request, "me")
+        member, refused = await self.enter(request, "me")
         about = {
             "id": member.id,
             "name": member.name,
@@ -166,14 +168,22 @@ class DiscordFace(People):
         return refused or bodies.reply({"url": self._gateway_url()})
 
     async def _gateway_bot(self, request: web.Request) -> web.StreamResponse:
-        _, refused = await self._enter(request, "gateway")
+        _, refused = await self.enter(request, "gateway")
         limit = {"total": 1000, "remaining": 999, "reset_after": 0, "max_concurrency": 1}
         return refused or bodies.reply({"url": self._gateway_url(), "shards": 1, "session_start_limit": limit})
+
+    # The guild.
+
+    async def _emojis(self, request: web.Request) -> web.StreamResponse:
+        _, refused = await self.enter(request, "emojis")
+        if request.match_info["guild"] != self.guild:
+            refused = refused or bodies.refusal("10004")
+        return refused or bodies.reply(self.emoji_objects())
 
     # Channels.
 
     async def _open_direct(self, request: web.Request) -> web.StreamResponse:
-        member, refused = await self._enter(request, "open_direct", on="write")
+        member, refused = await self.enter(request, "open_direct", on="write")
         if refused:
             return refused
         person = self.network.members.get(str((await request.json()).get("recipient_id")))
@@ -182,20 +192,20 @@ class DiscordFace(People):
         channel = self.direct_channel(member, person)
         return await self.answer(request, member, "open_direct", bodies.reply(self.channel_object(channel)))
 
-    def _refused_channel(self, member: Member, channel: str) -> web.Response | None:
+    def refused_channel(self, member: Member, channel: str) -> web.Response | None:
         if channel not in self.channels:
             return bodies.refusal("10003")
         return None if self.sees(member, channel) else bodies.refusal("50001")
 
     async def _channel(self, request: web.Request) -> web.StreamResponse:
-        member, refused = await self._enter(request, "channel")
+        member, refused = await self.enter(request, "channel")
         channel = request.match_info["channel"]
-        return refused or self._refused_channel(member, channel) or bodies.reply(self.channel_object(channel))
+        return refused or self.refused_channel(member, channel) or bodies.reply(self.channel_object(channel))
 
     async def _history(self, request: web.Request) -> web.StreamResponse:
-        member, refused = await self._enter(request, "history")
+        member, refused = await self.enter(request, "history")
         channel = request.match_info["channel"]
-        refused = refused or self._refused_channel(member, channel)
+        refused = refused or self.refused_channel(member, channel)
         if refused:
             return refused
         limit = min(int(request.query.get("limit", "50")), 100)
@@ -209,8 +219,8 @@ class DiscordFace(People):
         return bodies.reply(page)
 
     async def _typing(self, request: web.Request) -> web.StreamResponse:
-        member, refused = await self._enter(request, "typing", on="write")
-        refused = refused or self._refused_channel(member, request.match_info["channel"])
+        member, refused = await self.enter(request, "typing", on="write")
+        refused = refused or self.refused_channel(member, request.match_info["channel"])
         return refused or await self.answer(request, member, "typing", web.Response(status=204))
 
     # Messages.
@@ -220,22 +230,22 @@ class DiscordFace(People):
         channel = request.match_info["channel"]
         text = str(payload.get("content") or "")
         action = self._action(channel, payload)
-        member, refused = await self._enter(request, action, on="write", text=text)
+        member, refused = await self.enter(request, action, on="write", text=text)
         if refused:
             return refused
-        headers, limited = self._count(member, channel)
-        refused = limited or self._refused_channel(member, channel)
+        headers, limited = self.count(member, channel, "POST")
+        refused = limited or self.refused_channel(member, channel)
         if refused:
             return self._refuse(member, action, text, refused)
         known = self._known(member, payload)
         if known is not None:
-            answer = bodies.reply(self._own(known), headers=headers)
+            answer = bodies.reply(self.own(known), headers=headers)
             return await self.answer(request, member, action, answer, known, repeated=True)
         refused = self._invalid(channel, payload, files)
         if refused:
             return self._refuse(member, action, text, refused)
         message = self._accept(member, channel, action, payload, files)
-        return await self.answer(request, member, action, bodies.reply(self._own(message), headers=headers), message)
+        return await self.answer(request, member, action, bodies.reply(self.own(message), headers=headers), message)
 
     def _action(self, channel: str, payload: dict[str, Any]) -> str:
         if self.is_direct(channel):
@@ -246,26 +256,27 @@ class DiscordFace(People):
         self.network.attempted(member.handle, action, "refused", text=text, detail=str(response.status))
         return response
 
-    def _count(self, member: Member, channel: str) -> tuple[dict[str, str], web.Response | None]:
-        """One more message in a channel's window: the headers that say so, and a 429 when it is full."""
+    def count(self, member: Member, channel: str, method: str) -> tuple[dict[str, str], web.Response | None]:
+        """One more request in a channel's window: the headers that say so, and a 429 when it is full."""
         limit, per_s = self.window
         now = time.time()
-        reset, used = self._buckets.get((member.id, channel), (0.0, 0))
+        reset, used = self._buckets.get((member.id, channel, method), (0.0, 0))
         if now >= reset:
             reset, used = now + per_s, 0
         if used >= limit:
             return {}, bodies.limited(reset - now)
-        self._buckets[member.id, channel] = (reset, used + 1)
+        self._buckets[member.id, channel, method] = (reset, used + 1)
         headers = {
             "X-RateLimit-Limit": str(limit),
             "X-RateLimit-Remaining": str(limit - used - 1),
             "X-RateLimit-Reset": f"{reset:.3f}",
             "X-RateLimit-Reset-After": f"{reset - now:.3f}",
-            "X-RateLimit-Bucket": "80c17d2f203122d936070c88c8d10f33",
+            "X-RateLimit-Bucket": hashlib.md5(method.encode(), usedforsecurity=False).hexdigest(),
         }
         return headers, None
 
     def forget(self, before: datetime) -> int:
+        self.files.forget(bodies.snowflake(before))
         self._nonces = {nonce: (at, made) for nonce, (at, made) in self._nonces.items() if made.at >= before}
         return super().forget(before)
 
@@ -277,12 +288,11 @@ class DiscordFace(People):
         return message if time.time() - at < self.nonce_window_s else None
 
     def _invalid(self, channel: str, payload: dict[str, Any], files: list[dict[str, Any]]) -> web.Response | None:
-        text = str(payload.get("content") or "")
-        wrong = misfit(text, payload.get("poll"), files)
-        if wrong:
-            return bodies.refusal(wrong)
-        if len(str(payload.get("nonce") or "")) > NONCE_MAX:
-            return bodies.refusal("nonce")
+        if self.channels[channel]["type"] == FORUM:
+            return bodies.refusal("40058")
+        wrong = misfit(payload, files)
+        if wrong is not None:
+            return wrong
         reference = payload.get("message_reference") or {}
         must_exist = bool(reference) and reference.get("fail_if_not_exists", True)
         gone = must_exist and self.in_channel(channel, str(reference.get("message_id"))) is None
@@ -293,22 +303,23 @@ class DiscordFace(People):
     ) -> Message:
         reference = str((payload.get("message_reference") or {}).get("message_id"))
         target = self.in_channel(channel, reference)
-        nonce = payload.get("nonce")
+        nonce, at = payload.get("nonce"), utc_now()
+        kept = [self.files.keep(channel, **file) for file in files]
         message = Message(
             self.ids.next(),
             member.id,
             str(payload.get("content") or "") or question(payload.get("poll")),
-            utc_now(),
+            at,
             action,
             channel,
             private=self.is_direct(channel),
             in_reply_to=target.id if target else None,
             key=str(nonce) if nonce is not None else None,
-            media=[{key: file[key] for key in ("mime", "size_bytes", "alt")} for file in files],
+            media=[told(file) for file in kept],
             extra={
                 "pings": self.pinged(payload, target),
-                "attachments": [file["object"] for file in files],
-                "poll": payload.get("poll"),
+                "attachments": kept,
+                "poll": opened(payload.get("poll"), at),
                 "content": str(payload.get("content") or ""),
             },
         )
@@ -317,63 +328,5 @@ class DiscordFace(People):
         self.publish(self.network.add(message))
         return message
 
-    def _own(self, message: Message) -> dict[str, Any]:
+    def own(self, message: Message) -> dict[str, Any]:
         return self.message_object(message) | ({"nonce": message.key} if message.key else {})
-
-    async def _owned(
-        self, request: web.Request, action: str
-    ) -> tuple[Member, Message | None, web.StreamResponse | None]:
-        """The bot, the message of the address, and what stands in the way of touching it."""
-        member, refused = await self._enter(request, action, on="read" if action == "get" else "write")
-        channel = request.match_info["channel"]
-        refused = refused or self._refused_channel(member, channel)
-        message = None if refused else self.in_channel(channel, request.match_info["message"])
-        if message is None and not refused:
-            refused = bodies.refusal("10008")
-        return member, message, refused
-
-    async def _get(self, request: web.Request) -> web.StreamResponse:
-        _, message, refused = await self._owned(request, "get")
-        return bodies.reply(self.message_object(message)) if message else refused or bodies.refusal("10008")
-
-    async def _edit(self, request: web.Request) -> web.StreamResponse:
-        member, message, refused = await self._owned(request, "edit")
-        if message is None or refused:
-            return refused or bodies.refusal("10008")
-        payload, files = await read(request)
-        text = str(payload.get("content") or "")
-        if message.author != member.id:
-            return bodies.refusal("50005")
-        wrong = misfit(text, None, files or message.media)
-        if wrong:
-            return bodies.refusal(wrong)
-        if "attachments" in payload:
-            message.media = [{key: file[key] for key in ("mime", "size_bytes", "alt")} for file in files]
-            message.extra["attachments"] = [file["object"] for file in files]
-        message.extra["content"] = text
-        self.change(message, text)
-        return await self.answer(request, member, "edit", bodies.reply(self._own(message)), message)
-
-    async def _delete(self, request: web.Request) -> web.StreamResponse:
-        member, message, refused = await self._owned(request, "delete")
-        if message is None or refused:
-            return refused or bodies.refusal("10008")
-        if message.author != member.id:
-            return bodies.refusal("50013")
-        self.remove(message)
-        return await self.answer(request, member, "delete", web.Response(status=204), message)
-
-    async def _react(self, request: web.Request) -> web.StreamResponse:
-        member, message, refused = await self._owned(request, "react")
-        if message is None or refused:
-            return refused or bodies.refusal("10008")
-        self.react(message, member, request.match_info["emoji"])
-        return await self.answer(request, member, "react", web.Response(status=204), message)
-
-    async def _unreact(self, request: web.Request) -> web.StreamResponse:
-        member, message, refused = await self._owned(request, "react")
-        if message is None or refused:
-            return refused or bodies.refusal("10008")
-        gone = {"member": member.id, "reaction": request.match_info["emoji"]}
-        message.reactions = [reaction for reaction in message.reactions if reaction != gone]
-        return await self.answer(request, member, "react", web.Response(status=204), message)

@@ -21,6 +21,7 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "10004": (404, "Unknown Guild"),
     "10008": (404, "Unknown Message"),
     "10013": (404, "Unknown User"),
+    "10014": (400, "Unknown Emoji"),
     "20009": (400, "Explicit content cannot be sent to the desired recipient(s)"),
     "20016": (429, "This action cannot be performed due to slowmode rate limit"),
     "20022": (429, "This message cannot be edited due to announcement rate limits"),
@@ -30,43 +31,73 @@ REFUSALS: dict[str, tuple[int, str]] = {
     ),
     "20028": (429, "The write action you are performing on the channel has hit the write rate limit."),
     "20029": (429, "The write action you are performing on the server has hit the write rate limit."),
+    "30010": (400, "Maximum number of reactions reached (20)"),
+    "30015": (400, "Maximum number of attachments in a message reached (10)"),
     "30046": (429, "Maximum number of edits to messages older than 1 hour reached. Try again later"),
     "40001": (401, "Unauthorized. Provide a valid token and try again"),
     "40002": (403, "You need to verify your account in order to perform this action."),
     "40003": (400, "You are opening direct messages too fast"),
     "40004": (403, "Send messages has been temporarily disabled"),
-    "40005": (413, "Request entity too large. Try sending something smaller in size"),
+    "40005": (413, "Request entity too large"),
+    "40006": (503, "This feature has been temporarily disabled server-side"),
+    "40058": (400, "Cannot send a message in a forum channel"),
     "40333": (403, "Cloudflare is blocking your request. This can often be resolved by setting a proper User Agent"),
     "50001": (403, "Missing Access"),
     "50005": (403, "Cannot edit a message authored by another user"),
     "50006": (400, "Cannot send an empty message"),
     "50007": (403, "Cannot send messages to this user"),
+    "50008": (400, "Cannot send messages in a non-text channel"),
     "50009": (403, "Channel verification level is too high for you to gain access"),
-    "50013": (403, "You lack permissions to perform that action"),
+    "50013": (403, "Missing Permissions"),
     "50014": (401, "Invalid authentication token provided"),
+    "50021": (403, "Cannot execute action on a system message"),
+    "50024": (400, "Cannot execute action on this channel type"),
     "50045": (400, "File uploaded exceeds the maximum size"),
+    "50046": (400, "Invalid file uploaded"),
     "50083": (400, "Thread is archived"),
     "50278": (403, "Cannot send messages to this user due to having no mutual guilds"),
+    "90001": (403, "Reaction blocked"),
     "130000": (503, "API resource is currently overloaded. Try again a little later"),
+    "160002": (403, "Cannot reply without permission to read message history"),
     "160005": (403, "Thread is locked"),
     "200000": (400, "Message was blocked by automatic moderation"),
     "240000": (400, "Message blocked by harmful links filter"),
-    "400001": (403, "File uploads are limited for this server"),
+    "400001": (403, "Access to file uploads has been limited for this guild"),
+    "520002": (400, "Invalid channel type for poll creation"),
+    "520003": (400, "Cannot edit a poll message"),
 }
-"""Each row that a rule's ``code`` can ask for: status and Discord's text."""
+"""Each row that a rule's ``code`` can ask for: status and Discord's text. Codes are those of
+topics/opcodes-and-status-codes; where reports quote the text itself it is theirs (413 and 40005, 50013, 10014, 90001),
+else the page's.
+"""
+
+
+def wrong(code: str, told: str) -> dict[str, Any]:
+    """What is wrong with a field of a form (reference: error messages)."""
+    return {"_errors": [{"code": code, "message": told}]}
+
+
+def longer_than(most: int) -> dict[str, Any]:
+    return wrong("BASE_TYPE_MAX_LENGTH", f"Must be {most} or fewer in length.")
+
+
+def not_between(least: int, most: int) -> dict[str, Any]:
+    return wrong("BASE_TYPE_BAD_LENGTH", f"Must be between {least} and {most} in length.")
+
 
 FORM_ERRORS: dict[str, dict[str, Any]] = {
-    "poll": {"poll": {"_errors": [{"code": "BASE_TYPE_BAD_LENGTH", "message": "Must be valid."}]}},
-    "too_long": {
-        "content": {"_errors": [{"code": "BASE_TYPE_MAX_LENGTH", "message": "Must be 2000 or fewer in length."}]}
-    },
-    "reference": {
-        "message_reference": {"_errors": [{"code": "REPLIES_UNKNOWN_MESSAGE", "message": "Unknown message"}]}
-    },
-    "nonce": {"nonce": {"_errors": [{"code": "NONCE_TYPE_MAX_LENGTH", "message": "Must be 25 or fewer in length."}]}},
-    "50035": {"embeds": {"0": {"_errors": [{"code": "BASE_TYPE_BAD", "message": "This value is not acceptable"}]}}},
+    "poll": {"poll": {"question": {"text": not_between(1, 300)}}},
+    "too_long": {"content": longer_than(2000)},
+    "reference": {"message_reference": wrong("REPLIES_UNKNOWN_MESSAGE", "Unknown message")},
+    "nonce": {"nonce": wrong("NONCE_TYPE_TOO_LONG", "Must be 25 or fewer characters long.")},
+    "50035": {"embeds": {"0": wrong("BASE_TYPE_BAD", "This value is not acceptable")}},
 }
 """Bodies of code 50035 by what is wrong with the form."""
+
+
+def snowflake(at: datetime) -> str:
+    """The least id of that time."""
+    return str(int((at.timestamp() * 1000 - EPOCH_MS) * (1 << 22)))
 
 
 class Snowflakes:
@@ -88,11 +119,15 @@ def reply(data: Any, status: int = 200, headers: dict[str, str] | None = None) -
 def refusal(code: str, retry_after_s: float | None = None) -> web.Response:
     """The body for one of :data:`REFUSALS` or :data:`FORM_ERRORS`."""
     if code in FORM_ERRORS:
-        return reply({"message": "Invalid Form Body", "code": 50035, "errors": FORM_ERRORS[code]}, 400)
+        return invalid(FORM_ERRORS[code])
     status, text = REFUSALS[code]
     if status == 429:
         return limited(retry_after_s or 1.0, text=text, code=int(code))
     return reply({"message": text, "code": int(code)}, status)
+
+
+def invalid(errors: dict[str, Any]) -> web.Response:
+    return reply({"message": "Invalid Form Body", "code": 50035, "errors": errors}, 400)
 
 
 def unauthorized() -> web.Response:
@@ -166,66 +201,66 @@ def message(
         "mention_everyone": False,
         "mentions": [user(member) for member in mentions],
         "mention_roles": [],
-        "attachments": item.extra.get("attachments", []),
+        "attachments": [],
         "embeds": [],
         "pinned": False,
         "flags": 0,
         "components": [],
     }
-    if item.extra.get("poll"):
-        data["poll"] = item.extra["poll"]
+    data |= {name: item.extra[name] for name in ("poll", "sticker_items") if item.extra.get(name)}
     if item.in_reply_to:
         data["message_reference"] = {"type": 0, "message_id": item.in_reply_to, "channel_id": item.conversation}
         data["referenced_message"] = referenced
     return data
 
 
-def guild(guild_id: str, channels: Iterable[dict[str, Any]], members: Iterable[Member]) -> dict[str, Any]:
-    """GUILD_CREATE's object, with what discord.py needs to read it."""
-    channels, members = list(channels), list(members)
-    return {
+GUILD: dict[str, Any] = {
+    "name": "Sandbox",
+    "icon": None,
+    "afk_timeout": 300,
+    "verification_level": 0,
+    "default_message_notifications": 0,
+    "explicit_content_filter": 0,
+    "mfa_level": 0,
+    "nsfw_level": 0,
+    "premium_tier": 0,
+    "preferred_locale": "en-US",
+    "features": [],
+    "stickers": [],
+    "system_channel_flags": 0,
+    "joined_at": "2026-01-01T00:00:00+00:00",
+    "large": False,
+    "unavailable": False,
+    "voice_states": [],
+    "presences": [],
+    "stage_instances": [],
+    "guild_scheduled_events": [],
+    "soundboard_sounds": [],
+}
+"""What discord.py needs besides to read a guild."""
+EVERYONE = {"name": "@everyone", "color": 0, "hoist": False, "position": 0, "permissions": "2248473465835073"}
+EVERYONE |= {"managed": False, "mentionable": False, "flags": 0}
+
+
+def guild(
+    guild_id: str,
+    channels: list[dict[str, Any]],
+    threads: list[dict[str, Any]],
+    emojis: list[dict[str, Any]],
+    members: Iterable[Member],
+) -> dict[str, Any]:
+    """GUILD_CREATE's object."""
+    members = list(members)
+    return GUILD | {
         "id": guild_id,
-        "name": "Sandbox",
-        "icon": None,
         "owner_id": guild_id,
-        "afk_timeout": 300,
-        "verification_level": 0,
-        "default_message_notifications": 0,
-        "explicit_content_filter": 0,
-        "mfa_level": 0,
-        "nsfw_level": 0,
-        "premium_tier": 0,
-        "preferred_locale": "en-US",
-        "features": [],
-        "emojis": [],
-        "stickers": [],
-        "roles": [
-            {
-                "id": guild_id,
-                "name": "@everyone",
-                "color": 0,
-                "hoist": False,
-                "position": 0,
-                "permissions": "2248473465835073",
-                "managed": False,
-                "mentionable": False,
-                "flags": 0,
-            }
-        ],
+        "emojis": emojis,
+        "roles": [EVERYONE | {"id": guild_id}],
         "system_channel_id": channels[0]["id"] if channels else None,
-        "system_channel_flags": 0,
-        "joined_at": "2026-01-01T00:00:00+00:00",
-        "large": False,
-        "unavailable": False,
         "member_count": len(members),
         "members": [joined(member) | {"user": user(member)} for member in members if member.is_bot],
         "channels": channels,
-        "threads": [],
-        "voice_states": [],
-        "presences": [],
-        "stage_instances": [],
-        "guild_scheduled_events": [],
-        "soundboard_sounds": [],
+        "threads": threads,
     }
 
 

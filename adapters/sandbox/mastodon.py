@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -12,23 +12,25 @@ from aiohttp import web
 from adapters.sandbox.face import Face
 from adapters.sandbox.faults import Faults, Rule, Trouble
 from adapters.sandbox.mastodon_bodies import body, missing, refused_for
-from adapters.sandbox.mastodon_entities import QUOTING_API, TEXT_MAX, Entities, rate_headers, stamp
+from adapters.sandbox.mastodon_entities import QUOTING_API, TEXT_MAX, Entities, rate_headers
 from adapters.sandbox.mastodon_media import LARGE_BYTES, PIXEL, Files, attachment, refused_file
 from adapters.sandbox.mastodon_reads import Reads
-from adapters.sandbox.mastodon_rules import Written, begun, form_of, refused_media, refused_words, written
+from adapters.sandbox.mastodon_rules import Written, form_of, refused_media, refused_words, written
+from adapters.sandbox.mastodon_statuses import Statuses
 from adapters.sandbox.mastodon_stream import Streams
-from adapters.sandbox.world import Member, Message, Network, utc_now
+from adapters.sandbox.world import Member, Message, Network
 
 Handler = Callable[[web.Request, Member], Awaitable[web.StreamResponse]]
 
 
 class MastodonFace(Face):
     """One instance. Refusals by ``rule.code``: scope, not_allowed, localised, invalid_token, no_user, gone,
-    in_reply_not_found, quoted_status_not_found, moved, file_size, too_long, blank, file_type, media_pending,
-    too_many_files, race. LOCK by pending, unconfirmed, two_factor.
+    in_reply_not_found, quoted_status_not_found, quoted_not_mentioned, moved, file_size, too_long, blank, file_type,
+    file_unverified, file_unprocessed, media_pending, too_many_files, race. LOCK by pending, unconfirmed, two_factor.
 
     ``media_turns`` is how often an upload is asked about before it is ready; ``quotes`` says whether it is a Mastodon
-    that has quoted posts. A bot's stream shows the edits and deletions of what mentions it.
+    that has quoted posts; ``reads_english`` whether the owners of its accounts do. A bot's stream shows the edits and
+    deletions of what mentions it.
     """
 
     name: ClassVar[str] = "mastodon"
@@ -36,6 +38,7 @@ class MastodonFace(Face):
     def __init__(self, network: Network, faults: Faults) -> None:
         super().__init__(network, faults)
         self.media_turns = 1
+        self.reads_english = True
         self.streams = Streams(faults)
         self._entities = Entities(network)
         self._ids = itertools.count(114_000_000_000_000_001)
@@ -43,6 +46,7 @@ class MastodonFace(Face):
         self._files = Files(self._id)
         self._notes: dict[str, list[dict[str, Any]]] = {}
         self._reads = Reads(network, faults, self._entities, self._notes)
+        self._statuses = Statuses(network, self._entities, self.streams, self._notes, self._id)
 
     def forget(self, before: datetime) -> int:
         gone = {message.id for message in self.network.forget(before)}
@@ -79,27 +83,27 @@ class MastodonFace(Face):
         form = {"status": text, "visibility": visibility, "in_reply_to_id": options.get("to")}
         form |= {name: options.get(name) for name in ("spoiler_text", "sensitive", "language", "poll")}
         form["quoted_status_id"] = options.get("quote")
-        return self._publish(self._person(person), written(form), kind=kind, media=media)
+        return self._statuses.publish(self._person(person), written(form), kind=kind, media=media)
 
     def person_edits(self, message_id: str, text: str) -> None:
-        self._change(self.network.messages[message_id], text)
+        self._statuses.change(self.network.messages[message_id], text)
 
     def person_deletes(self, message_id: str) -> None:
-        self._remove(self.network.messages[message_id])
+        self._statuses.remove(self.network.messages[message_id])
 
     def person_reacts(self, person: str, message_id: str, reaction: str = "favourite") -> None:
         message, member = self.network.messages[message_id], self._person(person)
         self.network.react(message, member, reaction)
-        self._notify(self.network.members[message.author], "favourite", member, message)
+        self._statuses.notify(self.network.members[message.author], "favourite", member, message)
 
     def person_reposts(self, person: str, message_id: str) -> None:
         message, member = self.network.messages[message_id], self._person(person)
         message.extra.setdefault("reblogs", []).append(member.id)
-        self._notify(self.network.members[message.author], "reblog", member, message)
+        self._statuses.notify(self.network.members[message.author], "reblog", member, message)
 
     @property
     def quotes(self) -> bool:
-        return self._entities.api_version >= QUOTING_API
+        return self._entities.quotes
 
     @quotes.setter
     def quotes(self, has_them: bool) -> None:
@@ -119,88 +123,10 @@ class MastodonFace(Face):
     def _id(self) -> str:
         return str(next(self._ids))
 
-    # What the instance does with a status.
-
-    def _publish(
-        self,
-        author: Member,
-        said: Written,
-        *,
-        kind: str,
-        key: str | None = None,
-        media: Sequence[dict[str, Any]] = (),
-    ) -> Message:
-        mentioned = self._entities.mentioned(said.text)
-        message = Message(
-            self._id(),
-            author.id,
-            said.text,
-            utc_now(),
-            kind=kind,
-            conversation=self._root(said.parent),
-            private=said.visibility in ("direct", "private"),
-            in_reply_to=said.parent,
-            key=key,
-            media=list(media),
-            extra={"visibility": said.visibility, "mentions": [m.id for m in mentioned], "language": said.language},
-        )
-        self._set(message, said)
-        message.extra["quoted"] = said.quoted if self.quotes else None
-        message.conversation = message.conversation or message.id
-        author.extra["statuses"] = author.extra.get("statuses", 0) + 1
-        self.network.add(message)
-        self._spread(author, mentioned, message)
-        return message
-
-    def _set(self, message: Message, said: Written) -> None:
-        """What an edit may change besides the words."""
-        message.extra |= {"spoiler_text": said.spoiler, "sensitive": said.sensitive, "poll": begun(said.poll)}
-        for file in message.media:
-            file["status"] = message.id
-
-    def _root(self, parent: str | None) -> str:
-        found = self.network.messages.get(parent or "")
-        if found is None:
-            return ""
-        found.extra["replies"] = found.extra.get("replies", 0) + 1
-        return found.conversation
-
-    def _spread(self, author: Member, mentioned: list[Member], message: Message) -> None:
-        if author.is_bot:
-            self.streams.push(author, "update", self._entities.status(message, author))
-        for member in mentioned:
-            if member.id != author.id:
-                self._notify(member, "mention", author, message)
-        quoted = self.network.messages.get(message.extra["quoted"] or "")
-        if quoted and quoted.author != author.id:
-            self._notify(self.network.members[quoted.author], "quote", author, message)
-
-    def _notify(self, member: Member, kind: str, who: Member, message: Message) -> None:
-        if not member.is_bot:
-            return
-        note = {"id": self._id(), "type": kind, "from": who.id, "status": message.id, "at": utc_now()}
-        self._notes.setdefault(member.id, []).append(note)
-        self.streams.push(member, "notification", self._entities.notification(note, member))
-
-    def _concerned(self, message: Message) -> list[Member]:
-        ids = {message.author, *message.extra["mentions"]}
-        return [member for member in self.network.members.values() if member.id in ids and member.is_bot]
-
-    def _change(self, message: Message, text: str) -> None:
-        self.network.edit(message, text)
-        message.extra["edited_at"] = stamp(utc_now())
-        for member in self._concerned(message):
-            self.streams.push(member, "status.update", self._entities.status(message, member))
-
-    def _remove(self, message: Message) -> None:
-        self.network.delete(message)
-        for member in self._concerned(message):
-            self.streams.push(member, "delete", message.id)
-
     # The wire.
 
     def app(self) -> web.Application:
-        app = web.Application(client_max_size=LARGE_BYTES + (1 << 20))
+        app = web.Application(client_max_size=LARGE_BYTES + (1 << 20), middlewares=[self._in_their_language])
         app.on_response_prepare.append(_give_rate)
         for version, entity in (("v1", "instance_v1"), ("v2", "instance_v2")):
             for slash in ("", "/"):
@@ -230,6 +156,18 @@ class MastodonFace(Face):
         ]
         app.add_routes(routes)
         return app
+
+    @web.middleware
+    async def _in_their_language(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """What isn't valid is told in the language that the account's owner reads, or that is asked for: masto
+        localized.rb.
+        """
+        response = await handler(request)
+        if response.status == 422 and not self.reads_english and request.query.get("lang") != "en":
+            return refused_for("invalid_german")
+        return response
 
     def _instance(self, entity: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -276,31 +214,44 @@ class MastodonFace(Face):
         action = "direct" if said.visibility == "direct" else "reply" if said.parent else "post"
         if refused := await self.admit(request, member, action, text=said.text):
             return refused
+        if refusal := self._missing(said, member):  # looked at before the key is: masto statuses_controller.rb
+            return self._refuse(member, action, said, refusal)
         key = request.headers.get("Idempotency-Key")
-        old = self.network.messages.get(self._keys.get((member.id, key or ""), ""))
-        if old is not None and key:
-            answer = web.json_response(self._entities.status(old, member))
+        if key and (member.id, key) in self._keys:
+            old = self._reads.visible(self._keys[(member.id, key)], member)
+            answer = web.json_response(self._entities.status(old, member)) if old else missing()
             return await self.answer(request, member, action, answer, old, repeated=True)
-        files = [self._files.get(one) for one in said.media_ids]
-        if refusal := self._missing(said, member) or refused_media(said, files) or refused_words(said, TEXT_MAX):
-            self.network.attempted(member.handle, action, "refused", text=said.text, detail=refusal)
-            return refused_for(refusal)
-        message = self._publish(member, said, kind=action, key=key, media=[file for file in files if file])
+        files = [self._files.get(one, member.id) for one in said.media_ids]
+        if refusal := refused_media(said, files) or self._uncalled(said, member) or refused_words(said, TEXT_MAX):
+            return self._refuse(member, action, said, refusal)
+        message = self._statuses.publish(member, said, kind=action, key=key, media=[file for file in files if file])
         if key:
             self._keys[(member.id, key)] = message.id
         answer = web.json_response(self._entities.status(message, member))
         return await self.answer(request, member, action, answer, message)
 
+    def _refuse(self, member: Member, action: str, said: Written, refusal: str) -> web.Response:
+        self.network.attempted(member.handle, action, "refused", text=said.text, detail=refusal)
+        return refused_for(refusal)
+
     def _missing(self, said: Written, member: Member) -> str | None:
-        """Why what it answers or quotes can't be."""
+        """Why what it answers or quotes can't be: masto interaction_policy_concern.rb says who quotes what."""
         if said.parent and self._reads.visible(said.parent, member) is None:
             return "in_reply_not_found"
         if not said.quoted or not self.quotes:
             return None
         quoted = self._reads.visible(said.quoted, member)
-        if quoted is None or (quoted.private and quoted.author != member.id):
+        if quoted is None or quoted.extra["visibility"] == "direct" or (quoted.private and quoted.author != member.id):
             return "quoted_status_not_found"
         return None
+
+    def _uncalled(self, said: Written, member: Member) -> str | None:
+        """In private nobody is quoted who isn't called."""
+        quoted = self.network.messages.get(said.quoted or "") if self.quotes else None
+        if quoted is None or said.visibility != "direct" or quoted.author == member.id:
+            return None
+        called = [one.id for one in self._entities.mentioned(said.text)]
+        return None if quoted.author in called else "quoted_not_mentioned"
 
     async def _edit(self, request: web.Request, member: Member) -> web.StreamResponse:
         said = written(await form_of(request))
@@ -309,16 +260,11 @@ class MastodonFace(Face):
         message = self._own(request, member)
         if message is None:
             return missing()
-        files = [self._files.get(one) for one in said.media_ids]
+        said = said._replace(visibility=message.extra["visibility"], quoted=message.extra["quoted"])
+        files = [self._files.get(one, member.id) for one in said.media_ids]
         if refusal := refused_media(said, files, message.id) or refused_words(said, TEXT_MAX):
             return refused_for(refusal)
-        # An edit that names no media takes them off: the server sees the list as emptied. So with the poll.
-        for file in message.media:
-            file["status"] = None
-        message.media = [file for file in files if file]
-        message.extra["mentions"] = [m.id for m in self._entities.mentioned(said.text)]
-        self._set(message, said)
-        self._change(message, said.text)
+        self._statuses.become(message, said, [file for file in files if file])
         answer = web.json_response(self._entities.status(message, member))
         return await self.answer(request, member, "edit", answer, message)
 
@@ -328,7 +274,7 @@ class MastodonFace(Face):
         message = self._own(request, member)
         if message is None:
             return missing()
-        self._remove(message)
+        self._statuses.remove(message)
         answer = web.json_response({**self._entities.status(message, member), "text": message.text})
         return await self.answer(request, member, "delete", answer, message)
 
@@ -353,8 +299,8 @@ class MastodonFace(Face):
         message = self._reads.visible(request.match_info["id"], member)
         if message is None:
             return missing()
-        if message.private:
-            return refused_for("not_allowed")
+        if message.extra["visibility"] == "direct" or (message.private and message.author != member.id):
+            return refused_for("not_allowed")  # masto status_policy.rb
         reblogs = message.extra.setdefault("reblogs", [])
         if member.id not in reblogs:
             reblogs.append(member.id)
@@ -368,15 +314,15 @@ class MastodonFace(Face):
         form = await request.post()
         file, alt = form.get("file"), str(form.get("description", ""))
         if not isinstance(file, web.FileField):
-            return refused_for("file_type")
+            return refused_for("Validation failed: File can't be blank")
         data = file.file.read()
         if refusal := refused_file(file.content_type, data, alt):
             return refused_for(refusal)
-        media = self._files.add(data, file.content_type, alt, self.media_turns)
+        media = self._files.add(data, file.content_type, alt, self.media_turns, owner=member.id)
         return web.json_response(attachment(media, self.url), status=202 if media["pending"] else 200)
 
-    async def _get_media(self, request: web.Request, _: Member) -> web.StreamResponse:
-        media = self._files.look(request.match_info["id"])
+    async def _get_media(self, request: web.Request, member: Member) -> web.StreamResponse:
+        media = self._files.look(request.match_info["id"], member.id)
         if media is None:
             return missing()
         return web.json_response(attachment(media, self.url), status=206 if media["pending"] else 200)

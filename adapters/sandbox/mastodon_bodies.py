@@ -27,9 +27,16 @@ REFUSALS = {
     "file_size": (413, "Request entity too large"),
     "too_long": (422, f"Validation failed: Text character limit of {TEXT_MAX} exceeded"),
     "blank": (422, "Validation failed: Text can't be blank"),
+    "quoted_not_mentioned": (
+        422,
+        "Validation failed: Cannot quote a non-mentioned user in a Private Mention post.",
+    ),
     "file_type": (422, "Validation failed: File content type is invalid, File is invalid"),
+    "file_unverified": (422, "File type of uploaded media could not be verified"),
+    "file_unprocessed": (500, "Error processing thumbnail for uploaded media"),
     "media_pending": (422, "Cannot attach files that have not finished processing. Try again in a moment!"),
     "too_many_files": (422, "Cannot attach more than 4 files"),
+    "invalid_german": (422, "Gültigkeitsprüfung ist fehlgeschlagen"),
     "race": (503, "There was a temporary problem serving your request, please try again"),
 }
 

@@ -23,7 +23,13 @@ OPTION_MAX = 50
 OPEN_SHORTEST_S = 300
 OPEN_LONGEST_S = 2_629_746
 
-_URL = re.compile(r"https?://[\w.-]+\.[a-z]{2,}(?::\d+)?(?:/[^\s<>\"]*[^\s<>\".,;:!?')\]])?/?", re.IGNORECASE)
+_URL = re.compile(
+    r"https?://[\w.-]+\.(?:[a-z]{2,}|[^\W\d_]{2,})(?::\d+)?"
+    r"(?:/(?:(?:[^\s<>()?]|\([^\s<>()?]*\))*(?:[^\s<>()?\"'.,;:!*=$%\[\]~&|@「」]|\([^\s<>()?]*\)))?)?"
+    r"(?:\?[^ <>\"{}`\\\n\t]*[a-z0-9_&=#/\u00a0-\U0010ffff-])?",
+    re.IGNORECASE,
+)
+"""masto twitter_regex.rb: a path takes letters and signs of all scripts, a query even white space beyond ASCII."""
 MENTION = re.compile(r"(?<![=/\w])@([a-z0-9_]+(?:[a-z0-9_.-]+[a-z0-9_]+)?)(?:@([\w.-]+\w+))?", re.IGNORECASE)
 _TAG = re.compile(r"(?<![\w&/])#(\w*[^\W\d]\w*)")
 _TOKEN = re.compile(f"(?P<url>{_URL.pattern})|(?P<mention>{MENTION.pattern})|(?P<tag>{_TAG.pattern})", re.IGNORECASE)
@@ -73,6 +79,10 @@ class Entities:
         self._network = network
         self.url = ""
         self.api_version = QUOTING_API
+
+    @property
+    def quotes(self) -> bool:
+        return self.api_version >= QUOTING_API
 
     def resolve(self, name: str, domain: str | None) -> Member | None:
         """The member a written mention names; local names go with and without the server's own domain."""
@@ -166,7 +176,7 @@ class Entities:
             return None
         if quoted.deleted:
             return {"state": "deleted", "quoted_status": None}
-        shown = self.status(_unquoting(quoted))
+        shown = {**self.status(_unquoting(quoted)), "quote": _shallow(quoted.extra.get("quoted"))}
         return {"state": "accepted", "quoted_status": shown}
 
     def notification(self, note: dict[str, Any], viewer: Member) -> dict[str, Any]:
@@ -220,7 +230,7 @@ class Entities:
         return f"https://{domain}/@{name}" if domain else f"{self.url}/@{name}"
 
     def _version(self) -> str:
-        return "4.5.0" if self.api_version >= QUOTING_API else "4.4.0"
+        return "4.5.0" if self.quotes else "4.4.0"
 
     def instance_v2(self) -> dict[str, Any]:
         host = urlsplit(self.url).netloc
@@ -268,6 +278,10 @@ def _poll(poll: dict[str, Any], number: str) -> dict[str, Any]:
 
 def _unquoting(message: Message) -> Message:
     return replace(message, extra={**message.extra, "quoted": None})
+
+
+def _shallow(quoted: str | None) -> dict[str, Any] | None:
+    return {"state": "accepted", "quoted_status_id": quoted} if quoted else None
 
 
 def _link(url: str) -> str:

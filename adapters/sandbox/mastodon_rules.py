@@ -1,12 +1,13 @@
 """What a Mastodon instance takes as a status, and its words for what it doesn't.
 
 masto post_status_service.rb, status.rb, status_length_validator.rb, poll_options_validator.rb,
-poll_expiration_validator.rb, config/locales/en.yml.
+poll_expiration_validator.rb, languages_helper.rb, config/locales/en.yml.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -23,6 +24,9 @@ from adapters.sandbox.mastodon_entities import (
     stamp,
 )
 from adapters.sandbox.world import utc_now
+
+VISIBILITIES = ("public", "unlisted", "private", "direct")
+REGIONAL = ("zh-CN", "zh-HK", "zh-TW", "zh-YUE")
 
 
 class Written(NamedTuple):
@@ -42,19 +46,25 @@ class Written(NamedTuple):
 def written(form: dict[str, Any]) -> Written:
     text, spoiler = str(form.get("status") or ""), str(form.get("spoiler_text") or "")
     sensitive = str(form.get("sensitive") or "0").casefold() in ("1", "true") or bool(spoiler)
-    if not text.strip() and spoiler:
+    quoted = form.get("quoted_status_id")
+    if not text.strip() and spoiler and not quoted:
         text, spoiler = spoiler, ""
     return Written(
         text,
         spoiler,
         sensitive,
         str(form.get("visibility") or "public"),
-        form.get("language"),
+        _language(str(form.get("language") or "")),
         form.get("in_reply_to_id"),
-        form.get("quoted_status_id"),
+        quoted,
         [str(one) for one in form.get("media_ids[]", [])],
         _poll(form),
     )
+
+
+def _language(tag: str) -> str | None:
+    """A language as the server keeps it: without its region, but for Chinese and the like."""
+    return tag if tag in REGIONAL else re.split("[_-]", tag)[0] or None
 
 
 def _poll(form: dict[str, Any]) -> dict[str, Any] | None:
@@ -65,9 +75,11 @@ def _poll(form: dict[str, Any]) -> dict[str, Any] | None:
     if not poll.get("options"):
         return None
     options = [str(option).strip() for option in poll["options"]]
+    told = str(poll.get("expires_in") or "")
+    number = re.match(r"\s*[+-]?\d+", told)
     return {
         "options": [option for option in options if option],
-        "open_for_s": int(poll.get("expires_in") or 0),
+        "open_for_s": int(number[0]) if number else 0 if told.strip() else None,
         "multiple": str(poll.get("multiple") or "0").casefold() in ("1", "true"),
     }
 
@@ -89,7 +101,9 @@ def refused_media(said: Written, files: list[dict[str, Any] | None], status: str
 
 def refused_words(said: Written, text_max: int) -> str | None:
     """Why the instance's validations don't pass."""
-    if not said.text.strip() and not said.media_ids:
+    if said.visibility not in VISIBILITIES:
+        return "Validation failed: Visibility is not included in the list"
+    if not said.text.strip() and not said.media_ids and not said.quoted:
         return "blank"
     if length(said.text, said.spoiler) > text_max:
         return "too_long"
@@ -107,9 +121,11 @@ def _refused_poll(poll: dict[str, Any]) -> str | None:
         wrong.append(f"Choices cannot be longer than {OPTION_MAX} characters each")
     if len(set(options)) < len(options):
         wrong.append("Choices contain duplicate items")
-    if open_for_s > OPEN_LONGEST_S:
+    if open_for_s is None:
+        wrong.append("Deadline can't be blank")
+    elif open_for_s > OPEN_LONGEST_S:
         wrong.append("Deadline is too far into the future")
-    if open_for_s < OPEN_SHORTEST_S:
+    elif open_for_s < OPEN_SHORTEST_S:
         wrong.append("Deadline is too soon")
     return f"Validation failed: {', '.join(wrong)}" if wrong else None
 

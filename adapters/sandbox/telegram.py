@@ -49,11 +49,8 @@ class TelegramFace(Face):
     ``privacy(handle)`` turns privacy mode on: then only mentions, replies to the bot and commands reach it.
 
     SUSPEND and REVOKE are both 401 "Unauthorized", as in reality; LOCK is a frozen account (400 FROZEN_METHOD_INVALID
-    on writes). REFUSE takes as ``code``: unauthorized, invalid_token, not_found, logged_out, frozen, blocked,
-    deactivated, not_started, to_bot, kicked, not_member, group_deleted, forbidden, no_write_access, no_rights,
-    chat_gone, reply_gone, thread_gone, migrated (``extra={"to": id}``), too_long, caption_too_long, empty, bad_markup,
-    not_modified, edit_gone, cant_edit, no_text, delete_gone, cant_delete, react_gone, bad_reaction, wrong_file,
-    url_failed, too_large, conflict, webhook. MALFORMED_EVENT with code ``nameless`` has not even an update id.
+    on writes). REFUSE takes as ``code`` the names of telegram_errors.REFUSALS; "migrated" says where
+    to in ``extra={"to": id}``. MALFORMED_EVENT with code ``nameless`` has not even an update id.
 
     Actions of writes: post (channel), direct (private), reply (group), edit, delete, react, typing, draft. Parse modes
     aren't spoken: a message with one is refused as the server refuses an unknown one.

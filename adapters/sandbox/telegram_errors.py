@@ -1,4 +1,8 @@
-"""What the Bot API answers when it says no: real statuses and words, as the server writes them."""
+"""What the Bot API answers when it says no: real statuses and words, as the server writes them.
+
+Sources: live = what api.telegram.org answered to the tests of atahanyorganci/effect-telegram-api; tba, td = the
+servers' source (tdlib), at the places that KnightNiwrem/tg-bot-api-emulator names; facts = facts/platforms.md 3.3.
+"""
 
 from __future__ import annotations
 
@@ -31,44 +35,50 @@ NOT_MODIFIED = (
     "Bad Request: message is not modified: specified new message content and reply markup are exactly the same"
     " as a current content and reply markup of the message"
 )
+UNENDED = "Can't find end of the entity starting at byte offset 0"
 CONFLICT = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"  # tba
 
 REFUSALS: dict[str, tuple[int, str]] = {
-    "unauthorized": (401, "Unauthorized"),
-    "invalid_token": (401, "Unauthorized: invalid token specified"),
-    "not_found": (404, "Not Found"),
-    "logged_out": (400, "Logged out"),
-    "frozen": (400, "Bad Request: FROZEN_METHOD_INVALID"),
-    "blocked": (403, "Forbidden: bot was blocked by the user"),
-    "deactivated": (403, "Forbidden: user is deactivated"),
-    "not_started": (403, "Forbidden: bot can't initiate conversation with a user"),
-    "to_bot": (403, "Forbidden: bot can't send messages to the bot"),
-    "kicked": (403, "Forbidden: bot was kicked from the supergroup chat"),
-    "not_member": (403, "Forbidden: bot is not a member of the supergroup chat"),
-    "group_deleted": (403, "Forbidden: the group chat was deleted"),
-    "forbidden": (403, "Forbidden: something new"),
-    "no_write_access": (400, "Bad Request: have no write access to the chat"),
-    "no_rights": (400, "Bad Request: not enough rights to send text messages to the chat"),
-    "chat_gone": (400, "Bad Request: chat not found"),
-    "reply_gone": (400, "Bad Request: message to be replied not found"),
-    "thread_gone": (400, "Bad Request: message thread not found"),
-    "migrated": (400, "Bad Request: group chat was upgraded to a supergroup chat"),
-    "too_long": (400, "Bad Request: message is too long"),
-    "caption_too_long": (400, "Bad Request: message caption is too long"),
-    "empty": (400, "Bad Request: message text is empty"),
-    "bad_markup": (400, "Bad Request: can't parse entities: Can't find end of the entity starting at byte offset 0"),
-    "not_modified": (400, NOT_MODIFIED),
-    "edit_gone": (400, "Bad Request: message to edit not found"),
-    "cant_edit": (400, "Bad Request: message can't be edited"),
-    "no_text": (400, "Bad Request: there is no text in the message to edit"),
-    "no_caption": (400, "Bad Request: there is no caption in the message to edit"),
-    "delete_gone": (400, "Bad Request: message to delete not found"),
-    "cant_delete": (400, "Bad Request: message can't be deleted"),
-    "cant_delete_for_everyone": (400, "Bad Request: message can't be deleted for everyone"),
-    "react_gone": (400, "Bad Request: message to react not found"),
-    "bad_reaction": (400, "Bad Request: REACTION_INVALID"),
-    "wrong_file": (400, "Bad Request: wrong file identifier/HTTP URL specified"),
-    "url_failed": (400, "Bad Request: failed to get HTTP URL content"),
+    "unauthorized": (401, "Unauthorized"),  # live: any method
+    "invalid_token": (401, "Unauthorized: invalid token specified"),  # facts
+    "not_found": (404, "Not Found"),  # facts: a malformed token
+    "logged_out": (400, "Logged out"),  # facts
+    "frozen": (400, "Bad Request: FROZEN_METHOD_INVALID"),  # facts
+    "blocked": (403, "Forbidden: bot was blocked by the user"),  # tba: USER_IS_BLOCKED
+    "deactivated": (403, "Forbidden: user is deactivated"),  # tba: INPUT_USER_DEACTIVATED
+    "not_started": (403, "Forbidden: bot can't initiate conversation with a user"),  # facts
+    "to_bot": (403, "Forbidden: the bot can't send messages to the bot"),  # seen by many who sent to a bot's own id
+    "kicked": (403, "Forbidden: bot was kicked from the supergroup chat"),  # facts
+    "not_member": (403, "Forbidden: bot is not a member of the supergroup chat"),  # facts
+    "group_deleted": (403, "Forbidden: the group chat was deleted"),  # facts
+    "forbidden": (403, "Forbidden: something new"),  # made up: what nobody has seen yet
+    "no_write_access": (400, "Bad Request: have no write access to the chat"),  # facts
+    "no_rights": (400, "Bad Request: not enough rights to send text messages to the chat"),  # facts
+    "chat_gone": (400, "Bad Request: chat not found"),  # live: sendMessage
+    "reply_gone": (400, "Bad Request: message to be replied not found"),  # live: sendMessage
+    "thread_gone": (400, "Bad Request: message thread not found"),  # live: sendMessage
+    "migrated": (400, "Bad Request: group chat was upgraded to a supergroup chat"),  # facts
+    "too_long": (400, "Bad Request: message is too long"),  # live: sendMessage
+    "caption_too_long": (400, "Bad Request: message caption is too long"),  # td
+    "blank": (400, "Bad Request: text must be non-empty"),  # live: sendMessage
+    "user_gone": (400, "Bad Request: user not found"),  # live: sendMessage, a text_mention
+    "empty": (400, "Bad Request: message text is empty"),  # live: sendMessage
+    "bad_markup": (400, f"Bad Request: can't parse entities: {UNENDED}"),  # live: sendMessage
+    "not_modified": (400, NOT_MODIFIED),  # tba: MESSAGE_NOT_MODIFIED
+    "edit_gone": (400, "Bad Request: message to edit not found"),  # live: editMessageText
+    "cant_edit": (400, "Bad Request: message can't be edited"),  # td can_edit_message
+    "no_text": (400, "Bad Request: there is no text in the message to edit"),  # td
+    "no_caption": (400, "Bad Request: there is no caption in the message to edit"),  # td
+    "cant_edit_media": (400, "Bad Request: message media can't be edited"),  # td can_edit_message_media
+    "delete_gone": (400, "Bad Request: message to delete not found"),  # live: deleteMessage
+    "cant_delete": (400, "Bad Request: message can't be deleted"),  # tba: MESSAGE_DELETE_FORBIDDEN
+    "cant_delete_for_everyone": (400, "Bad Request: message can't be deleted for everyone"),  # seen by many: > 48 hours
+    "react_gone": (400, "Bad Request: message to react not found"),  # live: setMessageReaction
+    "bad_reaction": (400, "Bad Request: REACTION_INVALID"),  # core.telegram.org/method/messages.sendReaction
+    "too_many_reactions": (400, "Bad Request: REACTIONS_TOO_MANY"),  # the same
+    "bad_file_id": (400, "Bad Request: invalid file_id"),  # live: getFile
+    "wrong_file": (400, "Bad Request: wrong file identifier/HTTP URL specified"),  # facts
+    "url_failed": (400, "Bad Request: failed to get HTTP URL content"),  # tba: WEBPAGE_CURL_FAILED
     "too_large": (413, "Request Entity Too Large"),
     "conflict": (409, CONFLICT),
     "webhook": (

@@ -6,6 +6,7 @@ The sandbox fetches nothing itself: a file comes in the request, or is one it ha
 from __future__ import annotations
 
 import itertools
+import re
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,16 +18,19 @@ from adapters.sandbox.telegram_errors import Refusal, refusal
 if TYPE_CHECKING:
     from adapters.sandbox.telegram_call import Call
 
-PHOTO_BYTES = 10_485_760
-DOWNLOAD_BYTES = 20_000_000
+PHOTO_BYTES = 10 * 2**20  # td, its words as well
+DOWNLOAD_BYTES = 20 * 2**20  # tba Client.h: MAX_DOWNLOAD_FILE_SIZE
 ALBUM_MAX = 10
 TYPES = ("photo", "video", "animation", "audio", "document")
 HELD = (*TYPES, "voice", "video_note", "sticker")
 """Fields of a message that hold a file: its words are a caption then."""
 _VEILED = frozenset({"photo", "video", "animation"})
 _ALONE = frozenset({"audio", "document"})
-_SIDES_MAX_PX = 10_000
+_SIDES_MAX_PX = 10_000  # core.telegram.org/bots/api#sendphoto, as the ratio
 _RATIO_MAX = 20
+_FILE_ID = re.compile(r"[A-Za-z0-9_-]{10,}")
+_OF_THE_SERVERS = ("IMAGE_PROCESS_FAILED", "PHOTO_INVALID_DIMENSIONS")
+"""What is found out after the album left for Telegram's servers: the answer says which of its files it was."""
 
 
 @dataclass
@@ -65,6 +69,8 @@ class Files:
 
     def get_file(self, call: Call) -> dict[str, Any]:
         """What getFile answers."""
+        if not _FILE_ID.fullmatch(call.text("file_id")):
+            raise refusal("bad_file_id")
         kept = self.find(call.text("file_id"))
         if kept is None:
             raise Refusal(400, "Bad Request: wrong file_id or the file is temporarily unavailable")
@@ -188,9 +194,10 @@ def _webp(data: bytes) -> tuple[int, int]:
 
 
 def album(call: Call, files: Files) -> list[tuple[Shown, dict[str, Any]]]:
-    """The items of a sendMediaGroup with what their sender tells of each, in the order the server checks them.
+    """The items of a sendMediaGroup with what their sender tells of each.
 
-    Words of the refusals: td MessagesManager.cpp, tba Client.cpp.
+    Words of the refusals: td check_message_group_message_contents and tba get_input_media, at the places that
+    KnightNiwrem/tg-bot-api-emulator names (docs/features/media-and-files.md).
     """
     items = call.json("media", [])
     if not isinstance(items, list) or not items:
@@ -218,7 +225,7 @@ def _member(call: Call, files: Files, number: int, item: dict[str, Any]) -> Show
         return described(call, files, item)
     except Refusal as no:
         words = no.description.removeprefix("Bad Request: ")
-        if "InputMedia" in words:
+        if words not in _OF_THE_SERVERS:
             raise
         told = f'failed to send message #{number} with the error message "{words}"'
         raise Refusal(400, f"Bad Request: {told}") from None

@@ -172,9 +172,7 @@ class Methods:
 
     async def _send_message(self, call: Call) -> web.StreamResponse:
         def work() -> tuple[Any, Message]:
-            text, entities = self.words(call, "text", "entities", TEXT_MAX, "too_long")
-            if not text:
-                raise refusal("empty")
+            text, entities = self._text(call)
             message = self.post(call, text, entities)
             return message.extra["json"], message
 
@@ -216,10 +214,7 @@ class Methods:
             raise refusal("no_text")
         if words == "caption" and not any(key in body for key in HELD):
             raise refusal("no_caption")
-        limits = (TEXT_MAX, "too_long") if words == "text" else (CAPTION_MAX, "caption_too_long")
-        text, entities = self.words(call, words, marks, *limits)
-        if not text and words == "text":
-            raise refusal("empty")
+        text, entities = self._text(call) if words == "text" else self.caption(call)
         if text == message.text and entities == body.get(marks, []):
             raise refusal("not_modified")
         self.face.network.edit(message, text)
@@ -263,8 +258,10 @@ class Methods:
         def work() -> tuple[Any, Message]:
             message = self.message(call, "react_gone")
             emojis = [str(item.get("emoji", "")) for item in call.json("reaction", [])]
-            if len(emojis) > 1 or not all(emoji in REACTIONS for emoji in emojis):
+            if not all(emoji in REACTIONS for emoji in emojis):
                 raise refusal("bad_reaction")
+            if len(emojis) > 1:
+                raise refusal("too_many_reactions")
             message.reactions[:] = [r for r in message.reactions if r["member"] != call.bot.id]
             for emoji in emojis:
                 self.face.network.react(message, call.bot, emoji)
@@ -307,8 +304,20 @@ class Methods:
             raise refusal(absent)
         return message
 
-    @staticmethod
-    def words(call: Call, words: str, marks: str, most: int, otherwise: str) -> tuple[str, list[dict[str, Any]]]:
+    def _text(self, call: Call) -> tuple[str, list[dict[str, Any]]]:
+        if not call.text("text"):
+            raise refusal("empty")
+        text, entities = self._words(call, "text", "entities", TEXT_MAX, "too_long")
+        if not text:
+            raise refusal("blank")
+        return text, entities
+
+    def caption(self, call: Call) -> tuple[str, list[dict[str, Any]]]:
+        return self._words(call, "caption", "caption_entities", CAPTION_MAX, "caption_too_long")
+
+    def _words(
+        self, call: Call, words: str, marks: str, most: int, otherwise: str
+    ) -> tuple[str, list[dict[str, Any]]]:  # fmt: skip
         """The text and its entities; counted in code points once the entities are read."""
         if call.text("parse_mode"):
             raise Refusal(400, "Bad Request: unsupported parse_mode")
@@ -316,9 +325,14 @@ class Methods:
             text, entities = trimmed(call.text(words), call.json(marks, []))
         except ValueError as error:
             raise Refusal(400, f"Bad Request: {error}") from None
+        if any(each["type"] == "text_mention" and not self._knows(each["user"]) for each in entities):
+            raise refusal("user_gone")
         if len(text) > most:
             raise refusal(otherwise)
         return text, entities
+
+    def _knows(self, user: Any) -> bool:
+        return isinstance(user, dict) and str(user.get("id")) in self.face.network.members
 
     def post(
         self,

@@ -1,4 +1,8 @@
-"""Polls at the Bot API. Limits and words: td MessageContent.cpp, of 2026-07."""
+"""Polls at the Bot API.
+
+Limits and words: td create_input_message_content and PollOption, at the places that KnightNiwrem/tg-bot-api-emulator
+names (docs/features/polls.md); "at least one answer option" was seen live (atahanyorganci/effect-telegram-api).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ OPTIONS_MAX = 12
 OPTION_MAX = 100
 OPEN_MIN_S = 5
 OPEN_MAX_S = 2_628_000
-"""PTB PollLimit. What the server says outside of these isn't known: the words are ours."""
+"""PTB PollLimit. Unsourced: what the server says outside of these. The words are ours."""
 _ids = itertools.count(5_000_000_000_000_000_001)
 
 

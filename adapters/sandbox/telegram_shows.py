@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from adapters.sandbox.telegram_call import Call
     from adapters.sandbox.telegram_methods import Methods
 
-CAPTION_MAX = 1024
 _albums = itertools.count(13_000_000_000_000_001)
 
 
@@ -29,9 +28,7 @@ class Shows:
 
     def _caption(self, call: Call, said: dict[str, Any] | None = None) -> tuple[str, list[dict[str, Any]]]:
         """The words of a request, or of an InputMedia."""
-        if said is not None:
-            call = call.of(said)
-        return self._methods.words(call, "caption", "caption_entities", CAPTION_MAX, "caption_too_long")
+        return self._methods.caption(call if said is None else call.of(said))
 
     def sender(self, kind: str) -> Callable[[Call], Awaitable[web.StreamResponse]]:
         async def send(call: Call) -> web.StreamResponse:
@@ -77,7 +74,7 @@ class Shows:
         message = self._methods.message(call, "edit_gone")
         body = message.extra["json"]
         if message.author != call.bot.id or "poll" in body:
-            raise refusal("cant_edit")
+            raise refusal("cant_edit_media")
         said = call.json("media", {})
         show = described(call, self._methods.face.files, said)
         text, entities = self._caption(call, said)

@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 import secrets
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -232,45 +233,51 @@ class XFace(Face):
         bot = await self.enter(request, "post", text=text)
         if not isinstance(bot, Member):
             return bot
-        target_id = (body.get("reply") or {}).get("in_reply_to_tweet_id")
-        target = self.found(str(target_id)) if target_id else None
-        media = self.uploads.attached((body.get("media") or {}).get("media_ids") or [], bot.id)
-        wrong = x_rules.wrong(body)
-        if wrong is not None:
+        if (wrong := x_rules.wrong(body)) is not None:
             self.network.attempted(bot.handle, "post", "refused", text=text, detail=wrong)
             return x_bodies.invalid(wrong)
-        quoted = self.found(str(body["quote_tweet_id"])) if body.get("quote_tweet_id") else None
-        if body.get("quote_tweet_id") and (not self.enterprise or quoted is None):
-            return self.refuse(bot, "post", "target_gone" if self.enterprise else "quote_refused", text)
-        code = self._objection(bot, text, target, media, replies=bool(target_id))
+        media = self.uploads.attached((body.get("media") or {}).get("media_ids") or [], bot.id, "tweet")
+        code = next(self._objections(bot, text, body, media), None)
         if code is not None or media is None:
             return self.refuse(bot, "post", code or "media_invalid", text)
-        mentioned = any(self.network.member(handle) for handle in x_wire.MENTION.findall(text))
-        kind = "reply" if target else "mention" if mentioned else "post"
-        shown = {key: body[key] for key in ("poll", "quote_tweet_id", "reply_settings") if body.get(key)}
-        message = self._written(bot, text.strip(), kind, media, to=target, shown=shown)
+        message = self._posted(bot, text, body, media)
         data = {"id": message.id, "text": x_wire.wire_text(message), "edit_history_tweet_ids": [message.id]}
         return await self.answer(request, bot, "post", web.json_response({"data": data}, status=201), message)
 
-    def _objection(
-        self, bot: Member, text: str, target: Message | None, media: list[Any] | None, *, replies: bool
-    ) -> str | None:
-        """Why X would not take this post, in the order it looks."""
+    def _objections(self, bot: Member, text: str, body: dict[str, Any], media: list[Any] | None) -> Iterator[str]:
+        """Why X would not take this post. In which order it looks is unsourced."""
+        target, quoted = self._answered(body), body.get("quote_tweet_id")
+        if quoted and not self.enterprise:
+            yield "quote_refused"
+        if (quoted and self.found(str(quoted)) is None) or (body.get("reply") and (target is None or target.private)):
+            yield "target_gone"
         if media is None or not x_rules.company(media) or not (text.strip() or media):
-            return "media_invalid"
+            yield "media_invalid"
         if x_wire.weighted_length(text) > x_wire.TEXT_MAX:
-            return "too_long"
-        if replies and (target is None or target.private):
-            return "target_gone"
+            yield "too_long"
+        if not self.enterprise and x_rules.too_many_cashtags(text):
+            yield "cashtags"
         if target is not None and not self._summoned(bot, target):
-            return "not_summoned"
-        return "duplicate" if self._said_before(bot, text, target) else None
+            yield "not_summoned"
+        if self._said_before(bot, text, target):
+            yield "duplicate"
+
+    def _answered(self, body: dict[str, Any]) -> Message | None:
+        return self.found(str((body.get("reply") or {}).get("in_reply_to_tweet_id", "")))
+
+    def _posted(self, bot: Member, text: str, body: dict[str, Any], media: list[dict[str, Any]]) -> Message:
+        target = self._answered(body)
+        mentioned = any(self.network.member(handle) for handle in x_wire.MENTION.findall(text))
+        kind = "reply" if target else "mention" if mentioned else "post"
+        shown = {key: body[key] for key in ("poll", "quote_tweet_id", "reply_settings") if body.get(key)}
+        return self._written(bot, text.strip(), kind, media, to=target, shown=shown)
 
     def _summoned(self, bot: Member, target: Message) -> bool:
-        """Only under one's own posts, or where the author mentioned or answered the account."""
-        answered = self.network.messages.get(target.in_reply_to or "")
+        """Only under one's own posts, or where the author mentioned, answered or quoted the account: integrate.mdx."""
+        keys = (target.in_reply_to, target.extra.get("quote_tweet_id"))
+        spoken_of = [self.network.messages.get(key) for key in keys if key]
         named = any(handle.casefold() == bot.handle.casefold() for handle in x_wire.MENTION.findall(target.text))
-        return target.author == bot.id or named or (answered is not None and answered.author == bot.id)
+        return named or any(one is not None and one.author == bot.id for one in (target, *spoken_of))
 
     def _said_before(self, bot: Member, text: str, target: Message | None) -> bool:
         under = target.id if target else None
@@ -309,7 +316,7 @@ class XFace(Face):
             return bot
         conversation = request.match_info.get("conversation") or self._with(bot, request.match_info["person"])
         attachments = body.get("attachments") or []
-        media = self.uploads.attached([item.get("media_id") for item in attachments], bot.id)
+        media = self.uploads.attached([item.get("media_id") for item in attachments], bot.id, "dm")
         if media is None or len(media) > 1 or not (text or media) or len(text) > x_wire.DIRECT_MAX:
             return self.refuse(bot, "direct", "media_invalid", text)
         if bot.id not in self.participants(conversation) or not self._wrote_first(bot, conversation):

@@ -1,4 +1,8 @@
-"""X's refusals, word for word: problem bodies as the API sends them, and the older v1 shape inside them."""
+"""X's refusals, word for word: problem bodies as the API sends them, and the older v1 shape inside them.
+
+Beside each stands where it was seen: the facts page (section 1.3), a page of docs.x.com, or a thread on GitHub. What
+says "unsourced" is refused by a written rule, but nobody shows in which words.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +32,14 @@ def forbidden(detail: str, kind: str = "about:blank", **more: Any) -> web.Respon
 
 
 def media_invalid() -> web.Response:
+    """abraham/twitteroauth#1222, tweepy/tweepy#2016."""
     words = "One or more parameters to your request was invalid."
     errors = [{"message": "Your media IDs are invalid.", "parameters": {"media.media_ids": ["?"]}}]
     return problem(400, "Invalid Request", words, "invalid-request", errors=errors)
 
 
 def invalid(message: str) -> web.Response:
+    """The shape is sferik/x-ruby#62's; the messages of single fields are unsourced."""
     words = "One or more parameters to your request was invalid."
     return problem(400, "Invalid Request", words, "invalid-request", errors=[{"message": message}])
 
@@ -51,7 +57,7 @@ def rate_limited(retry_after_s: float | None, extra: dict[str, str]) -> web.Resp
 
 
 def not_found(what: str, value: str) -> web.Response:
-    """How a lookup of something that isn't there looks: 200 with errors and no data."""
+    """How a lookup of something that isn't there looks: 200 with errors and no data (response-codes-and-errors.mdx)."""
     error = {
         "value": value,
         "detail": f"Could not find {what} with id: [{value}].",
@@ -82,44 +88,73 @@ NOT_ENROLLED = (
 )
 CREDITS = "Your enrolled account [17] does not have any credits to fulfill this request."
 SPEND_CAP = "Your enrolled account [17] has reached its billing cycle spend cap."
+NO_UPLOAD = "BadRequest: Not found"
+"""xdevplatform/xurl#18: of an upload that there is not."""
 AUTOMATED = (
     "This request looks like it might be automated. To protect our users from spam and other malicious activity, "
     "we can't complete this action right now."
 )
 
 REFUSALS: dict[str, tuple[Any, ...]] = {
-    "suspended": (forbidden, SUSPENDED, "user-suspended"),
-    "app_suspended": (forbidden, "This app has been suspended.", "app-suspended"),
-    "locked": (forbidden, LOCKED),
-    "revoked": (problem, 401, "Unauthorized", "Unauthorized"),
-    "not_summoned": (forbidden, NOT_SUMMONED),
-    "only_if_mentioned": (forbidden, "You can only reply to or quote posts where you are mentioned or are the author."),
-    "author_limited": (legacy, 403, 433, "The original Tweet author restricted who can reply to this Tweet."),
-    "target_gone": (forbidden, GONE),
-    "duplicate": (forbidden, "You are not allowed to create a Tweet with duplicate content."),
-    "too_long": (problem, 400, "Invalid Request", "Your Tweet text is too long.", "invalid-request"),
-    "too_long_403": (forbidden, "Your Tweet text is too long."),
+    "suspended": (forbidden, SUSPENDED, "user-suspended"),  # akrherz/iembot#156
+    "app_suspended": (forbidden, "This app has been suspended.", "app-suspended"),  # facts; the words are unsourced
+    "locked": (forbidden, LOCKED),  # facts: a live log
+    "revoked": (problem, 401, "Unauthorized", "Unauthorized"),  # facts
+    "not_summoned": (forbidden, NOT_SUMMONED),  # facts
+    "only_if_mentioned": (  # facts
+        forbidden,
+        "You can only reply to or quote posts where you are mentioned or are the author.",
+    ),
+    "author_limited": (legacy, 403, 433, "The original Tweet author restricted who can reply to this Tweet."),  # facts
+    "target_gone": (forbidden, GONE),  # facts
+    "duplicate": (forbidden, "You are not allowed to create a Tweet with duplicate content."),  # akrherz/iembot#163
+    "too_long": (problem, 400, "Invalid Request", "Your Tweet text is too long.", "invalid-request"),  # facts
+    "too_long_403": (forbidden, "Your Tweet text is too long."),  # facts
+    "too_long_186": (legacy, 403, 186, "Tweet needs to be a bit shorter."),  # mahrtayyab/tweety#199
+    "cashtags": (forbidden, "A post has one cashtag at most."),  # manage-tweets/integrate.mdx; the words are unsourced
     "media_invalid": (media_invalid,),
-    "video_too_long": (forbidden, "You are not allowed to post a video longer than 2 minutes."),
-    "quote_refused": (forbidden, "Quoting this post is not allowed because you have not been mentioned by its author."),
-    "retweeted": (forbidden, "You cannot retweet a Tweet that you have already retweeted."),
-    "dm_refused": (forbidden, NO_DIRECT),
-    "dm_not_permitted": (forbidden, "This operation is not permitted."),
-    "write_block": (forbidden, "You are not permitted to perform this action."),
-    "feature_block": (forbidden, "Your account is not permitted to access this feature."),
-    "app_permissions": (forbidden, OAUTH1, "oauth1-permissions"),
-    "client_forbidden": (forbidden, NOT_ENROLLED, "client-forbidden"),
-    "credits": (problem, 402, "CreditsDepleted", CREDITS, "credits"),
-    "credits_new": (
+    "video_too_long": (  # media/quickstart/best-practices.mdx, "Posting errors"
+        forbidden,
+        "This user is not allowed to post a video longer than 20 minutes.",
+    ),
+    "quote_refused": (  # facts, its beginning; the rest is unsourced
+        forbidden,
+        "Quoting this post is not allowed because you have not been mentioned by its author.",
+    ),
+    "retweeted": (legacy, 403, 327, "You have already retweeted this Tweet."),  # marco97pa/Blackpink-Data#24
+    "liked": (legacy, 403, 139, "You have already favorited this status."),  # v1 response codes; v2 is unsourced
+    "dm_refused": (forbidden, NO_DIRECT),  # facts
+    "dm_not_permitted": (forbidden, "This operation is not permitted."),  # facts
+    "write_block": (forbidden, "You are not permitted to perform this action."),  # facts
+    "feature_block": (forbidden, "Your account is not permitted to access this feature."),  # facts
+    "no_scope": (forbidden, "Forbidden"),  # PLhery/node-twitter-api-v2#434: a token without the scope
+    "app_permissions": (forbidden, OAUTH1, "oauth1-permissions"),  # facts
+    "client_forbidden": (forbidden, NOT_ENROLLED, "client-forbidden"),  # facts
+    "authentication": (  # PLhery/node-twitter-api-v2#340
+        problem,
+        403,
+        "Unsupported Authentication",
+        "Authenticating with OAuth 2.0 Application-Only is forbidden for this endpoint.",
+        "unsupported-authentication",
+    ),
+    "credits": (problem, 402, "CreditsDepleted", CREDITS, "credits"),  # facts
+    "credits_new": (  # facts
         problem,
         402,
         "Payment Required",
         "credits depleted",
         "https://api.x.com/2/problems/credits-depleted",
     ),
-    "spend_cap": (problem, 403, "SpendCapReached", SPEND_CAP, "credits"),
-    "usage_capped": (problem, 429, "UsageCapExceeded", "Usage cap exceeded: Monthly product cap", "usage-capped"),
-    "unlisted": (problem, 418, "Teapot", "Something no table knows."),
+    "spend_cap": (problem, 403, "SpendCapReached", SPEND_CAP, "credits"),  # facts; the status is unsourced
+    "usage_capped": (  # response-codes-and-errors.mdx; the words are unsourced
+        problem,
+        429,
+        "UsageCapExceeded",
+        "Usage cap exceeded: Monthly product cap",
+        "usage-capped",
+    ),
+    "unlisted": (problem, 418, "Teapot", "Something no table knows."),  # made up, so that none does
+    # The older shape: the facts page's v1 codes.
     "v1_suspended": (legacy, 403, 64, "Your account is suspended and is not permitted to access this feature."),
     "v1_locked": (
         legacy,
@@ -129,15 +164,10 @@ REFUSALS: dict[str, tuple[Any, ...]] = {
     ),
     "v1_token": (legacy, 401, 89, "Invalid or expired token."),
     "v1_auth": (legacy, 401, 32, "Could not authenticate you."),
-    "v1_rate": (legacy, 429, 88, "Rate limit exceeded"),
+    "v1_rate": (legacy, 429, 88, "Rate limit exceeded"),  # also rate-limits.mdx
     "v1_duplicate": (legacy, 403, 187, "Status is a duplicate."),
-    "v1_target_gone": (legacy, 403, 385, GONE),
-    "v1_automation": (
-        legacy,
-        403,
-        226,
-        AUTOMATED,
-    ),
+    "v1_target_gone": (legacy, 403, 385, GONE),  # IBBoard/cawbird#8
+    "v1_automation": (legacy, 403, 226, AUTOMATED),
 }
 
 

@@ -106,7 +106,7 @@ class Lists:
         mine = [m for m in private if bot.id in self._face.participants(m.conversation)]
         broken = self._face.faults.find(Trouble.MALFORMED_EVENT, bot.handle, on="read", action="dm_events")
         fields = _fields(request, "dm_event.fields")
-        items = [x_wire.direct_event(m, self._face.participants(m.conversation), fields) for m in mine]
+        items = [x_wire.direct_event(m, fields) for m in mine]
         return self._answer(request, mine, items, least=1, broken=broken is not None)
 
     def _newest(self) -> list[Message]:

@@ -144,7 +144,8 @@ def user(member: Member) -> dict[str, Any]:
     return {"id": member.id, "name": member.name, "username": member.handle}
 
 
-def direct_event(message: Message, participants: list[str], fields: set[str]) -> dict[str, Any]:
+def direct_event(message: Message, fields: set[str]) -> dict[str, Any]:
+    """A message; who else reads it stands in the events of joining and leaving alone (changelog 2025-06-03)."""
     text, urls = shorten(message.text)
     everything: dict[str, Any] = {
         "id": message.id,
@@ -153,7 +154,6 @@ def direct_event(message: Message, participants: list[str], fields: set[str]) ->
         "sender_id": message.author,
         "dm_conversation_id": message.conversation,
         "created_at": stamp(message.at),
-        "participant_ids": participants,
     }
     if urls:
         everything["entities"] = {"urls": [_placed(text, entity) for entity in urls]}

@@ -1,4 +1,4 @@
-"""X's writes besides posts: media v2, retweets and likes."""
+"""X's writes besides posts: media v2, retweets and likes. Their paths and bodies: openapi.json 2.168."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from aiohttp import web
 
 from adapters.sandbox import x_bodies
 from adapters.sandbox.world import Member
+from adapters.sandbox.x_media import Upload
 
 if TYPE_CHECKING:
     from adapters.sandbox.x import XFace
@@ -48,25 +49,23 @@ class _Writes:
         return self._face.uploads.begin(self._face.new_id(), bot.id, await body_of(request))
 
     async def media_append(self, request: web.Request) -> web.StreamResponse:
-        bot = await self._face.enter(request, "media")
-        if not isinstance(bot, Member):
-            return bot
-        upload = self._face.uploads.owned(request.match_info["id"], bot.id)
-        return self._face.uploads.append(upload, await body_of(request)) if upload else x_bodies.media_invalid()
+        upload = await self._begun(request, request.match_info["id"])
+        return self._face.uploads.append(upload, await body_of(request)) if isinstance(upload, Upload) else upload
 
     async def media_finalize(self, request: web.Request) -> web.StreamResponse:
-        bot = await self._face.enter(request, "media")
-        if not isinstance(bot, Member):
-            return bot
-        upload = self._face.uploads.owned(request.match_info["id"], bot.id)
-        return self._face.uploads.finalize(upload) if upload else x_bodies.media_invalid()
+        upload = await self._begun(request, request.match_info["id"])
+        return self._face.uploads.finalize(upload) if isinstance(upload, Upload) else upload
 
     async def media_status(self, request: web.Request) -> web.StreamResponse:
-        bot = await self._face.enter(request, "media", on="read")
+        upload = await self._begun(request, request.query.get("media_id", ""), on="read")
+        return self._face.uploads.status(upload) if isinstance(upload, Upload) else upload
+
+    async def _begun(self, request: web.Request, media_id: str, *, on: str = "write") -> Upload | web.StreamResponse:
+        """The bot's upload of that id, or what stands in the way."""
+        bot = await self._face.enter(request, "media", on=on)
         if not isinstance(bot, Member):
             return bot
-        upload = self._face.uploads.owned(request.query.get("media_id", ""), bot.id)
-        return self._face.uploads.status(upload) if upload else x_bodies.media_invalid()
+        return self._face.uploads.owned(media_id, bot.id) or x_bodies.invalid(x_bodies.NO_UPLOAD)
 
     async def media_describe(self, request: web.Request) -> web.StreamResponse:
         bot = await self._face.enter(request, "media")

@@ -8,14 +8,13 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import UTC, datetime
-from itertools import groupby
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from adapters.border import crossing
-from adapters.telegram import entities, planning, translate, uploads
+from adapters.telegram import albums, entities, planning, translate, uploads
 from adapters.telegram.preview import preview
 from adapters.telegram.profile import CAPTION_MAX, DOWNLOAD_BYTES, FAULTS, PROFILE, TEXT_MAX, Settings
 from adapters.telegram.reactions import nearest
@@ -40,6 +39,10 @@ SLACK_S = 15.0
 """How much later than asked a poll's answer may come."""
 PAUSE_S = 0.05
 """After a page that held nothing for us: a server that answers at once with nothing must not keep us spinning."""
+ALBUM_PAUSE_S = 0.5
+"""How long the rest of an album is waited for: its pictures are messages of their own, which come one by one."""
+ALBUM_PAUSES = 4
+"""However many more keep coming: what is said besides waits too."""
 FRESH_FOR_S = 6 * 86_400
 """After a week without updates the next one's id is random (Bot API, Update.update_id): an offset this old would drop
 it. Nothing is lost without one, since updates are kept for a day."""
@@ -87,13 +90,9 @@ class TelegramAdapter:
         else:
             position = _read(cursor)
         while True:
-            page = await self._poll(offset=self._offset(position), timeout=self._patience_s)
+            page = await self._page(self._offset(position))
             moved = self._after(page, position)
-            events = [
-                event
-                for album, updates in groupby(page, translate.album_of)
-                for event in self._read(list(updates), me, together=bool(album))
-            ]
+            events = [event for updates in albums.gathered(page) for event in self._read(updates, me)]
             if events or moved.offset != position.offset:
                 position = moved
                 yield events, _written(position)
@@ -107,6 +106,21 @@ class TelegramAdapter:
     def _offset(self, position: _Cursor) -> int:
         stale = self._context.clock.now().timestamp() - position.at_unix_s > FRESH_FOR_S
         return 0 if stale else position.offset
+
+    async def _page(self, offset: int) -> list[Any]:
+        """The next updates, albums whole: nothing is confirmed while the rest of one is waited for, so the same page
+        comes again, longer.
+        """
+        page = await self._poll(offset=offset, timeout=self._patience_s)
+        for _ in range(ALBUM_PAUSES):
+            begun = albums.in_albums(page)
+            if not begun or len(page) >= PAGE:
+                break
+            await self._context.clock.sleep(ALBUM_PAUSE_S)
+            page = await self._poll(offset=offset, timeout=0)
+            if albums.in_albums(page) == begun:
+                break
+        return albums.before_a_cut_album(page) if len(page) >= PAGE else page
 
     async def _end_of_queue(self) -> _Cursor:
         return self._after(await self._poll(offset=-1, timeout=0), _Cursor())
@@ -126,9 +140,8 @@ class TelegramAdapter:
         known = [number for number in ids if isinstance(number, int) and 0 <= number < ID_LIMIT]
         return _Cursor(max(known) + 1, self._context.clock.now().timestamp()) if known else position
 
-    def _read(self, updates: list[object], me: translate.Me, *, together: bool) -> list[PlatformEvent]:
-        events = [event for raw in updates for event in self._parsed(raw, me)]
-        return translate.together(events) if together else events
+    def _read(self, updates: list[object], me: translate.Me) -> list[PlatformEvent]:
+        return albums.together([event for raw in updates for event in self._parsed(raw, me)])
 
     def _parsed(self, raw: object, me: translate.Me) -> list[PlatformEvent]:
         try:
@@ -170,7 +183,17 @@ class TelegramAdapter:
         method, topic = body.pop("method"), body.get("message_thread_id")
         if files := body.get("files"):
             body = uploads.parameters(body) | await self._bytes_of(files, uploads.names(files))
-        return self._receipt(await self._call(method, body, UPLOAD_CALL_TIMEOUT_S if files else CALL_TIMEOUT_S), topic)
+        return self._receipt(await self._say(method, body, UPLOAD_CALL_TIMEOUT_S if files else CALL_TIMEOUT_S), topic)
+
+    async def _say(self, method: str, parameters: dict[str, Any], timeout_s: float) -> Any:
+        """A request with words. For somebody whom this bot never met all of it is refused: then the name is said."""
+        try:
+            return await self._call(method, parameters, timeout_s)
+        except FaultError as error:
+            plain = entities.without_calls(parameters)
+            if plain == parameters or not _says(error, "user not found"):
+                raise
+        return await self._call(method, plain, timeout_s)
 
     async def _bytes_of(self, files: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
         return {
@@ -206,18 +229,9 @@ class TelegramAdapter:
         if document.media:
             await self._edit_media(chat, numbers, document, words)
         else:
-            await self._edit_words({"chat_id": chat, "message_id": numbers[0]}, words)
+            said = {"chat_id": chat, "message_id": numbers[0], "text": words.text, "entities": words.entities}
+            await self._changed("editMessageText", said)
         return Receipt(ref, self._context.clock.now())
-
-    async def _edit_words(self, where: dict[str, Any], words: entities.Words) -> None:
-        """A picture's words are its caption; a ref doesn't tell which message has a picture."""
-        try:
-            await self._changed("editMessageText", where | {"text": words.text, "entities": words.entities})
-        except FaultError as error:
-            if not _says(error, "there is no text in the message"):
-                raise
-            caption = {"caption": words.text, "caption_entities": words.entities}
-            await self._changed("editMessageCaption", where | caption)
 
     async def _edit_media(
         self, chat: int, numbers: tuple[int, ...], document: Document, words: entities.Words
@@ -225,7 +239,7 @@ class TelegramAdapter:
         """Each message of an album shows one; the first has the words."""
         if len(document.media) != len(numbers):
             told = f"{len(numbers)} messages can't show {len(document.media)} media: an album keeps its number"
-            raise FaultError(Fault(FaultKind.INVALID, True, told))
+            raise FaultError(Fault(FaultKind.TARGET_REFUSED, True, told))
         for number, media in zip(numbers, document.media, strict=True):
             body = uploads.body((media,), sensitive=document.sensitive)
             (file,), (name,) = body["files"], uploads.names(body["files"], attached=True)
@@ -236,10 +250,12 @@ class TelegramAdapter:
             await self._changed("editMessageMedia", where | await self._bytes_of([file], [name]))
 
     async def _changed(self, method: str, parameters: dict[str, Any]) -> None:
-        """An edit; that all is as it should be already is a success."""
+        """An edit; that all is as it should be already is a success. What has media has no text, and a poll neither."""
         try:
-            await self._call(method, parameters, UPLOAD_CALL_TIMEOUT_S)
+            await self._say(method, parameters, UPLOAD_CALL_TIMEOUT_S)
         except FaultError as error:
+            if _says(error, "there is no text in the message") or _says(error, "media can't be edited"):
+                raise FaultError(Fault(FaultKind.TARGET_REFUSED, True, planning.STAYS)) from error
             if not _says(error, "message is not modified"):
                 raise
 

@@ -48,6 +48,12 @@ _QUOTES = ("blockquote", "expandable_blockquote")
 _KNOWN = {*_MEANING, *_QUOTES, "pre", "url", "text_link", "mention", "text_mention"}
 _NOBODY: Mapping[str, int] = {}
 _LONE = re.compile("[\ud800-\udfff]")
+_ADDRESS = re.compile(
+    r"https?://[\w!$&'()*+,;=~-]+(?:\.[\w!$&'()*+,;=~-]+)+\.?(?::(?P<port>[1-9]\d{0,4}))?(?:[/?#].*)?",
+    re.DOTALL | re.IGNORECASE,
+)
+PORT_MAX = 65_535
+_FOUND = re.compile(r"(?<![\w/@#$])(?:[@#$/]\w|https?://)")
 _BLANK = re.compile(r"\n[^\S\n]*(?:\n[^\S\n]*)+")
 
 
@@ -202,7 +208,8 @@ def render(content: Document) -> Words:
     """The text, and entities for what plain text can't say. Where a message has no room for them, links are spelled
     out and quotations have their sign at each line.
     """
-    roomy = _needed(content) <= ENTITIES_MAX
+    room = max(0, ENTITIES_MAX - _found_anyway(content))
+    roomy = _needed(content) <= room
     settings: list[_Setting] = []
     pieces: list[str] = []
     extents: list[tuple[Block, int, int]] = []
@@ -216,12 +223,30 @@ def render(content: Document) -> Words:
         pieces.append(words)
         settings += [_Setting(rank, begin, at, what) for rank, what in _set(piece.span, words, piece.block)]
     text = "".join(pieces)
-    return Words(text, _entities(text, [*settings, *_blocks(extents, quoted=roomy)]))
+    return Words(text, _entities(text, [*settings, *_blocks(extents, quoted=roomy)], room))
+
+
+def without_calls(asked: Any) -> Any:
+    """A request in which people's names stand and nobody is called by an id."""
+    if isinstance(asked, dict):
+        return {key: without_calls(value) for key, value in asked.items()}
+    if isinstance(asked, list):
+        return [without_calls(each) for each in asked if not _is_call(each)]
+    return asked
+
+
+def _is_call(each: Any) -> bool:
+    return isinstance(each, dict) and each.get("type") == "text_mention"
 
 
 def bare(content: Document) -> str:
     """The text where no entities are taken: everything is spelled out."""
     return written(content, _open)
+
+
+def _found_anyway(content: Document) -> int:
+    """How many entities the server makes of the words itself: addresses, names, tags and commands. They count too."""
+    return sum(len(_FOUND.findall(_visible(span))) for span in spans(content))
 
 
 def _needed(content: Document) -> int:
@@ -242,28 +267,27 @@ def _blocks(extents: list[tuple[Block, int, int]], *, quoted: bool) -> Iterator[
 
 
 def _set(span: Span | None, written: str, block: Block) -> Iterator[tuple[int, dict[str, Any]]]:
-    if block.kind is BlockKind.CODE:
+    if span is None or block.kind is BlockKind.CODE:
         return
     match span:
         case Link(url) if written != url and written == _shown(span):
-            yield 0, {"type": "text_link", "url": url}
+            yield 0, {"type": "text_link", "url": clean(url)}
         case Mention(_, number) if _pings_by_id(span):
             yield 0, {"type": "text_mention", "user": {"id": int(number), "is_bot": False, "first_name": written}}
-        case Text(_, marks):
-            bold = (Mark.BOLD,) if block.kind is BlockKind.HEADING else ()
-            # Code can't be set in any other way as well.
-            for mark in (Mark.CODE,) if Mark.CODE in marks else sorted({*marks, *bold}):
-                yield 2, {"type": _MARKS[mark]}
+    bold = (Mark.BOLD,) if block.kind is BlockKind.HEADING else ()
+    # Code can't be set in any other way as well.
+    for mark in (Mark.CODE,) if Mark.CODE in span.marks else sorted({*span.marks, *bold}):
+        yield 2, {"type": _MARKS[mark]}
 
 
-def _entities(text: str, settings: list[_Setting]) -> list[dict[str, Any]]:
-    """In UTF-16 code units, without blank ends (which the server would take off), as many as are allowed."""
+def _entities(text: str, settings: list[_Setting], room: int) -> list[dict[str, Any]]:
+    """In UTF-16 code units, without blank ends (which the server would take off), as many as there is room for."""
     found = []
     for rank, start, end, what in settings:
         words = text[start:end]
         begin = start if what["type"] == "pre" else end - len(words.lstrip())
         found += [_Setting(rank, begin, start + len(words.rstrip()), what)] if words.strip() else []
-    found = sorted(found, key=lambda each: each[:2])[:ENTITIES_MAX]
+    found = sorted(found, key=lambda each: each[:2])[:room]
     units, before = {}, 0
     unit = 0
     for place in sorted({place for each in found for place in (each.begin, each.end)}):
@@ -288,9 +312,16 @@ def _open(span: Span) -> str:
 
 
 def _hides(link: Link) -> bool:
-    return bool(
-        link.text and link.text.strip() and link.text != link.url and link.url.startswith(("http://", "https://"))
-    )
+    return bool(link.text and link.text.strip() and link.text != link.url and _is_taken(link.url))
+
+
+def _is_taken(url: str) -> bool:
+    """Whether an address may lie behind words. The server refuses the whole message for one whose host has no dot or
+    whose port is none (td HttpUrl.cpp parse_url, LinkManager.cpp check_link): those are spelled out. So is what names a
+    user before the host, which would only mislead.
+    """
+    found = _ADDRESS.fullmatch(url)
+    return found is not None and int(found["port"] or 1) <= PORT_MAX
 
 
 def _shown(link: Link) -> str:

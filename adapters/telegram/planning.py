@@ -256,10 +256,16 @@ def _poll(poll: Poll, question: str) -> dict[str, Any]:
 # Edits.
 
 
+STAYS = (
+    "Telegram changes no poll, makes no message one, and takes no media from a message: delete it and post anew"
+    ' (posting.correction = "repost" does so)'
+)
+
+
 def edited(content: Document, most: int = TEXT_MAX) -> Words:
-    """The new words of a message. Raises TOO_LONG or INVALID."""
+    """The new words of a message. Raises TOO_LONG or INVALID, and TARGET_REFUSED of a poll."""
     if content.poll is not None:
-        raise _no(FaultKind.INVALID, "a poll can't be changed")
+        raise _no(FaultKind.TARGET_REFUSED, STAYS)
     words = render(content)
     if not words.text.strip() and not content.media:
         raise _no(FaultKind.INVALID, "there is nothing to say")

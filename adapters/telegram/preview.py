@@ -7,6 +7,7 @@ from typing import Any
 
 from adapters.telegram.profile import CAPTION_MAX, QUESTION_MAX, TEXT_MAX
 from gateway.model.delivery import Part, Shown
+from gateway.text.shown import poll_line
 
 _WORDS = (("text", TEXT_MAX), ("caption", CAPTION_MAX), ("question", QUESTION_MAX))
 
@@ -36,9 +37,8 @@ def _extras(body: dict[str, Any]) -> Iterator[str]:
     if marks := body.get("entities", body.get("caption_entities")):
         yield "set apart: " + ", ".join(_set(body, mark) for mark in marks)
     if "options" in body:
-        answers = " / ".join(option["text"] for option in body["options"])
-        several = ", several may be chosen" if body["allows_multiple_answers"] else ""
-        yield f"poll, open for {body['open_period']} s{several}: {answers}"
+        answers = (option["text"] for option in body["options"])
+        yield poll_line(answers, body["open_period"], multiple=body["allows_multiple_answers"])
     if "reply_parameters" in body:
         yield f"answers message {body['reply_parameters']['message_id']}"
     if body.get("has_spoiler"):

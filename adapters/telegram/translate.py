@@ -7,7 +7,7 @@ A conversation is ``chat`` or ``chat:topic``; a message is ``conversation/messag
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -151,27 +151,6 @@ def parse(raw: object, me: Me) -> list[PlatformEvent]:
     if update.message_reaction is not None:
         return list(_reacted(update.message_reaction, update.update_id, me))
     return []
-
-
-def album_of(raw: object) -> str:
-    """What the pictures of one album have in common, each of which is an update of its own; empty for all else."""
-    said = raw.get("message", raw.get("channel_post")) if isinstance(raw, dict) else None
-    found = said.get("media_group_id", "") if isinstance(said, dict) else ""
-    return found if isinstance(found, str) else ""
-
-
-def together(events: Sequence[PlatformEvent]) -> list[PlatformEvent]:
-    """The messages of one album as the one that people see: the first, with the words of whichever has some."""
-    messages = [event for event in events if isinstance(event, MessageReceived)]
-    if len(messages) < 2:
-        return list(events)
-    worded = next((each for each in messages if each.text), messages[0])
-    attachments = tuple(attachment for each in messages for attachment in each.attachments)
-    kind, addressed = worded.kind, any(each.addressed for each in messages)
-    first = structs.replace(
-        messages[0], document=worded.document, attachments=attachments, kind=kind, addressed=addressed
-    )
-    return [first, *(event for event in events if not isinstance(event, MessageReceived))]
 
 
 def _kept(raw: object) -> str:

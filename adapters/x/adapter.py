@@ -18,8 +18,9 @@ from adapters.x.parts import plan, preview
 from adapters.x.pictures import Pictures
 from adapters.x.profile import ENTERPRISE, FAULTS, PROFILE, Settings
 from adapters.x.receive import Page, Poller
+from adapters.x.tokens import Tokens
 from gateway.model.capabilities import Profile
-from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt, Shown
+from gateway.model.delivery import Change, Draft, Fault, FaultError, FaultKind, Part, Receipt, Shown
 from gateway.model.identity import Identity
 from gateway.model.ids import MessageRef
 from gateway.model.media import Attachment
@@ -95,7 +96,7 @@ async def open_account(settings: Settings, context: Context) -> XAdapter:
     """An account, without asking X anything: whether it works shows in ``check()`` and ``events()``."""
     door = session.Door(settings)
     try:
-        tokens = session.Tokens(settings, context.vault, door)
+        tokens = Tokens(settings, context.vault, door)
         await tokens.load()
     except BaseException:
         await door.close()
@@ -107,7 +108,7 @@ async def open_account(settings: Settings, context: Context) -> XAdapter:
 class XAdapter:
     """See :class:`gateway.ports.Adapter`."""
 
-    def __init__(self, settings: Settings, context: Context, door: session.Door, tokens: session.Tokens) -> None:
+    def __init__(self, settings: Settings, context: Context, door: session.Door, tokens: Tokens) -> None:
         self.context = context
         self._clock = context.clock
         self._settings = settings
@@ -188,7 +189,7 @@ class XAdapter:
         else:
             call = partial(self._client.delete_tweet, ref, user_auth=False)
         try:
-            answer = session.read(await self._ask("delete", call), _DeletedAnswer)
+            answer = session.read(await self._ask("delete", call, Change.DELETE), _DeletedAnswer)
         except FaultError as error:
             if error.fault.kind is not FaultKind.TARGET_GONE:
                 raise
@@ -197,9 +198,9 @@ class XAdapter:
             raise FaultError(Fault(FaultKind.FORBIDDEN, certain=True, evidence="X did not delete it"))
 
     async def repost(self, ref: MessageRef) -> None:
-        await self._mark("retweets", ref)
+        await self._mark("retweets", ref, Change.REPOST)
 
-    async def _mark(self, how: str, ref: MessageRef) -> None:
+    async def _mark(self, how: str, ref: MessageRef, kind: Change) -> None:
         """Like or retweet a post. It stays one, however often."""
         if not ref.isdecimal():
             raise FaultError(Fault(FaultKind.INVALID, certain=True, evidence="this is no post of X"))
@@ -207,7 +208,7 @@ class XAdapter:
         path = f"/2/users/{me.id}/{how}"
         call = partial(self._client._make_request, "POST", path, json={"tweet_id": ref})  # noqa: SLF001  tweepy's own would ask who we are by itself
         try:
-            session.read(await self._ask(how, call), _MarkedAnswer)
+            session.read(await self._ask(how, call, kind), _MarkedAnswer)
         except FaultError as error:
             if error.fault.kind is not FaultKind.DUPLICATE:
                 raise
@@ -365,7 +366,7 @@ class EnterpriseAdapter(XAdapter):
         return ENTERPRISE
 
     async def react(self, ref: MessageRef, reaction: str) -> None:  # noqa: ARG002  X has one for all of them
-        await self._mark("likes", ref)
+        await self._mark("likes", ref, Change.REACT)
 
 
 def _read_page(reply: session.Reply) -> translate.Page:

@@ -32,14 +32,14 @@ _LETTER = re.compile(r"[^\W\d_]")
 def fits_post(text: str) -> bool:
     """Whether X takes it as one post: 280 by the weights of twitter-text v3."""
     normal = unicodedata.normalize("NFC", text)
-    words = normal.split()
-    doubtful = [word for word in words if "." in word and _ADDRESS.search(word)]
-    most = len(normal) + len(_HEAVY.findall(normal)) + _URL * sum(len(_ADDRESS.findall(word)) for word in doubtful)
+    doubtful = _doubtful(normal)
+    heavy = 0 if normal.isascii() else len(_HEAVY.findall(normal))
+    most = len(normal) + heavy + _URL * sum(len(_ADDRESS.findall(word)) for word in doubtful)
     if most <= POST_MAX or most == len(normal):
         return most <= POST_MAX
-    if _at_least(normal, words, doubtful) > POST_MAX:
+    if _at_least(normal, doubtful) > POST_MAX:
         return False
-    return weighted_length(normal) + sum(map(_newer, doubtful)) <= POST_MAX
+    return _weighed(normal, doubtful) + sum(map(_newer, doubtful)) <= POST_MAX
 
 
 @functools.lru_cache(WORDS_KEPT)
@@ -58,20 +58,30 @@ def fits_direct(text: str) -> bool:
 def weighted_length(text: str) -> int:
     """twitter-text v3, config/v3.json: URLs 23, emoji 2, other characters 1 or 2."""
     normal = unicodedata.normalize("NFC", text)
-    words = normal.split()
-    gaps = len(normal) - sum(map(len, words)) + sum(map(normal.count, _HEAVY_SPACES))
-    if not words:
-        return gaps
-    opening, begins = words[0], not normal[0].isspace()
-    return gaps + _weight(opening, begins=begins) + sum(_weight(word, begins=False) for word in words[1:])
+    return _weighed(normal, _doubtful(normal))
+
+
+def _doubtful(normal: str) -> list[str]:
+    """The words that may weigh something else than their characters."""
+    return [
+        word
+        for word in normal.split()
+        if ("." in word and _ADDRESS.search(word)) or (not word.isascii() and _HEAVY.search(word))
+    ]
+
+
+def _weighed(normal: str, doubtful: list[str]) -> int:
+    surplus = (_surplus(word, begins=not n and normal.startswith(word)) for n, word in enumerate(doubtful))
+    return len(normal) + sum(map(normal.count, _HEAVY_SPACES)) + sum(surplus)
 
 
 @functools.lru_cache(WORDS_KEPT)
-def _weight(word: str, *, begins: bool) -> int:
-    """``begins``: nothing is before it. The parser finds some addresses only there, and some only after a space."""
-    if not _ADDRESS.search(word) and not _HEAVY.search(word):
-        return len(word)
-    return int(_parse()(word).weightedLength) if begins else int(_parse()(f" {word}").weightedLength) - 1
+def _surplus(word: str, *, begins: bool) -> int:
+    """What a word weighs above its characters. ``begins``: nothing is before it. The parser finds some addresses only
+    there, and some only after a space.
+    """
+    weight = _parse()(word).weightedLength if begins else _parse()(f" {word}").weightedLength - 1
+    return int(weight) - len(word)
 
 
 def has_address(text: str) -> bool:
@@ -85,7 +95,7 @@ def _addresses(text: str) -> list[str]:
     return found
 
 
-def _at_least(normal: str, words: list[str], doubtful: list[str]) -> int:
+def _at_least(normal: str, doubtful: list[str]) -> int:
     """What lies outside of addresses counts, whatever they turn out to be.
 
     The bound also spares the parser long words of dots and foreign letters, for which its time is quadratic (1,000
@@ -93,8 +103,9 @@ def _at_least(normal: str, words: list[str], doubtful: list[str]) -> int:
     """
     if normal.isascii():
         return len(normal) - sum(map(len, doubtful))
+    words = normal.split()
     plain = " ".join(word for word in words if not _ADDRESS.search(word))
-    foreign = "".join(word for word in doubtful if "/" not in word and not word.isascii())
+    foreign = "".join(word for word in words if "/" not in word and not word.isascii() and _ADDRESS.search(word))
     return len(_LETTER.findall(plain)) + sum(not letter.isascii() for letter in _LETTER.findall(foreign))
 
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from msgspec import Struct, structs
 
 from adapters.x.length import DIRECT_MAX, POST_MAX, fits_direct, fits_post, has_address, weighted_length
-from adapters.x.profile import ALT_USD, DIRECT_USD, LINKED_USD, POST_USD, PROFILE, SUMMONED_USD
+from adapters.x.profile import ALT_USD, DIRECT_USD, DIRECT_VIDEO_MAX_S, LINKED_USD, POST_USD, PROFILE, SUMMONED_USD
 from adapters.x.translate import DIRECT, PLATFORM, write
 from gateway.model.content import (
     BULLET,
@@ -21,7 +21,6 @@ from gateway.model.content import (
     Media,
     Mention,
     Paragraph,
-    Poll,
     Text,
     block,
     opened,
@@ -29,10 +28,14 @@ from gateway.model.content import (
 )
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, InConversation, Part, Repliers, Shown, Timeline
 from gateway.model.media import MediaKind
+from gateway.text.shown import poll_line
 from gateway.text.split import Slice, slices
 
+# media/quickstart/best-practices.mdx. A GIF's frames (350, 300 megapixels in all) nobody counts here: X refuses those.
 VIDEO_SHORTEST_S = 0.5
-POLL_OPTIONS_LEAST = 2
+VIDEO_SIDE_LEAST_PX = 32
+VIDEO_SHAPE_MAX = 3
+GIF_WIDTH_PX, GIF_HEIGHT_PX = 1280, 1080
 _ID = re.compile(r"[0-9]{1,19}")
 _CONVERSATION = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")
 _REPLIERS = {
@@ -40,7 +43,6 @@ _REPLIERS = {
     Repliers.MENTIONED: "mentionedUsers",
     Repliers.NOBODY: "mentionedUsers",
 }
-_SINGLE = "the poll takes one answer from each: X has no other"
 
 
 class Aim(Struct, frozen=True):
@@ -69,7 +71,7 @@ def plan(draft: Draft) -> tuple[Part, ...]:
     if document.is_empty:
         _refuse(FaultKind.INVALID, "there is nothing to say")
     for one in document.media:
-        _check(one)
+        _check(one, private=private)
     cut = _slices(draft, document, fits_direct if private else fits_post)
     pieces = list(_one_by_one(cut, document.media) if private else _together(cut))
     return tuple(_part(draft, aim, index, len(pieces), piece) for index, piece in enumerate(pieces))
@@ -85,7 +87,7 @@ def _slices(draft: Draft, document: Document, measure: Callable[[str], bool]) ->
 def _together(cut: Sequence[Slice]) -> Iterator[_Piece]:
     """Posts with the media that belong to each."""
     for said, shown in cut:
-        _check_company(said.media, said.poll)
+        _check_company(said.media)
         yield _Piece(said, shown, said.media)
 
 
@@ -104,16 +106,14 @@ def _part(draft: Draft, aim: Aim, index: int, count: int, piece: _Piece) -> Part
         body["text"] = text
     if piece.media:
         body["media"] = [_told(one, sensitive=draft.document.sensitive) for one in piece.media]
-    notes: tuple[str, ...] = ()
     if poll := piece.said.poll:
-        body["poll"] = {"options": list(poll.options), "minutes": _minutes(poll)}
-        notes = (_SINGLE,) if poll.multiple else ()
+        body["poll"] = {"options": list(poll.options), "minutes": round(poll.open_for_s / 60)}
     if piece.said.quote and piece.said.quote.ref:
         body["quote"] = _checked(_ID, piece.said.quote.ref)
     if index == 0 and aim.kind == "post" and draft.repliers:
         body["repliers"] = _REPLIERS[draft.repliers]
     kind = aim.kind if private or index == 0 else "reply"
-    return Part(index, kind, f"{draft.id}.{index}", body, rest=_rest(aim, index, count, piece), notes=notes)
+    return Part(index, kind, f"{draft.id}.{index}", body, rest=_rest(aim, index, count, piece))
 
 
 def _rest(aim: Aim, index: int, count: int, piece: _Piece) -> Document | None:
@@ -181,37 +181,31 @@ def _in_words(document: Document, *, private: bool) -> Document:
     return structs.replace(document, paragraphs=(*document.paragraphs, *more)) if more else document
 
 
-def _minutes(poll: Poll) -> int:
-    """How long a poll is open, as near to what is wanted as X allows."""
-    shortest, longest = PROFILE.limits.poll_shortest_s or 0.0, PROFILE.limits.poll_longest_s or poll.open_for_s
-    return round(min(max(poll.open_for_s, shortest), longest) / 60)
-
-
-def _check(one: Media) -> None:
-    limits = PROFILE.limits.of(one.kind)
-    if limits is None or one.mime not in limits.mimes:
-        _refuse(FaultKind.MEDIA, f"X takes no {one.mime}")
-    if one.size_bytes > limits.size_bytes:
-        _refuse(FaultKind.MEDIA, f"{one.kind} of {one.size_bytes} bytes: {limits.size_bytes} are the most on X")
-    if one.duration_s is None or one.kind is not MediaKind.VIDEO:
+def _check(one: Media, *, private: bool) -> None:
+    """What a profile has no word for: shapes, films too short, and that a film is less in a direct message."""
+    width, height = one.width_px or 0, one.height_px or 0
+    if one.kind is MediaKind.GIF and (width > GIF_WIDTH_PX or height > GIF_HEIGHT_PX):
+        _refuse(FaultKind.MEDIA, f"a GIF of {width} x {height} pixels: X takes {GIF_WIDTH_PX} x {GIF_HEIGHT_PX}")
+    if one.kind is not MediaKind.VIDEO:
         return
-    if not VIDEO_SHORTEST_S <= one.duration_s <= (limits.duration_max_s or one.duration_s):
-        _refuse(FaultKind.MEDIA, f"a video of {one.duration_s:.1f} s: X takes 0.5 to {limits.duration_max_s:.0f} s")
+    short, long = sorted((width, height))
+    if short and (short < VIDEO_SIDE_LEAST_PX or long > VIDEO_SHAPE_MAX * short):
+        _refuse(FaultKind.MEDIA, f"a video of {width} x {height} pixels: X takes 32 and more, from 1:3 to 3:1")
+    if one.duration_s is not None and one.duration_s < VIDEO_SHORTEST_S:
+        _refuse(FaultKind.MEDIA, f"a video of {one.duration_s:.1f} s: {VIDEO_SHORTEST_S} s are the least on X")
+    if private and one.duration_s is not None and one.duration_s > DIRECT_VIDEO_MAX_S:
+        _refuse(
+            FaultKind.MEDIA, f"a video of {one.duration_s:.0f} s: a direct message takes {DIRECT_VIDEO_MAX_S:.0f} s"
+        )
 
 
-def _check_company(media: Sequence[Media], poll: Poll | None) -> None:
-    """A post has four pictures, or one GIF, or one video, or a poll."""
+def _check_company(media: Sequence[Media]) -> None:
+    """A post has four pictures, or one GIF, or one video."""
     lonely = [one for one in media if one.kind is not MediaKind.IMAGE]
     if lonely and len(media) > 1:
         _refuse(FaultKind.MEDIA, f"{len(media)} media in one post: on X a {lonely[0].kind} is alone")
     if len(media) > PROFILE.limits.images_max:
         _refuse(FaultKind.MEDIA, f"{len(media)} pictures in one post: {PROFILE.limits.images_max} are the most on X")
-    if poll and media:
-        _refuse(FaultKind.INVALID, "a post with a poll has no media on X")
-    if poll and len(poll.options) < POLL_OPTIONS_LEAST:
-        _refuse(FaultKind.INVALID, f"a poll has {POLL_OPTIONS_LEAST} answers at least on X")
-    if poll and not all(option.strip() for option in poll.options):
-        _refuse(FaultKind.INVALID, "an answer of the poll is empty")
 
 
 def _told(one: Media, *, sensitive: bool) -> dict[str, Any]:
@@ -253,7 +247,7 @@ def _line(one: dict[str, Any]) -> str:
 
 def _extras(body: dict[str, Any]) -> Iterator[str]:
     if poll := body.get("poll"):
-        yield f"poll: {' / '.join(poll['options'])}, open for {poll['minutes']} min"
+        yield poll_line(poll["options"], poll["minutes"] * 60, multiple=False)
     if quote := body.get("quote"):
         yield f"quotes https://x.com/i/status/{quote}"
     if repliers := body.get("repliers"):

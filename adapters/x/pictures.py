@@ -20,8 +20,14 @@ STATUS_REST_LONGEST_S = 10.0
 Route = Callable[[str, str, dict[str, str] | None, dict[str, Any] | None], Awaitable[session.Reply]]
 
 
+class _Failure(Struct):
+    name: str = ""
+    message: str = ""
+
+
 class _Processing(Struct):
     state: str
+    error: _Failure | None = None
     check_after_secs: float = 1.0
 
 
@@ -77,7 +83,7 @@ class Pictures:
             if info is None or info.state == "succeeded":
                 return
             if info.state == "failed":
-                raise FaultError(Fault(FaultKind.MEDIA, certain=True, evidence="X could not process the media"))
+                raise FaultError(Fault(FaultKind.MEDIA, certain=True, evidence=_why(info)))
             await self._context.clock.sleep(min(max(info.check_after_secs, 0.0), STATUS_REST_LONGEST_S))
             query = {"command": "STATUS", "media_id": upload.id}
             upload = session.read(await self._route("GET", "/2/media/upload", query, None), _Answer).data
@@ -85,6 +91,11 @@ class Pictures:
 
     async def _post(self, step: str, body: dict[str, Any]) -> session.Reply:
         return await self._route("POST", f"/2/media/{step}", None, body)
+
+
+def _why(info: _Processing) -> str:
+    told = f": {info.error.name}: {info.error.message}" if info.error else ""
+    return f"X could not process the media{told}"[: session.WORDS_MAX]
 
 
 def _metadata(picture: dict[str, Any]) -> dict[str, Any]:

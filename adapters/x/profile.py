@@ -1,10 +1,18 @@
 """X's facts: what it carries, how much, how fast, and what its refusals mean. No client library is imported here.
 
+Sources: pages are xdevplatform/docs (docs.x.com) as of 2026-09, openapi.json is its version 2.168; owner/name#number is
+a thread on GitHub; "unsourced" is what is done by a written rule whose answer nobody shows.
+
 What maps to what (2026-11): a reaction is a like, whatever its emoji; a repost is a retweet; a quoted post is a quote
 post; what hides media is "sensitive_media_warning" of their metadata; ``Repliers`` is ``reply_settings``, where NOBODY
 is "mentionedUsers" (X has no stricter one). A post's language is X's own guess; there are neither warnings nor posts
-that are unlisted or for followers alone. Of others' likes, reposts and deletions X tells nothing to who polls: of an
-edited mention it does, and of a retweet where it comes with the mentions.
+that are unlisted or for followers alone.
+
+What others do: mentions, replies and direct messages are polled, and with them come edits of mentions (a new id, under
+edit_history_tweet_ids) and the quotes and retweets that call the account by name. None of this is heard: other quotes,
+retweets and likes of one's posts, of which X tells who asks post by post (quote_tweets, retweeted_by, liking_users: 75
+requests in 15 minutes, $0.010 for each account that is told, 100 likes of a post ever); and deletions, which only the
+X Activity stream tells, author by author (post.delete): it wants an app's own token, and tweepy can't open it.
 """
 
 from __future__ import annotations
@@ -15,7 +23,7 @@ from msgspec import Meta, Struct, structs
 
 from adapters.border import Rule
 from gateway.model.capabilities import Feature, Idempotency, Lane, Limits, MediaLimits, Profile, Support
-from gateway.model.delivery import FaultKind
+from gateway.model.delivery import Change, FaultKind
 from gateway.model.media import MediaKind
 from gateway.model.secret import Secret
 from gateway.ports import Platform
@@ -25,7 +33,8 @@ Seconds = Annotated[float, Meta(gt=0)]
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An account's keys. ``access_token`` is an OAuth 2.0 user token (scopes tweet.read tweet.write users.read
-    dm.read dm.write media.write); with a refresh token (offline.access) and ``client_id`` it is renewed by itself.
+    dm.read dm.write media.write, with an Enterprise plan like.write); with a refresh token (offline.access) and
+    ``client_id`` it is renewed by itself.
     """
 
     access_token: Secret
@@ -43,10 +52,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The app has an Enterprise plan, which alone still has likes and quote posts (changelog 2026-04-20)."""
 
 
-POSTS = "posts"
-POSTS_DAY = "posts_day"
-DIRECTS = "directs"
-DIRECTS_DAY = "directs_day"
+QUARTER_S = 900.0
+DAY_S = 86_400.0
+"""X's two windows."""
+DIRECT_VIDEO_MAX_S = 140.0
+"""In direct messages, whatever :data:`PROFILE` says of posts: best-practices.mdx, accounts without Premium."""
 
 # x-api/getting-started/pricing.mdx, changelog 2026-04-20. What a post with an address costs as a reply isn't said: the
 # dearer of the two.
@@ -64,39 +74,49 @@ PROFILE = Profile(
         Feature.IMAGE: Support.FULL,
         Feature.GIF: Support.FULL,
         Feature.VIDEO: Support.FULL,
-        Feature.ALT: Support.FULL,  # POST /2/media/metadata, openapi.json
-        # Only films and pictures can be posted: openapi.json, media_category.
+        Feature.ALT: Support.FULL,
         Feature.AUDIO: Support.REJECTED,
         Feature.FILE: Support.REJECTED,
-        Feature.ATTACHMENTS: Support.FULL,  # media.fields of the lookups, openapi.json
-        Feature.REPOST: Support.FULL,  # POST /2/users/:id/retweets, openapi.json
-        # One answer from each; media or a quote can't stand beside it: openapi.json.
+        Feature.ATTACHMENTS: Support.FULL,
+        Feature.REPOST: Support.FULL,
         Feature.POLL: Support.PARTIAL,
-        # Enterprise only (changelog 2026-04-20); X shows a post's address as that post.
         Feature.QUOTE: Support.FALLBACK,
-        # "following" and "mentionedUsers"; nobody at all is not there: openapi.json, reply_settings.
         Feature.REPLIERS: Support.PARTIAL,
-        # Media alone, and in one class: openapi.json, sensitive_media_warning.
         Feature.SENSITIVE: Support.PARTIAL,
         Feature.WARNING: Support.FALLBACK,
         Feature.LANGUAGE: Support.DROPPED,
         Feature.UNLISTED: Support.DROPPED,
         Feature.FOLLOWERS: Support.REJECTED,
-        # X makes cards itself, of the page's own metadata.
         Feature.LINK_CARD: Support.DROPPED,
         Feature.FORMAT: Support.FALLBACK,
         Feature.LINK_TEXT: Support.FALLBACK,
         Feature.SPOILER: Support.DROPPED,
-        # A post that names somebody goes out whoever they are, but is no conversation: automated accounts may only
-        # *reply* where they were mentioned (changelog 2026-02-23), and unasked mentions in bulk are spam by the rules.
         Feature.MENTION_ANYONE: Support.PARTIAL,
-        # "DMs only after user DMs first" (developer guidelines, automation rules).
         Feature.DIRECT_ANYONE: Support.REJECTED,
-        # Editing wants Premium, gives a new id each time and leaves replies out: edit-posts.mdx.
         Feature.EDIT: Support.REJECTED,
-        # Likes left the self-serve tiers: changelog 2026-04-20.
         Feature.REACT: Support.REJECTED,
         Feature.TYPING: Support.REJECTED,
+    },
+    says={
+        Feature.ALT: "POST /2/media/metadata, openapi.json",
+        Feature.AUDIO: "Only films and pictures can be posted: openapi.json, media_category.",
+        Feature.ATTACHMENTS: "media.fields of the lookups, openapi.json",
+        Feature.REPOST: "POST /2/users/:id/retweets, openapi.json",
+        Feature.POLL: "One answer from each; media or a quote can't stand beside it: openapi.json up to 2.167.",
+        Feature.QUOTE: "Enterprise only (changelog 2026-04-20); X shows a post's address as that post.",
+        Feature.REPLIERS: (
+            '"following" and "mentionedUsers"; nobody at all is not there: openapi.json, reply_settings.'
+        ),
+        Feature.SENSITIVE: "Media alone, and in one class: openapi.json up to 2.167, sensitive_media_warning.",
+        Feature.LINK_CARD: "X makes cards itself, of the page's own metadata.",
+        Feature.MENTION_ANYONE: (
+            "A post that names somebody goes out whoever they are, but is no conversation: automated accounts "
+            "may only *reply* where they were mentioned (changelog 2026-02-23), and unasked mentions in bulk "
+            "are spam by the rules."
+        ),
+        Feature.DIRECT_ANYONE: '"DMs only after user DMs first" (developer guidelines, automation rules).',
+        Feature.EDIT: "Editing wants Premium, gives a new id each time and leaves replies out: edit-posts.mdx.",
+        Feature.REACT: "A like, whatever the emoji, on the Enterprise plan alone: changelog 2026-04-20.",
     },
     limits=Limits(
         text_max=280,  # twitter-text config/v3.json
@@ -105,23 +125,35 @@ PROFILE = Profile(
         images_max=4,  # media/quickstart/best-practices.mdx; so are the next two
         image_size_bytes=5_000_000,
         image_mimes=("image/jpeg", "image/png", "image/gif", "image/webp"),
-        others={  # best-practices.mdx; types: openapi.json, media_type
+        others={  # best-practices.mdx, accounts without Premium; types: openapi.json, media_type, and its codecs
             MediaKind.GIF: MediaLimits(15_000_000, ("image/gif",), side_max_px=1280, pixels_max=1280 * 1080),
-            MediaKind.VIDEO: MediaLimits(512_000_000, ("video/mp4", "video/quicktime"), duration_max_s=140.0),
+            # X takes 8 GB, but a film is handed in with 1,000 requests at most (openapi.json, segment_index), of half
+            # a mebibyte each here. Direct messages end at 512 MB anyway.
+            MediaKind.VIDEO: MediaLimits(512_000_000, ("video/mp4", "video/quicktime"), duration_max_s=1200.0),
         },
-        poll_options_max=4,  # openapi.json; so are the next three
+        poll_options_min=2,  # openapi.json; so is the rest of polls
+        poll_options_max=4,
         poll_option_length=25,
         poll_shortest_s=300.0,
         poll_longest_s=604_800.0,
+        poll_multiple=False,
+        poll_alone=True,
         alt_max=1000,  # openapi.json, POST /2/media/metadata
         url_length=23,  # twitter-text config/v3.json
     ),
-    lanes=(  # rate-limits.mdx and posts/manage-tweets/integrate.mdx; live headers rule
-        Lane(POSTS, 100, 900.0, ("post", "reply")),
-        Lane(POSTS_DAY, 10_000, 86_400.0, ("post", "reply")),
-        Lane(DIRECTS, 15, 900.0, ("direct",)),
-        Lane(DIRECTS_DAY, 1440, 86_400.0, ("direct",)),
+    # rate-limits.mdx; live headers rule. That posts and retweets together are 300 in 3 hours stands in
+    # manage-tweets/integrate.mdx, of 2018 and beside another number than this for posts: the newer page is followed.
+    lanes=(
+        Lane("posts", 100, QUARTER_S, ("post", "reply")),
+        Lane("posts_day", 10_000, DAY_S, ("post", "reply")),
+        Lane("directs", 15, QUARTER_S, ("direct",)),
+        Lane("directs_day", 1440, DAY_S, ("direct",)),
+        Lane("deletes", 50, QUARTER_S, (Change.DELETE,)),  # of posts; of direct messages 300
+        Lane("reposts", 50, QUARTER_S, (Change.REPOST,)),
+        Lane("likes", 50, QUARTER_S, (Change.REACT,)),
+        Lane("likes_day", 1000, DAY_S, (Change.REACT,)),
     ),
+    calls_by_text=True,  # twitter-text finds the names in a text
     idempotency=Idempotency.READ_BACK,
     settle_after_s=5.0,  # reading back is eventually consistent (how late is not known); nothing else protects a DM
     # Reads stay open while the account is locked; only a write tells.
@@ -134,9 +166,10 @@ ENTERPRISE = structs.replace(
 )
 """What an Enterprise plan has besides: one reaction, the like; quotes, though not beside media or a poll."""
 
-_LOG = "observed body (report or live log, 2026)"
-_TYPES = "list of problem types, xdocs response codes"
-_V1 = "v1 error codes, still sent by some layers"
+_LOG = "facts page 1.3: an observed body (report or live log, 2026)"
+_TYPES = "response-codes-and-errors.mdx, error types"
+_V1 = "v1 error codes (facts page 1.3), still sent by some layers"
+_MEDIA = "best-practices.mdx, posting errors"
 
 FAULTS: tuple[Rule, ...] = (
     Rule(FaultKind.NETWORK, code="connection", certain=False, source="aiohttp: the connection broke or timed out"),
@@ -144,7 +177,7 @@ FAULTS: tuple[Rule, ...] = (
     Rule(FaultKind.SIGNED_OUT, code="invalid_grant", source="POST /2/oauth2/token, " + _LOG),
     Rule(FaultKind.SIGNED_OUT, code="invalid_client", source="RFC 6749, 5.2"),
     Rule(FaultKind.SIGNED_OUT, code="unauthorized_client", source="RFC 6749, 5.2"),
-    Rule(FaultKind.SUSPENDED, code="user-suspended", source=_LOG),
+    Rule(FaultKind.SUSPENDED, code="user-suspended", source="akrherz/iembot#156"),
     Rule(FaultKind.SUSPENDED, code="app-suspended", source=_LOG),
     Rule(FaultKind.SUSPENDED, status=403, code="64", source=_V1),
     Rule(FaultKind.LOCKED, status=403, text="account is temporarily locked", source=_LOG),
@@ -161,16 +194,17 @@ FAULTS: tuple[Rule, ...] = (
     Rule(FaultKind.SIGNED_OUT, status=401, source=_LOG),
     Rule(FaultKind.SIGNED_OUT, code="89", source=_V1),
     Rule(FaultKind.SIGNED_OUT, code="32", source=_V1),
-    Rule(FaultKind.CONFIG, code="oauth1-permissions", source=_TYPES),
+    Rule(FaultKind.CONFIG, code="oauth1-permissions", source=_LOG),
+    Rule(FaultKind.CONFIG, code="unsupported-authentication", source="PLhery/node-twitter-api-v2#340"),
     Rule(FaultKind.CONFIG, code="client-forbidden", source=_TYPES),
     # The request was refused, but an earlier try of the same part may be what it repeats: never certain.
-    Rule(FaultKind.DUPLICATE, status=403, text="duplicate content", certain=False, source=_LOG),
+    Rule(FaultKind.DUPLICATE, status=403, text="duplicate content", certain=False, source="akrherz/iembot#163"),
     Rule(FaultKind.DUPLICATE, status=403, code="187", certain=False, source=_V1),
-    Rule(FaultKind.DUPLICATE, status=403, text="already retweeted", source="POST /2/users/:id/retweets, " + _LOG),
-    Rule(FaultKind.DUPLICATE, status=403, code="327", source=_V1),
-    Rule(FaultKind.DUPLICATE, status=403, code="139", source=_V1),
+    Rule(FaultKind.DUPLICATE, status=403, text="already retweeted", source="in a problem body: unsourced"),
+    Rule(FaultKind.DUPLICATE, status=403, code="327", source="marco97pa/Blackpink-Data#24: already retweeted"),
+    Rule(FaultKind.DUPLICATE, status=403, code="139", source="v1 response codes: already liked"),
     Rule(FaultKind.TOO_LONG, text="text is too long", source=_LOG + ", with 400 and with 403"),
-    Rule(FaultKind.TOO_LONG, code="186", source=_V1),
+    Rule(FaultKind.TOO_LONG, code="186", source="mahrtayyab/tweety#199"),
     Rule(FaultKind.TARGET_REFUSED, status=403, text="not been mentioned or otherwise engaged", source=_LOG),
     Rule(FaultKind.TARGET_REFUSED, status=403, text="only reply to or quote posts where", source=_LOG),
     Rule(FaultKind.TARGET_REFUSED, status=403, text="quoting this post is not allowed", source=_LOG),
@@ -179,12 +213,12 @@ FAULTS: tuple[Rule, ...] = (
     Rule(FaultKind.TARGET_GONE, status=403, code="385", source=_V1),
     Rule(FaultKind.TARGET_REFUSED, status=403, text="permission to DM", source=_LOG),
     Rule(FaultKind.TARGET_REFUSED, status=403, text="this operation is not permitted", source=_LOG),
-    Rule(FaultKind.MEDIA, text="media IDs are invalid", source=_LOG),
-    Rule(FaultKind.MEDIA, status=403, text="not allowed to post a video", source=_LOG),
+    Rule(FaultKind.MEDIA, text="media IDs are invalid", source="abraham/twitteroauth#1222"),
+    Rule(FaultKind.MEDIA, status=403, text="not allowed to post a video", source=_MEDIA),
     Rule(FaultKind.TARGET_GONE, code="resource-not-found", source=_TYPES),
     Rule(FaultKind.FORBIDDEN, status=403, text="not permitted to perform this action", source=_LOG + ", ambiguous"),
     Rule(FaultKind.FORBIDDEN, status=403, text="not permitted to access this feature", source=_LOG + ", ambiguous"),
-    Rule(FaultKind.INVALID, status=400, source="invalid-request; nothing is accepted with a 400"),
+    Rule(FaultKind.INVALID, status=400, source="sferik/x-ruby#62: invalid-request; nothing is accepted with a 400"),
     Rule(FaultKind.CONFIG, status=404, source="no such path: the server is not an X API"),
 )
 """The first match wins. Suspended and locked follow from their own words and codes only, never from a bare 403."""

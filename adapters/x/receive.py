@@ -124,8 +124,7 @@ class Poller:
             start = await self._newest(self._account.directs(1, None))
             return (), structs.replace(place, direct=start)
         since = int(place.direct)
-        fetch = partial(self._account.directs, PAGE)
-        found, newest = await self._collect(fetch, translate.DirectEvent, since, DIRECT_PAGES_MAX)
+        found, newest = await self._collect(self._sparing, translate.DirectEvent, since, DIRECT_PAGES_MAX)
         fresh = [(event, around) for event, around in found if event.sender_id != me.id]
         events = [translate.direct(event, around, self._id, me.username) for event, around in fresh]
         return _oldest_first(events), structs.replace(place, direct=newest)
@@ -143,8 +142,6 @@ class Poller:
         newest, token = since, None
         for _ in range(most):
             answer = await fetch(token)
-            if kind is translate.DirectEvent:
-                self._spare(answer)
             page = answer.told
             around = page.around
             items = [_kept(raw, translate.attempt(raw, kind)) for raw in page.data]
@@ -157,10 +154,12 @@ class Poller:
         log.warning("%s: more has come in than X gives back: what is older than %d pages is lost", self._id, most)
         return found, str(newest)
 
-    def _spare(self, answer: Page) -> None:
-        """Leave the last requests of this tight window to reading back what may have been sent."""
+    async def _sparing(self, token: str | None) -> Page:
+        """A page of direct messages. The last requests of their tight window are left to reading back what was sent."""
+        answer = await self._account.directs(PAGE, token)
         if answer.remaining is not None and answer.remaining <= 1 and answer.reset_at is not None:
             self._direct_due = max(self._direct_due, answer.reset_at)
+        return answer
 
 
 class _Named(Struct):

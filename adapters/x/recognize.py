@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from adapters.x.translate import ENTITIES_MAX, DirectEvent, Entities, Post, ref, unescape
+from adapters.x.translate import ENTITIES_MAX, JOINER, DirectEvent, Entities, Post, ref, unescape
 from gateway.model.delivery import Part, Receipt
 
 _LEADING_CALLS = re.compile(r"^(?:@\w{1,15}\s+)+")
@@ -48,7 +48,7 @@ def _unpictured(text: str, entities: Entities) -> str:
 
 
 def _plain(text: str, *, reply: bool) -> str:
-    flat = " ".join(unicodedata.normalize("NFC", text).split())
+    flat = " ".join(unicodedata.normalize("NFC", text.replace(JOINER, "")).split())
     return _LEADING_CALLS.sub("", flat) if reply else flat
 
 

@@ -1,30 +1,23 @@
-"""X's side of HTTP: the real host, bounded answers, errors in words, and tokens that renew themselves.
+"""X's side of HTTP: the real host, bounded answers, and errors in words.
 
 A file of its own so that the adapter stays a list of what X can do. It knows aiohttp, not tweepy.
 """
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import hashlib
 import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
-from msgspec import Struct, structs
 from yarl import URL
 
-from adapters.border import Told, crossing, judge
-from adapters.x.profile import DIRECTS, DIRECTS_DAY, FAULTS, POSTS, POSTS_DAY, Settings
+from adapters.border import Told, judge
+from adapters.x.profile import DAY_S, FAULTS, PROFILE, QUARTER_S, Settings
 from gateway.model.capabilities import LaneState
 from gateway.model.delivery import Fault, FaultError, FaultKind
-from gateway.model.secret import Secret
-from gateway.ports import Vault
 
 log = logging.getLogger("multihome.x")
 T = TypeVar("T")
@@ -39,7 +32,8 @@ MEDIA_PRIVATE = frozenset({"ton.twitter.com"})
 """What direct messages show: direct-messages/lookup/integrate.mdx; asked for with the account's token."""
 MEDIA_HOSTS = frozenset({"pbs.twimg.com", "video.twimg.com"}) | MEDIA_PRIVATE
 MEDIA_TIMES = aiohttp.ClientTimeout(total=600.0, sock_connect=10.0, sock_read=30.0)
-TOKEN_PATH = "/2/oauth2/token"  # noqa: S105  a path, no token
+_WINDOWS = {QUARTER_S: "x-rate-limit", DAY_S: "x-user-limit-24hour"}
+"""What the headers that tell of a window begin with."""
 
 
 class Reply(aiohttp.ClientResponse):
@@ -143,10 +137,7 @@ def broken(error: Exception) -> Told | None:
 
 def lanes(kind: str | None, headers: Mapping[str, str]) -> tuple[LaneState, ...]:
     """What an answer's headers say of the windows that a part of this kind counts in."""
-    if kind is None:
-        return ()
-    short, day = (DIRECTS, DIRECTS_DAY) if kind == "direct" else (POSTS, POSTS_DAY)
-    states = (_lane(short, "x-rate-limit", headers), _lane(day, "x-user-limit-24hour", headers))
+    states = (_lane(lane.name, _WINDOWS[lane.per_s], headers) for lane in PROFILE.lanes if kind in lane.kinds)
     return tuple(state for state in states if state is not None)
 
 
@@ -234,129 +225,6 @@ def _checked(server: str) -> str:
     if not server.startswith(("https://", "http://")):
         raise FaultError(Fault(FaultKind.CONFIG, certain=True, evidence="server: an http(s) address is wanted"))
     return server.rstrip("/")
-
-
-class Pair(Struct, frozen=True):
-    """What X hands out together; a refresh token serves once."""
-
-    access: str
-    refresh: str | None
-
-
-class Tokens:
-    """The account's tokens. One refresh at a time; what it brings is on disk before anybody uses it.
-
-    The vault's entry is named after the configured refresh token, so that a newly configured one replaces it.
-    """
-
-    def __init__(self, settings: Settings, vault: Vault, door: Door) -> None:
-        refresh = settings.refresh_token.reveal().strip() if settings.refresh_token else None
-        if refresh is not None and not settings.client_id:
-            raise FaultError(Fault(FaultKind.CONFIG, certain=True, evidence="refresh_token wants client_id beside it"))
-        self._settings = settings
-        self._vault = vault
-        self._door = door
-        self._pair = Pair(settings.access_token.reveal().strip(), refresh)
-        self._unsaved: Pair | None = None
-        self._entry = "oauth2-" + hashlib.sha256((refresh or "").encode()).hexdigest()[:12]
-        self._refreshing: asyncio.Task[None] | None = None
-
-    @property
-    def access(self) -> str:
-        return self._pair.access
-
-    def hide(self, text: str) -> str:
-        """The text without the secrets that a platform's words might repeat."""
-        secrets = [self._pair.access, self._pair.refresh]
-        secrets += [self._settings.client_secret.reveal()] if self._settings.client_secret else []
-        for secret in filter(None, secrets):
-            text = text.replace(secret, "***")
-        return text
-
-    async def load(self) -> None:
-        """Go on with what an earlier run was given."""
-        kept = await self._vault.get(self._entry) if self._pair.refresh else None
-        if kept is not None:
-            with suppress(msgspec.DecodeError):
-                self._pair = msgspec.json.decode(kept.reveal(), type=Pair)
-
-    async def renew(self, refused: str) -> bool:
-        """See to it that another token than the refused one is there; False where that can't be."""
-        if self._pair.access != refused:
-            return True
-        if self._pair.refresh is None:
-            return False
-        if self._refreshing is None or self._refreshing.done():
-            self._refreshing = asyncio.create_task(self._refresh())
-            self._refreshing.add_done_callback(_heard)
-        # Somebody who stops waiting must not lose the new token for everybody.
-        await asyncio.shield(self._refreshing)
-        return True
-
-    async def aclose(self) -> None:
-        """Let a refresh under way finish: its token would be lost."""
-        if self._refreshing is not None:
-            await asyncio.wait({self._refreshing})
-
-    async def _refresh(self) -> None:
-        if self._unsaved is None:
-            self._unsaved = await self._fetch(self._pair)
-        try:
-            await self._vault.put(self._entry, Secret(msgspec.json.encode(self._unsaved).decode()))
-        except OSError as error:
-            evidence = f"the renewed token can't be kept: {type(error).__name__}"
-            raise FaultError(Fault(FaultKind.CONFIG, certain=True, evidence=evidence)) from error
-        self._pair, self._unsaved = self._unsaved, None
-
-    async def _fetch(self, pair: Pair) -> Pair:
-        client, secret = self._settings.client_id or "", self._settings.client_secret
-        form = {"grant_type": "refresh_token", "refresh_token": pair.refresh or "", "client_id": client}
-        headers = {"Authorization": _basic(client, secret.reveal().strip())} if secret else {}
-        try:
-            async with crossing(self._describe, FAULTS, doing="refresh"):
-                async with self._door.request("POST", TOKEN_PATH, data=form, headers=headers) as answer:
-                    body: bytes = await answer.read()
-                    if answer.status != 200:
-                        raise _RefusedError(answer.status, answer.reason or "", await answer.json())
-                return _pair(body, pair)
-        except FaultError as error:
-            # Whatever became of the refresh: what wanted it was refused with 401 and is certainly not sent.
-            raise FaultError(structs.replace(error.fault, certain=True)) from error.__cause__
-
-    def _describe(self, error: Exception) -> Told | None:
-        if isinstance(error, _RefusedError):
-            said = told(error.status, error.reason, error.problem)
-            return structs.replace(said, text=self.hide(said.text))
-        return broken(error)
-
-
-class _RefusedError(Exception):
-    def __init__(self, status: int, reason: str, problem: dict[str, Any]) -> None:
-        super().__init__(status)
-        self.status, self.reason, self.problem = status, reason, problem
-
-
-class _Granted(Struct):
-    access_token: str
-    refresh_token: str | None = None
-
-
-def _pair(body: bytes, before: Pair) -> Pair:
-    try:
-        granted = msgspec.json.decode(body, type=_Granted)
-    except msgspec.DecodeError as error:
-        raise _RefusedError(200, "OK", {"detail": "an answer without a token"}) from error
-    return Pair(granted.access_token, granted.refresh_token or before.refresh)
-
-
-def _basic(client: str, secret: str) -> str:
-    return "Basic " + base64.b64encode(f"{client}:{secret}".encode()).decode()
-
-
-def _heard(task: asyncio.Task[None]) -> None:
-    """A failure that nobody waited for is no news: the next caller finds out by itself."""
-    if not task.cancelled():
-        task.exception()
 
 
 def quiet(logger: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import count
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -35,6 +36,12 @@ _NO_LANGUAGES = frozenset({"und", "zxx", "art", "qam", "qct", "qht", "qme", "qst
 _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n)+")
 _CALL = re.compile(r"(?<![A-Za-z0-9_])[@\uff20]")
 """Behind any other character X takes it for a call: twitter-text, validMentionPrecedingChars."""
+_CASHTAG = re.compile(
+    r"(?<![^\s\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069])\$(?=[a-z]{1,6}(?:[._][a-z]{1,2})?(?![\w$]))", re.IGNORECASE
+)
+"""The sign of one: twitter-text, validCashtag."""
+JOINER = "\u2060"
+"""Nobody sees it, and no cashtag goes across it."""
 _REFUSED_CHARACTERS = {0xFFFE: None, 0xFEFF: None, 0xFFFF: None}
 
 Id = Annotated[str, Meta(pattern=r"^[0-9]{1,19}$")]
@@ -321,8 +328,15 @@ def unescape(text: str) -> str:
 
 
 def write(document: Document) -> str:
-    """Plain text as X wants it: no markup, and without the characters it refuses."""
-    return written(document, spell).translate(_REFUSED_CHARACTERS).strip()
+    """Plain text as X wants it: no markup, without the characters it refuses, and with one cashtag."""
+    text = written(document, spell).translate(_REFUSED_CHARACTERS).strip()
+    return _one_cashtag(text) if text.count("$") > 1 else text
+
+
+def _one_cashtag(text: str) -> str:
+    """Apps without an Enterprise plan post one (manage-tweets/integrate.mdx); others read the same, and are none."""
+    before = count()
+    return _CASHTAG.sub(lambda _: f"${JOINER}" if next(before) else "$", text)
 
 
 def spell(span: Span) -> str:

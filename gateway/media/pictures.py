@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -19,10 +19,8 @@ from gateway.media.page import page
 from gateway.media.probe import PICTURE_MAX_BYTES, probed
 from gateway.media.web import Web
 from gateway.model.capabilities import Feature, MediaLimits, Profile
-from gateway.model.content import Card, Document, Link, Media, Paragraph, spans
-from gateway.model.delivery import Fault, FaultError, FaultKind
+from gateway.model.content import Card, Document, Link, Media, spans
 from gateway.model.fetching import Fetching
-from gateway.model.manner import Manner, Misfit
 from gateway.model.media import MediaKind
 from gateway.ports import Clock
 
@@ -56,14 +54,13 @@ class Pictures:
         self._bench = ThreadPoolExecutor(1, thread_name_prefix="pictures")
         """One picture at a time is decoded: that bounds the memory."""
 
-    async def fit(self, document: Document, profile: Profile, manner: Manner) -> Document:
-        """The document with media that are kept by the store, and pictures as this account takes them; what a profile
-        doesn't take at all is left for :mod:`gateway.text.carried`.
-
-        What can't be had or made to fit becomes a link where the account's manner says so. Raises FaultError.
+    async def fit(self, document: Document, profile: Profile) -> Document:
+        """The document with media that are kept by the store, and pictures as this account takes them. What can't be
+        had or made to fit says why: :mod:`gateway.text.carried` decides what becomes of it, and of what a profile
+        doesn't take at all.
         """
         if document.media:
-            document = await self._illustrated(document, profile, manner)
+            document = structs.replace(document, media=await self._illustrations(document.media, profile))
         if self._fetching.cards and profile.supports(Feature.LINK_CARD):
             document = await self._carded(document)
         return document
@@ -76,31 +73,24 @@ class Pictures:
 
     # Media.
 
-    async def _illustrated(self, document: Document, profile: Profile, manner: Manner) -> Document:
-        if len(document.media) > MEDIA_MAX:
-            raise _refused(f"{len(document.media)} media in one post; {MEDIA_MAX} are the most")
-        fitting = (self._fitted(one, profile) for one in document.media)
-        outcomes = await asyncio.gather(*fitting, return_exceptions=True)
-        media: list[Media] = []
-        links: list[Paragraph] = []
-        for one, outcome in zip(document.media, outcomes, strict=True):
-            if isinstance(outcome, Media):
-                media.append(outcome)
-            elif isinstance(outcome, MediaError):
-                links.append(_linked(one, outcome, manner))
-            else:
-                raise outcome
-        return structs.replace(document, media=tuple(media), paragraphs=(*document.paragraphs, *links))
+    async def _illustrations(self, media: Sequence[Media], profile: Profile) -> tuple[Media, ...]:
+        if len(media) > MEDIA_MAX:
+            why = f"{len(media)} media in one post; {MEDIA_MAX} are the most"
+            return tuple(structs.replace(one, misfit=why) for one in media)
+        return tuple(await asyncio.gather(*(self._fitted(one, profile) for one in media)))
 
     async def _fitted(self, one: Media, profile: Profile) -> Media:
-        had = one if one.sha256 else await self._had(one)
-        limits = profile.limits.of(had.kind)
-        if limits is None:
-            return had
-        if had.kind is MediaKind.IMAGE:
-            return await self._drawn(had, limits)
-        _within(had, limits)
-        return had
+        one = structs.replace(one, misfit="")
+        try:
+            one = one if one.sha256 else await self._had(one)
+            limits = profile.limits.of(one.kind)
+            if limits is not None and one.kind is MediaKind.IMAGE:
+                return await self._drawn(one, limits)
+            if limits is not None:
+                _within(one, limits)
+        except MediaError as error:
+            return structs.replace(one, misfit=str(error))
+        return one
 
     async def _had(self, one: Media) -> Media:
         """Its bytes are fetched, or were a moment ago."""
@@ -210,14 +200,3 @@ def _within(one: Media, limits: MediaLimits) -> None:
     too_wide = limits.side_max_px is not None and max(width, height) > limits.side_max_px
     if too_wide or (limits.pixels_max is not None and width * height > limits.pixels_max):
         raise MediaError(f"it has {width} x {height} pixels, and is not made smaller here")
-
-
-def _linked(one: Media, error: MediaError, manner: Manner) -> Paragraph:
-    if manner.misfit is not Misfit.LINK or not one.source:
-        what = one.name or one.source or one.alt or one.mime
-        raise _refused(f"{what[:200]!r}: {error}") from error
-    return (Link(one.source, one.alt or one.name or None),)
-
-
-def _refused(why: str) -> FaultError:
-    return FaultError(Fault(FaultKind.MEDIA, True, why))

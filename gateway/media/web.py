@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import ipaddress
 import logging
 import socket
 from collections.abc import Awaitable, Callable
@@ -19,6 +18,7 @@ import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
+from gateway.addresses import is_public
 from gateway.media.errors import MediaError
 from gateway.media.kinds import HEAD_BYTES, sniffed
 from gateway.media.probe import PICTURE_MAX_BYTES
@@ -35,10 +35,6 @@ _MOVED = frozenset({301, 302, 303, 307, 308})
 _CONNECT_S = 10.0
 _SILENCE_S = 15.0
 """A server that says nothing for so long is given up."""
-_GLOBAL_V6 = ipaddress.ip_network("2000::/3")
-_NOBODYS_V6 = tuple(map(ipaddress.ip_network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")))
-"""Of the global ones: protocols' own (Teredo too), examples, and 6to4, which wraps any IPv4 address."""
-_RELAYS_V4 = ipaddress.ip_network("192.88.99.0/24")
 
 AddrInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[str | int | bytes, ...]]
 
@@ -51,19 +47,6 @@ class Fetched(NamedTuple):
     """Where it was in the end."""
     content_type: str
     """The server's word."""
-
-
-def is_public(address: str) -> bool:
-    """Whether an address is one of the open net: not private, loopback, link-local, multicast, reserved, shared by a
-    provider's customers, nor one that leads to any of these by translation.
-    """
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        return ip in _GLOBAL_V6 and ip.is_global and not any(ip in network for network in _NOBODYS_V6)
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved and ip not in _RELAYS_V4
 
 
 _Read = Callable[[aiohttp.ClientResponse], Awaitable[bytes]]

@@ -139,10 +139,15 @@ class Limits(Struct, frozen=True):
     """Kinds of media besides images. One that is missing isn't taken."""
     media_max: int | None = None
     """Media of one post, whatever their kinds; ``None``: as many images as there may be, or one of another kind."""
+    poll_options_min: int = 1
     poll_options_max: int | None = None
     poll_option_length: int | None = None
     poll_shortest_s: float | None = None
     poll_longest_s: float | None = None
+    poll_multiple: bool = True
+    """Whether who answers may choose more than one."""
+    poll_alone: bool = False
+    """A post with a poll has no media."""
 
     def of(self, kind: MediaKind) -> MediaLimits | None:
         """What a post takes of this kind; ``None`` where it takes none."""
@@ -167,6 +172,10 @@ class Profile(Struct, frozen=True):
     limits: Limits
     lanes: tuple[Lane, ...]
     idempotency: Idempotency
+    says: dict[Feature, str] = {}
+    """For people: what a claim leaves open, and where it is from."""
+    calls_by_text: bool = True
+    """Whether a plain ``@name`` in a text calls who has that name."""
     key_lifetime_s: float | None = None
     """How long a key protects; ``None`` is for ever. After it the part is read back."""
     settle_after_s: float = 2.0

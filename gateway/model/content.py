@@ -36,14 +36,15 @@ class Text(Struct, frozen=True, tag="text", omit_defaults=True):
     marks: tuple[Mark, ...] = ()
 
 
-class Link(Struct, frozen=True, tag="link"):
+class Link(Struct, frozen=True, tag="link", omit_defaults=True):
     """A web address; ``text`` is what a reader sees where the platform can hide the address."""
 
     url: str
     text: str | None = None
+    marks: tuple[Mark, ...] = ()
 
 
-class Mention(Struct, frozen=True, tag="mention"):
+class Mention(Struct, frozen=True, tag="mention", omit_defaults=True):
     """Somebody's account on the platform the document came from or goes to.
 
     ``platform`` says where ``id`` and ``handle`` mean something: anywhere else the name is written
@@ -54,6 +55,7 @@ class Mention(Struct, frozen=True, tag="mention"):
     id: str
     handle: str
     name: str = ""
+    marks: tuple[Mark, ...] = ()
 
 
 Span = Text | Link | Mention
@@ -113,6 +115,8 @@ class Media(Struct, frozen=True, omit_defaults=True):
     """The index of the paragraph that mentions it: a thread shows it on the part in which that paragraph ends."""
     source: str = ""
     """The web address it came from: what is written instead where it can't be shown."""
+    misfit: str = ""
+    """Why its account can't have it, as far as that is known before the post is planned."""
     original: str = ""
     """Where this is a version made to fit one account: the sha256 of what it was made from."""
 
@@ -190,6 +194,18 @@ def spans(document: Document) -> Iterator[Span]:
         yield from paragraph.spans if isinstance(paragraph, Block) else paragraph
 
 
+def respanned(document: Document, change: Callable[[Span], Span], *, code: bool = True) -> Document:
+    """The document with each span changed; without ``code``, those of blocks of code stay as they are."""
+
+    def changed(paragraph: Paragraph | Block) -> Paragraph | Block:
+        if not isinstance(paragraph, Block):
+            return tuple(map(change, paragraph))
+        kept = paragraph.kind is BlockKind.CODE and not code
+        return paragraph if kept else structs.replace(paragraph, spans=tuple(map(change, paragraph.spans)))
+
+    return structs.replace(document, paragraphs=tuple(map(changed, document.paragraphs)))
+
+
 def opened(document: Document, *words: Span) -> Document:
     """The document with words before its own: in its first paragraph, or by themselves before a list or the like."""
     first, *others = document.paragraphs or ((),)
@@ -217,7 +233,7 @@ def spelled(span: Span) -> str:
             return text
         case Link(url, text):
             return f"{text} ({url})" if text and not is_address(text, url) else url
-        case Mention(_, _, handle, name):
+        case Mention(handle=handle, name=name):
             return name or f"@{handle}"
 
 
@@ -258,6 +274,9 @@ class Piece(NamedTuple):
 
 def written(document: Document, spell: Callable[[Span], str], style: Style = PLAIN) -> str:
     """The document as a text whose spans are spelled so."""
+    words = ["".join(map(spell, one)) for one in document.paragraphs if not isinstance(one, Block)]
+    if len(words) == len(document.paragraphs):
+        return "\n\n".join(words)
     return "".join([spell(piece.span) if piece.span else piece.text for piece in layout(document, style)])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from msgspec import structs
 
 from gateway.books import NewDelivery
-from gateway.model.delivery import Delivery, Draft, FaultError, State
+from gateway.model.delivery import Delivery, Draft, State
 from gateway.model.ids import AccountId, DeliveryId, DraftId
 from gateway.model.verdict import Allow, Delay, Divert, Refuse, Rewrite, Verdict
 from gateway.outbox import detour
@@ -17,7 +17,7 @@ from gateway.outbox.roads import Roads
 from gateway.services import Services
 
 Fit = Callable[[Draft, AccountId], Awaitable[Draft]]
-"""A draft as an account says it. Raises FaultError where the account can't."""
+"""A draft as an account says it. Never fails: what can't be had says so, and the account's plan decides."""
 PREFACES_MAX = 1_000
 """Prefaces whose draft is remembered."""
 
@@ -43,7 +43,7 @@ class Intake:
         self._new_id = services.new_id
         self._roads = roads
         self._enter = enter
-        self._fit = fit
+        self.fitted = fit
         self._prefaces: dict[str, str] = {}
         """Which draft says a preface: its move may fail and be tried again."""
 
@@ -61,20 +61,8 @@ class Intake:
         A draft that has to take another road is queued at home all the same: the rerouter moves it from there, behind
         whatever is still under way before it.
         """
-        try:
-            draft = await self._fit(draft, draft.account)
-        except FaultError as error:
-            return self._applied(draft, Refuse(f"{error.fault.kind}: {error.fault.evidence}"))
+        draft = await self.fitted(draft, draft.account)
         return self._applied(draft, await self.judge(draft, draft.account))
-
-    async def fitted(self, draft: Draft, account: AccountId) -> Draft:
-        """The draft as another account says it. One that the account can't say stays as it is: the account's plan will
-        say why, and then it goes home.
-        """
-        try:
-            return await self._fit(draft, account)
-        except FaultError:
-            return draft
 
     async def judge(self, draft: Draft, account: AccountId) -> Verdict:
         """The policies' verdict on a draft that would leave by ``account``."""

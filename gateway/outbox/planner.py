@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import structs
 
-from gateway.model.content import Document, Link, Text
+from gateway.model.content import Document, Link, Media, Text
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part
 from gateway.model.ids import AccountId
-from gateway.model.manner import USUAL, Manner, TooLong
+from gateway.model.manner import USUAL, Manner, Misfit, TooLong
 from gateway.ports import Adapter, Clock
-from gateway.text.carried import carried
+from gateway.text.carried import Carried, carried, linked
 from gateway.text.split import lead
 
 log = logging.getLogger("multihome.outbox")
@@ -32,7 +32,7 @@ class Planner:
         """The parts, or why the account can't carry the draft."""
         self._last_at = max(self._clock.now(), self._last_at + timedelta(microseconds=1))
         try:
-            parts = planned(self._adapter, draft, self._last_at, self._manner)
+            parts = planned(self._adapter, draft, self._account, self._last_at, self._manner)
         except FaultError as error:
             return f"{error.fault.kind}: {error.fault.evidence}"
         except Exception as error:
@@ -41,20 +41,48 @@ class Planner:
         return parts or f"{FaultKind.INVALID}: nothing of it can be said here"
 
 
-def planned(adapter: Adapter, draft: Draft, at: datetime, manner: Manner) -> tuple[Part, ...]:
+def planned(adapter: Adapter, draft: Draft, account: AccountId, at: datetime, manner: Manner) -> tuple[Part, ...]:
     """The parts of what of a draft the account carries; the first says in its notes what it doesn't. Pure.
 
     Raises FaultError.
     """
-    fitting, notes = carried(draft, adapter.profile, manner)
+    fitting, notes = carried(draft, account, adapter.profile, manner)
     fitting = structs.replace(fitting, numbered=fitting.numbered or manner.numbered)
-    parts = _plan(adapter, fitting, at)
+    try:
+        parts = _plan(adapter, fitting, at)
+    except FaultError as error:
+        if error.fault.kind is not FaultKind.MEDIA or manner.misfit is not Misfit.LINK:
+            raise
+        fitting, more = _thinned(adapter, fitting, at, manner)
+        parts, notes = _plan(adapter, fitting, at), (*notes, *more)
     if len(parts) > manner.parts_max:
         parts, note = _begun(adapter, fitting, at, manner, len(parts))
         notes = (*notes, note)
     if not notes or not parts:
         return parts
     return (structs.replace(parts[0], notes=(*notes, *parts[0].notes)), *parts[1:])
+
+
+def _thinned(adapter: Adapter, draft: Draft, at: datetime, manner: Manner) -> Carried:
+    """The draft with the media that the platform takes together, the first ones before others; those are links."""
+    notes: tuple[str, ...] = ()
+    media, draft = draft.document.media, _showing(draft, ())
+    for one in media:
+        more = _showing(draft, (*draft.document.media, one))
+        try:
+            adapter.plan(more, at)
+        except FaultError as error:
+            if error.fault.kind is not FaultKind.MEDIA:
+                raise
+            draft, note = linked(draft, one, error.fault.evidence, manner)
+            notes += note
+        else:
+            draft = more
+    return draft, notes
+
+
+def _showing(draft: Draft, media: tuple[Media, ...]) -> Draft:
+    return structs.replace(draft, document=structs.replace(draft.document, media=media))
 
 
 def _plan(adapter: Adapter, draft: Draft, at: datetime) -> tuple[Part, ...]:

@@ -10,8 +10,7 @@ from gateway.model.ids import AccountId
 from gateway.model.manner import Correction, Manner
 from gateway.outbox.planner import Planner
 from gateway.outbox.revision import NOTHING_THERE, Here, is_repeatable, key, planned, there
-from gateway.outbox.settle import Rules
-from gateway.ports import Clock
+from gateway.ports import Adapter, Clock
 
 FORGOTTEN = "what it changes is not remembered any more"
 UNCERTAIN = "nobody knows whether what it changes was sent: settle that first (multihome deliveries --uncertain)"
@@ -20,10 +19,13 @@ UNCERTAIN = "nobody knows whether what it changes was sent: settle that first (m
 class Reviser:
     """One account's."""
 
-    def __init__(self, account: AccountId, planner: Planner, rules: Rules, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, account: AccountId, adapter: Adapter, planner: Planner, manner: Manner, store: Store, clock: Clock
+    ) -> None:
         self._account = account
+        self._adapter = adapter
         self._planner = planner
-        self._rules = rules
+        self._manner = manner
         self._store = store
         self._clock = clock
 
@@ -32,7 +34,8 @@ class Reviser:
         revises = draft.revises
         if revises is None:
             return self._planner.parts(draft)
-        here = Here(self._rules.profile, self._rules.manner, self._clock.now())
+        # The account's own profile: a plan or a server may have what the platform as such hasn't.
+        here = Here(self._adapter.profile, self._manner, self._clock.now())
         if revises.message is not None:
             return planned(draft, (), here, self._planner.parts)
         said = await self._said(revises)

@@ -127,7 +127,7 @@ def _edited(draft: Draft, messages: Sequence[There], here: Here, plan: Plan) -> 
         return SAME
     pairs = [(one, part, said) for one, part, said in zip(messages, new, wanted, strict=False) if said != one.document]
     if not _editable(draft, [one for one, _, _ in pairs], here) or any(said is None for _, _, said in pairs):
-        return _corrected(draft, messages, here, plan)
+        return _corrected(draft, messages, wanted, here, plan)
     surplus = _deleted(messages[len(new) :], here) if len(messages) > len(new) else ()
     if isinstance(surplus, str):
         return surplus
@@ -148,18 +148,25 @@ def _appended(parts: Sequence[Part], messages: Sequence[There]) -> tuple[Part, .
     return tuple(structs.replace(part, first=first, previous=last) for part in parts)
 
 
-def _corrected(draft: Draft, messages: Sequence[There], here: Here, plan: Plan) -> tuple[Part, ...] | str:
+def _corrected(
+    draft: Draft, messages: Sequence[There], wanted: Sequence[Document | None], here: Here, plan: Plan
+) -> tuple[Part, ...] | str:
     """Where nothing can be edited, the operator has said what happens instead."""
     match here.manner.correction:
         case Correction.LEAVE:
             return UNEDITABLE
         case Correction.REPLY:
-            return plan(structs.replace(draft, in_reply_to=messages[-1].ref))
+            return SAME if _ends_with(messages, wanted) else plan(structs.replace(draft, in_reply_to=messages[-1].ref))
         case Correction.REPOST:
             gone, new = _deleted(messages, here), plan(draft)
             if isinstance(gone, str):
                 return f"{UNEDITABLE}, nor deleted"
             return new if isinstance(new, str) else (*gone, *new)
+
+
+def _ends_with(messages: Sequence[There], wanted: Sequence[Document | None]) -> bool:
+    """Whether the last correction says so already."""
+    return None not in wanted and list(wanted) == [one.document for one in messages[-len(wanted) :]]
 
 
 def _part(

@@ -61,7 +61,7 @@ class Worker:
         self._timer: asyncio.Task[None] | None = None
         self._timer_at: datetime | None = None
         self.planner = Planner(account, adapter, house.clock, rules.manner)
-        self._reviser = Reviser(account, self.planner, rules, house.store, house.clock)
+        self._reviser = Reviser(account, adapter, self.planner, rules.manner, house.store, house.clock)
         self._entrance = Entrance(self.planner, rules, pacer, house)
 
     # What others call.

@@ -78,7 +78,7 @@ def _said(connection: Connection, names: dict[str, Any]) -> list[Turn]:
         one = delivery(names["workspace"], row)
         words, revises = plain(one.draft.document), one.draft.revises
         if revises is None:
-            said[one.id] = Turn(None, words, one.created_at if at is None else moment(at))
+            said[one.id] = Turn(None, words, one.created_at if at is None else moment(at), one.draft.key)
         elif revises.change is Change.DELETE:
             said.pop(revises.delivery, None)
         elif revises.delivery in said:

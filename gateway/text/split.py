@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
 from enum import IntEnum
@@ -24,7 +25,9 @@ _GAP = rf"(?:{_NO_BREAK})*+{_SPACE}(?:{_SPACE})*+"
 # Scripts without spaces pause at these.
 _STOPS = "。！？｡、，；"
 _GAPS = regex.compile(_GAP)
+_ASCII_GAPS = re.compile(r"\s+")
 _GAPS_AND_STOPS = regex.compile(rf"[{_STOPS}]++[」』”’）{_MARK}]*+\K(?:{_SPACE})*+|{_GAP}")
+_COLONS = ":："
 _STOP = regex.compile(f"[{_STOPS}]")
 # A line of code keeps its indentation, and what is cut within a line keeps the space.
 _BLANK = r"[^\S\n]|[\x1c-\x1f]"
@@ -32,7 +35,7 @@ _CODE_GAPS = regex.compile(rf"(?:(?:{_BLANK})*+\n)++|(?<=[^\s\x1c-\x1f])(?={_BLA
 _EDGE = regex.compile(rf"(?:{_SPACE})*+")
 _CODE_EDGE = regex.compile(rf"(?:(?:{_BLANK})*+\n)*+")
 _CHARACTER = regex.compile(rf"\ufffc|(?!{_SPACE})\X")
-_SENTENCE_END = regex.compile(rf"[.!?…。！？｡؟।][\"'”’»)\]」』）{_MARK}]*$")
+_SENTENCE_END = regex.compile(rf"[.!?…。！？｡؟।][\"'”’»)\]」』）{_MARK}]*+")
 _OBJECT = "\ufffc"
 
 _WELL_FILLED = 1 / 3
@@ -45,7 +48,7 @@ _WIDEST = 9_999
 
 class _Level(IntEnum):
     BAD = 0
-    """After a heading, or within a line of code: not while there is a line or a block to end with."""
+    """After what leads in what follows, or within a line of code: not while there is a line or a block to end with."""
     WORD = 1
     SENTENCE = 2
     LINE = 3
@@ -77,9 +80,10 @@ def split(document: Document, fits: Callable[[Document], bool], *, whole: bool =
 
     ``fits`` judges a part as it will be written; its media aside. It is taken to be monotonic: what fits still fits
     with less. Cuts come at a block, a sentence end, a word or, in a word that is too long by itself, between two
-    characters; in code at a line before all else; never inside a link or a mention. A heading goes with what follows.
-    Only white space at a cut is dropped, and an item that is cut goes on without a marker. Media are on the part in
-    which the paragraph ends that mentions them, else on the first, where poll and quote are too; a warning is on each.
+    characters; in code at a line before all else; never inside a link or a mention. A heading goes with what follows,
+    and so do words that end in a colon. Only white space at a cut is dropped, and an item that is cut goes on without
+    a marker. Media are on the part in which the paragraph ends that mentions them, else on the first, where poll and
+    quote are too; a warning is on each.
     Raises ValueError when a link, a mention or a single character does not fit alone.
     """
     if whole and fits(document):
@@ -106,6 +110,10 @@ def _illustrated(
     return tuple(structs.replace(part, media=tuple(here)) for part, here in zip(parts, shown, strict=True))
 
 
+_Break = tuple[int, int, _Level]
+"""Where a part may end, where the next one then starts, and how good that is."""
+
+
 class _Sheet:
     """A block as a string, in which a link or a mention is one character. ``base`` is where it starts among all."""
 
@@ -122,13 +130,34 @@ class _Sheet:
         self.begin = edge.end() if edge else 0
         self.end = len(self.text.rstrip())
 
-    def breaks(self) -> list[tuple[int, int]]:
-        """Where a part may end inside, and where the next one then starts."""
-        pattern = _CODE_GAPS if self.is_code else _GAPS_AND_STOPS if _STOP.search(self.text) else _GAPS
-        gaps = [found.span() for found in pattern.finditer(self.text, self.begin, self.end)]
+    def breaks(self) -> list[_Break]:
+        """Where a part may end inside."""
+        text, base = self.text, self.base
+        gaps = [found.span() for found in self._pattern().finditer(text, self.begin, self.end)]
         if gaps and gaps[-1][0] >= self.end:
             gaps.pop()
-        return [(end + self.base, after + self.base) for end, after in gaps]
+        good, poor = (_Level.LINE, _Level.BAD) if self.is_code else (_Level.SENTENCE, _Level.WORD)
+        stops = [] if self.is_code else [found.span() for found in _SENTENCE_END.finditer(text)]
+        ended = {place for begin, end in stops for place in range(begin + 1, end + 1)}
+        ended.update(end for end, after in gaps if "\n" in text[end:after] and text[end - 1] not in _COLONS)
+        return [(end + base, after + base, good if end in ended else poor) for end, after in gaps]
+
+    def _pattern(self) -> regex.Pattern[str] | re.Pattern[str]:
+        if self.is_code:
+            return _CODE_GAPS
+        if self.text.isascii():
+            return _ASCII_GAPS
+        return _GAPS_AND_STOPS if _STOP.search(self.text) else _GAPS
+
+    def last_break(self, other: _Sheet | None) -> _Break:
+        """Where it ends, and another one starts."""
+        end = self.base + self.end
+        if other is None:
+            return (end, end, _Level.BAD)
+        level = _Level.LINE if follows(self.block, other.block) else _Level.PARAGRAPH
+        if self.block.kind is BlockKind.HEADING or (not self.is_code and self.text[self.end - 1] in _COLONS):
+            level = _Level.BAD
+        return (end, other.base + other.begin, level)
 
     def cut(self, begin: int, end: int) -> Paragraph | Block:
         """What lies between two places. An item that was begun before has no marker."""
@@ -162,12 +191,12 @@ class _Knife:
                 self._sheets.append(sheet)
                 base += len(sheet.text) + 2
         self._bases = [sheet.base for sheet in self._sheets]
-        self._breaks: list[tuple[int, int]] = []
+        self._breaks: list[_Break] = []
         for sheet, after in zip_longest(self._sheets, self._sheets[1:]):
             self._breaks += sheet.breaks()
-            end = sheet.base + sheet.end
-            self._breaks.append((end, after.base + after.begin if after else end))
-        self._ends = [end for end, _ in self._breaks]
+            self._breaks.append(sheet.last_break(after))
+        self._ends = [end for end, _, _ in self._breaks]
+        self._levels = bytes([level for _, _, level in self._breaks])
         self._reach = 500
         """Where to look first: about as far as the last part went."""
         self.last_paragraphs: list[int] = []
@@ -181,7 +210,7 @@ class _Knife:
                 start = yield from self._through_word(start, self._ends[index])
                 continue
             chosen = self._natural(start, index, beyond)
-            end, after = self._breaks[chosen]
+            end, after, _ = self._breaks[chosen]
             yield self._finished(start, end)
             start, index = after, chosen + 1
 
@@ -255,36 +284,14 @@ class _Knife:
         return Document(paragraphs, (), whole.language, whole.warning, whole.sensitive)
 
     def _natural(self, start: int, first: int, beyond: int) -> int:
-        """The index of the break to take among those that fit."""
-        best = beyond - 1
+        """The index of the break to take among those that fit: the last of the best that leave the part well filled."""
+        last = beyond - 1
         if beyond == len(self._ends):
-            return best
-        level = self._level(best)
-        enough = start + (self._ends[best] - start) * _WELL_FILLED
-        if level < _Level.WORD:
-            level, enough = _Level.SENTENCE, start
-        for index in range(best, first - 1, -1):
-            if self._ends[index] < enough or level is _Level.PARAGRAPH:
-                break
-            if self._level(index) > level:
-                best, level = index, self._level(index)
-                enough = max(enough, start + (self._ends[best] - start) * _WELL_FILLED)
-        return best
-
-    def _level(self, index: int) -> _Level:
-        end, after = self._breaks[index]
-        sheet = self._sheet(end)
-        place = end - sheet.base
-        if place == sheet.end:
-            return self._between(sheet, self._sheet(self._breaks[index + 1][0]))
-        if "\n" in sheet.text[place : after - sheet.base]:
-            return _Level.LINE if sheet.is_code else _Level.SENTENCE
-        if sheet.is_code:
-            return _Level.BAD
-        return _Level.SENTENCE if _SENTENCE_END.search(sheet.text[max(0, place - 8) : place]) else _Level.WORD
-
-    @staticmethod
-    def _between(before: _Sheet, after: _Sheet) -> _Level:
-        if before.block.kind is BlockKind.HEADING:
-            return _Level.BAD
-        return _Level.LINE if follows(before.block, after.block) else _Level.PARAGRAPH
+            return last
+        if self._levels[last] == _Level.BAD:
+            last = max(self._levels.rfind(better, first, last) for better in (_Level.LINE, _Level.PARAGRAPH))
+            if last < first:
+                return beyond - 1
+        enough = start + (self._ends[last] - start) * _WELL_FILLED
+        low = bisect_left(self._ends, enough, first, last)
+        return self._levels.rindex(max(self._levels[low : last + 1]), low, last + 1)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cli_rig import SCRIPT, House, Process, Sandbox
+from cli_rig import House, Process, Sandbox
 
 WORDS = "A sentence of a release note that is too long for one line, and tells more than fits. "
 
@@ -34,15 +31,16 @@ def one(house: House, delivery: str) -> dict[str, Any]:
     return next(row for row in house.ask("deliveries", limit=1000) if row["id"] == delivery)
 
 
-def test_it_is_listed_in_lines_of_eighty(up: tuple[House, Process]) -> None:
+def test_it_is_listed_with_its_first_words_and_the_whole_reason(up: tuple[House, Process]) -> None:
     house, process = up
     assert house.multihome("deliveries", "--uncertain").stdout == "No uncertain deliveries.\n"
     delivery = uncertain(house, process, WORDS * 3)
     shown = house.multihome("deliveries", "--uncertain").stdout.splitlines()
-    assert [len(line) <= 80 for line in shown] == [True, True]
-    assert shown[0].split() == ["ID", "ACCOUNT", "SINCE", "SAYS", "WHY"]
+    assert max(map(len, shown)) <= 80
+    assert shown[0].split() == ["ID", "ACCOUNT", "SINCE"]
     assert shown[1].split()[:2] == [delivery, "telegram/main"]
-    assert "A sentence" in shown[1]
+    assert shown[2] == f"  says: {WORDS}"[:79] + "…"
+    assert shown[3].startswith("  why: network: ")
     (told,) = house.told("deliveries", "--uncertain")
     assert (told["id"], told["says"], told["part"], told["parts"]) == (delivery, (WORDS * 3).strip(), 1, 1)
     assert told["why"].startswith("network: ")
@@ -50,22 +48,6 @@ def test_it_is_listed_in_lines_of_eighty(up: tuple[House, Process]) -> None:
     assert house.told("deliveries", "--uncertain", "-a", "telegram/main") == [told]
     house.told("deliveries", "settle", delivery, "--drop")
     assert house.told("deliveries", "--uncertain") == []
-
-
-def test_on_a_terminal_it_takes_one_line_as_well(up: tuple[House, Process]) -> None:
-    house, process = up
-    delivery = uncertain(house, process, WORDS + "On a terminal.")
-    ours, theirs = pty.openpty()
-    environment = {**house.environment(), "COLUMNS": "80", "TERM": "dumb"}
-    subprocess.run(
-        [SCRIPT, "deliveries", "--uncertain"], cwd=house.folder, env=environment, stdout=theirs, timeout=30, check=True
-    )
-    os.close(theirs)
-    shown = os.read(ours, 65536).decode().splitlines()
-    os.close(ours)
-    assert len(shown) == 2
-    assert max(map(len, shown)) <= 80
-    house.told("deliveries", "settle", delivery, "--drop")
 
 
 @pytest.mark.parametrize("ref", ["-100/17", "https://t.me/c/17"])
@@ -114,7 +96,7 @@ def test_without_a_gateway_it_is_settled_in_the_database(house: Any) -> None:
     with there.gateway() as process:
         ids = [uncertain(there, process, f"Post {number}") for number in range(2)]
     listed = there.multihome("deliveries", "--uncertain", secrets=False)
-    assert [line.split()[0] for line in listed.stdout.splitlines()[1:]] == ids
+    assert [line.split()[0] for line in listed.stdout.splitlines()[1:] if not line.startswith(" ")] == ids
     assert listed.stderr == "No gateway runs: this is what the database knows.\n"
     answer = json.loads(there.multihome("deliveries", "settle", ids[0], "--sent", "--json", secrets=False).stdout)
     assert (answer["running"], answer["state"]) == (False, "delivered")

@@ -12,6 +12,7 @@ from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from msgspec import structs
 
 from adapters.mastodon.adapter import MastodonAdapter, open_account
@@ -80,16 +81,19 @@ async def opened(server: str, bench: Bench, **settings: Any) -> MastodonAdapter:
     return adapter
 
 
-@asynccontextmanager
+@pytest.fixture(name="rig")
 async def mastodon_rig() -> AsyncGenerator[Rig]:
     sandbox = await serve(names=["mastodon"])
     face = sandbox.faces["mastodon"]
     assert isinstance(face, MastodonFace)
     rig = Rig(sandbox, face)
-    try:
-        yield rig
-    finally:
-        await rig.close()
+    yield rig
+    await rig.close()
+
+
+@pytest.fixture(name="account")
+async def mastodon_account(rig: Rig) -> MastodonAdapter:
+    return await rig.open()
 
 
 def draft(said: str | Document, target: Target | None = None, **more: Any) -> Draft:

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from conformance_rig import SandboxRig
+import pytest
+from conformance_rig import SandboxRig, platform_named
 
+from adapters.sandbox.control import serve
 from adapters.sandbox.telegram import TelegramFace
 from adapters.telegram.adapter import TelegramAdapter, open_account
 from adapters.telegram.profile import Settings
@@ -25,6 +27,19 @@ SENT = b'{"ok":true,"result":{"message_id":5,"date":1795000000,"chat":{"id":-5,"
 
 Answer = Callable[[str], bytes | None]
 """From a request's path to a whole HTTP answer; ``None`` never answers."""
+
+
+@pytest.fixture(name="rig")
+async def telegram_rig() -> AsyncIterator[SandboxRig]:
+    made = SandboxRig(platform_named("telegram"), await serve(names=["telegram"]))
+    yield made
+    await made.close()
+
+
+async def opened(rig: SandboxRig) -> TelegramAdapter:
+    adapter = await rig.open()
+    assert isinstance(adapter, TelegramAdapter)
+    return adapter
 
 
 def face_of(rig: SandboxRig) -> TelegramFace:
@@ -97,9 +112,11 @@ async def stub(answer: Answer) -> AsyncIterator[Stub]:
 
 
 @asynccontextmanager
-async def adapter_at(server: str, *, clock: Clock | None = None, **settings: Any) -> AsyncIterator[TelegramAdapter]:
+async def adapter_at(
+    server: str, *, clock: Clock | None = None, token: str = TOKEN, **settings: Any
+) -> AsyncIterator[TelegramAdapter]:
     bench = Bench("telegram/main", clock or SystemClock())
-    adapter = await open_account(Settings(token=Secret(TOKEN), server=server, **settings), bench.context)
+    adapter = await open_account(Settings(token=Secret(token), server=server, **settings), bench.context)
     try:
         yield adapter
     finally:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import re
 import zlib
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
-from bluesky_rig import Rig, bluesky_rig, draft, fault_of, listening, one_part, send_all
+from bluesky_rig import (
+    Rig,
+    bluesky_rig,  # noqa: F401 - a fixture
+    draft,
+    fault_of,
+    listening,
+    one_part,
+    send_all,
+)
 from msgspec import structs
 
 from adapters.bluesky.adapter import BlueskyAdapter
@@ -25,14 +31,6 @@ from gateway.model.identity import Identity
 from gateway.ports import Unsure
 from gateway.testing.conformance.rig import taken_by
 from gateway.text.plain import from_text
-
-
-@pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
-    async with bluesky_rig() as made:
-        yield made
-    gc.collect()  # what was left open complains here, in the test that left it
-
 
 K = FaultKind
 

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
 import pytest
-from bluesky_rig import Rig, bluesky_rig, draft, fault_of, listening, one_part, raw_server, send_all
+from bluesky_rig import (
+    Rig,
+    bluesky_rig,  # noqa: F401 - a fixture
+    draft,
+    fault_of,
+    listening,
+    one_part,
+    raw_server,
+    send_all,
+)
 from msgspec import json
 
 from adapters.bluesky.blobs import Blobs
 from adapters.bluesky.receive import Position
 from gateway.clock import SystemClock
 from gateway.model.content import Link
-from gateway.model.delivery import FaultKind
+from gateway.model.delivery import FaultKind, InConversation
 from gateway.model.events import Reacted, Reposted
 from gateway.model.media import Attachment
 from gateway.ports import Fetches
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture" * 50_000
-
-
-@pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
-    async with bluesky_rig() as made:
-        yield made
-    gc.collect()  # what was left open complains here, in the test that left it
 
 
 def pictured(rig: Rig, person: str = "ana") -> dict[str, Any]:
@@ -179,6 +179,23 @@ async def test_likes_and_reposts_name_the_post_as_its_receipt_does(rig: Rig) -> 
     assert (liked.ref, liked.author.handle, liked.reaction) == (receipts[1].ref, "ana.test", "❤️")
     assert (reposted.ref, reposted.author.handle) == (receipts[0].ref, "ben.test")
     assert liked.conversation == reposted.conversation
+
+
+async def test_reactions_in_direct_messages_go_both_ways(rig: Rig) -> None:
+    adapter = await rig.open()
+    async with listening(adapter) as ear:
+        said = rig.face.say("ana", "direct", "hello")
+        await ear.until(1)
+        await adapter.react(ear.heard[0].ref, "🎉")
+        receipt = await adapter.send(one_part(adapter, "hello yourself", InConversation(ear.heard[0].conversation)))
+        rig.face.person_reacts("ana", rig.held()[-1].id, "🙏")
+        await ear.until(2)
+    assert [message.kind for message in rig.held()] == ["direct"]
+    assert said.reactions
+    reaction = ear.heard[1]
+    assert isinstance(reaction, Reacted)
+    assert (reaction.reaction, reaction.ref, reaction.author.handle) == ("🙏", receipt.ref, "ana.test")
+    assert reaction.conversation == ear.heard[0].conversation
 
 
 async def test_likes_never_push_out_what_was_said(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import logging
 import subprocess
 import sys
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import Any
 
-import httpx
 import pytest
-from bluesky_rig import CREATE, REFRESH, Rig, bluesky_rig, fault_of, listening, one_part, raw_server
+from bluesky_rig import (
+    CREATE,
+    REFRESH,
+    Rig,
+    bluesky_rig,  # noqa: F401 - a fixture
+    fault_of,
+    listening,
+    one_part,
+    raw_server,
+)
 
-from adapters.bluesky import wire
+from adapters.bluesky import transport, wire
 from adapters.bluesky.profile import Settings
 from adapters.bluesky.session import Answer, Session, Tokens
 from gateway.model.delivery import Fault, FaultError, FaultKind
@@ -25,13 +31,6 @@ from gateway.model.secret import Secret
 from gateway.testing.kit import Bench, ManualClock
 
 K = FaultKind
-
-
-@pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
-    async with bluesky_rig() as made:
-        yield made
-    gc.collect()  # what was left open complains here, in the test that left it
 
 
 # Sessions.
@@ -234,7 +233,7 @@ async def test_nobody_there_is_certain(rig: Rig) -> None:
 
 @pytest.mark.parametrize("trouble", ["drop_before", "drop_after"])
 async def test_a_dropped_connection_is_uncertain(rig: Rig, trouble: str) -> None:
-    """httpx.RemoteProtocolError, which the library lets through."""
+    """Whatever became of the request."""
     adapter = await rig.open()
     await adapter.check()
     rig.strike(trouble, on="write")
@@ -256,7 +255,7 @@ async def _line_to(url: str) -> wire.Wire:
 
 
 async def test_a_silent_server_is_given_up_uncertain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "_TIMES", httpx.Timeout(0.05))
+    monkeypatch.setattr(transport, "WAIT_S", 0.05)
     async with raw_server(None) as (url, asked):
         line = await _line_to(url)
         fault = await fault_of(line.procedure("a.b", b"{}", {}))
@@ -275,7 +274,7 @@ async def test_a_whole_call_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_sends_are_given_more_than_the_librarys_five_seconds() -> None:
-    assert wire._TIMES.read == 30.0
+    assert transport.WAIT_S == 30.0
     assert wire.CALL_S >= 30.0
 
 
@@ -293,7 +292,7 @@ async def test_nothing_is_sent_elsewhere(status: bytes) -> None:
 
 
 _JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-_HUGE = b"x" * (wire.ANSWER_MAX_BYTES + 1)
+_HUGE = b"x" * (transport.ANSWER_MAX_BYTES + 1)
 
 
 @pytest.mark.parametrize(
@@ -334,13 +333,10 @@ async def test_a_closed_line_says_so(rig: Rig) -> None:
     assert (fault.kind, fault.certain) == (K.CANCELLED, True)
 
 
-async def test_callers_wait_outside_a_few_clients(rig: Rig) -> None:
+async def test_many_calls_go_at_once(rig: Rig) -> None:
     adapter = await rig.open()
-    await adapter.send(one_part(adapter, "one"))
-    assert len(adapter._wire._senders) == 1
     await asyncio.gather(*(adapter.send(one_part(adapter, f"number {n}")) for n in range(80)))
-    assert len(adapter._wire._senders) <= wire.SENDERS
-    assert len(rig.held()) == 81
+    assert len(rig.held()) == 80
 
 
 # Secrets.

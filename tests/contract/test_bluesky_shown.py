@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
 import pytest
-from bluesky_rig import Rig, bluesky_rig, draft, fault_of, listening, one_part, send_all
+from bluesky_rig import (
+    Rig,
+    bluesky_rig,  # noqa: F401 - a fixture
+    draft,
+    fault_of,
+    listening,
+    one_part,
+    send_all,
+)
 from msgspec import structs
 
-from adapters.sandbox.bluesky_lexicon import GATES, LIKES, REPOSTS
+from adapters.sandbox.bluesky_lexicon import GATES, LIKES, POSTS, QUOTE_GATES, REPOSTS
 from gateway.model.content import Card, Document, Media, Quote, Text
 from gateway.model.delivery import FaultKind, InConversation, Receipt, Repliers
 from gateway.ports import Previews, Reposts
@@ -21,13 +27,6 @@ from gateway.text.plain import from_text
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture"
 MP4 = b"\x00\x00\x00\x18ftypmp42" + b"film"
-
-
-@pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
-    async with bluesky_rig() as made:
-        yield made
-    gc.collect()  # what was left open complains here, in the test that left it
 
 
 def media(rig: Rig, data: bytes = PNG, mime: str = "image/png", **more: Any) -> Media:
@@ -135,6 +134,18 @@ async def test_a_refused_reply_rule_is_never_certain_that_nothing_was_sent(rig: 
     rig.strike("rate_limit", count=1, on="write", action="gate", retry_after_s=30)
     fault = await fault_of(adapter.send(part))
     assert (fault.kind, fault.certain) == (FaultKind.RATE_LIMITED, False)
+
+
+async def test_a_deleted_post_takes_what_guards_it_along(rig: Rig) -> None:
+    adapter = await rig.open()
+    (part,) = adapter.plan(structs.replace(draft("quiet, please"), repliers=Repliers.NOBODY), datetime.now(UTC))
+    receipt = await adapter.send(part)
+    uri = receipt.ref.partition(" ")[0]
+    rig.face.repos.write(rig.member, QUOTE_GATES, part.key, {"$type": QUOTE_GATES, "post": uri})
+    await adapter.delete(receipt.ref)
+    await adapter.delete(receipt.ref)
+    assert not [name for name in (POSTS, GATES, QUOTE_GATES) if rig.face.repos.keys(rig.member.id, name)]
+    assert [attempt.action for attempt in rig.face.network.attempts] == ["post", "gate", "delete"]
 
 
 async def test_showing_a_post_to_others_twice_is_once(rig: Rig) -> None:

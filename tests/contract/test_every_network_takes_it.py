@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from hashlib import sha256
+from unicodedata import normalize
 
 import pytest
 from conformance_rig import SandboxRig, platform_named
@@ -11,15 +14,22 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 from some_documents import documents
+from some_media import moving, mp4, noise, wav, written
 
 from adapters.sandbox.control import serve
-from gateway.model.content import Block, Paragraph, Text
-from gateway.model.delivery import FaultError, FaultKind
-from gateway.model.manner import Manner
+from gateway.media.probe import probed
+from gateway.model.capabilities import Feature
+from gateway.model.content import Block, Document, Link, Media, Mention, Paragraph, Poll, Quote, Text, is_address, spans
+from gateway.model.delivery import Draft, FaultError, FaultKind, Part
+from gateway.model.ids import AccountId, MessageRef
+from gateway.model.manner import Manner, Misfit
 from gateway.outbox.planner import planned
-from gateway.testing.conformance.rig import draft, now, send_all
+from gateway.ports import Adapter, Previews
+from gateway.testing.conformance.rig import Held, draft, now, send_all
 
 NAMES = ("bluesky", "discord", "mastodon", "telegram", "x")
+FILES = (written(noise(64, 48), "PNG"), moving(), mp4(), wav(), b"%PDF-1.7 and so on")
+MANNER = Manner(parts_max=1_000, misfit=Misfit.LINK)
 
 
 @pytest.fixture(params=NAMES)
@@ -40,23 +50,97 @@ def unlike(paragraph: Paragraph | Block) -> Paragraph | Block:
     return (Text(f"n{next(_numbers)} "), *paragraph)
 
 
+# What a post may carry besides words.
+
+media = st.lists(st.tuples(st.sampled_from(FILES), st.none() | st.integers(0, 9)), max_size=6)
+polls = st.none() | st.builds(
+    Poll,
+    st.lists(st.integers(0, 99).map("answer {}".format), min_size=1, max_size=13, unique=True).map(tuple),
+    st.sampled_from([1.0, 7200.0, 1e9]),
+    st.booleans(),
+)
+quotes = st.none() | st.just(Quote("elsewhere", MessageRef("7"), "https://elsewhere.example/7"))
+more = st.fixed_dictionaries(
+    {"poll": polls, "quote": quotes, "warning": st.sampled_from(["", "", "the end of it"]), "sensitive": st.booleans()}
+)
+
+
+def kept(rig: SandboxRig, data: bytes, at: int | None) -> Media:
+    """Known by what it is, and where the adapter looks for it."""
+    found = probed(data)
+    measures, digest = found.measures, sha256(found.data).hexdigest()
+    rig.bench.pictures[digest] = found.data
+    return Media(
+        digest, found.mime, len(found.data), "seen from above", measures.width_px, measures.height_px,
+        measures.duration_s, measures.animated, at=at, source=f"https://a.example/{digest[:9]}",
+    )  # fmt: skip
+
+
+# What became of it.
+
+
+def tokens(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", normalize("NFC", text))
+
+
+def said(document: Document, platform: str) -> Iterator[str]:
+    """Its words, without addresses and those who are called by another name there."""
+    for span in spans(document):
+        match span:
+            case Text(text):
+                yield text
+            case Link(url, text) if text and not is_address(text, url):
+                yield text
+            case Mention(name=name) if span.platform != platform:
+                yield name
+
+
+def lost(words: Sequence[str], held: Sequence[str]) -> str | None:
+    """The first of the words that doesn't come after those before it."""
+    rest = iter(held)
+    return next((word for word in words if word not in rest), None)
+
+
+def within_limits(adapter: Adapter, parts: Sequence[Part]) -> bool:
+    assert isinstance(adapter, Previews)
+    return all(shown.length <= shown.limit for shown in map(adapter.preview, parts))
+
+
 # One network lives through all examples: it only ever gets more to hold.
-@settings(max_examples=20, deadline=None, suppress_health_check=[*HealthCheck])
-@given(data=st.data(), numbered=st.booleans(), longer=st.sampled_from([1, 1, 1, 9]))
+@settings(max_examples=60, deadline=None, suppress_health_check=[*HealthCheck])
+@given(data=st.data(), numbered=st.booleans(), longer=st.sampled_from([1, 1, 1, 9]), alone=st.booleans())
 async def test_every_network_takes_what_is_planned(
-    rig: SandboxRig, data: st.DataObject, numbered: bool, longer: int
+    rig: SandboxRig, data: st.DataObject, numbered: bool, longer: int, alone: bool
 ) -> None:
     document = data.draw(documents(rig.platform.name))
-    document = structs.replace(document, paragraphs=tuple(map(unlike, document.paragraphs * longer)))
+    shown = tuple(kept(rig, *one) for one in data.draw(media))
+    paragraphs = tuple(map(unlike, document.paragraphs * longer))
+    document = structs.replace(document, paragraphs=paragraphs, media=shown, **data.draw(more))
+    asked = structs.replace(draft(rig, "x"), document=document, numbered=numbered)
+    asked = asked if alone else structs.replace(asked, copies=(asked.account, AccountId("elsewhere/main")))
     adapter = await rig.open()
-    said = structs.replace(draft(rig, "x"), document=document, numbered=numbered)
+    parts, held = await posted(rig, adapter, asked)
+    assert within_limits(adapter, parts)
+    assert len(held) == len(parts) or (len(held) > len(parts) and shown)  # an album is several messages
+    assert all(tokens(one.text) or one.media for one in held)
+    texts = tokens(" ".join(one.text for one in held))
+    assert lost(tokens(" ".join(said(document, rig.platform.name))), texts) is None
+    links = sum("' is a link: " in note for note in parts[0].notes)
+    assert sum(len(one.media) for one in held) + links == len(shown)
+    told = " ".join(texts)
+    if document.warning and not rig.platform.profile.supports(Feature.WARNING):
+        assert "CW the end of it" in told
+    if document.poll and any("written as a list" in note for note in parts[0].notes):
+        assert not lost(tokens(" ".join(document.poll.options)), texts)
+
+
+async def posted(rig: SandboxRig, adapter: Adapter, asked: Draft) -> tuple[tuple[Part, ...], Sequence[Held]]:
     before = len(rig.held())
     try:
-        parts = planned(adapter, said, now(), Manner(parts_max=1_000))
+        parts = planned(adapter, asked, asked.account, now(), MANNER)
     except FaultError as error:
         why = error.fault.kind
         assume(why is not FaultKind.TOO_LONG)  # a word that is longer than a post
         raise
-    receipts = await send_all(adapter, parts)
-    assert len(receipts) == len(parts)
-    assert len(rig.held()) - before == len(parts)
+    assert len(await send_all(adapter, parts)) == len(parts)
+    return parts, rig.held()[before:]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,21 +22,19 @@ from gateway.model.ids import ConversationId
 from gateway.ports import Unsure
 from gateway.testing.kit import ManualClock, settle
 from gateway.text.plain import from_text
-from tests.contract.mastodon_rig import Rig, draft, listening, mastodon_rig, refusal, send, until
+from tests.contract.mastodon_rig import (
+    Rig,
+    draft,
+    listening,
+    mastodon_account,  # noqa: F401 - a fixture
+    mastodon_rig,  # noqa: F401 - a fixture
+    refusal,
+    send,
+    until,
+)
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + b"\0" * 60
 ANA = Identity("mastodon", "ana@mastodon.sandbox", "ana", "Ana")
-
-
-@pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
-    async with mastodon_rig() as one:
-        yield one
-
-
-@pytest.fixture
-async def account(rig: Rig) -> MastodonAdapter:
-    return await rig.open()
 
 
 def picture(rig: Rig, **more: Any) -> Media:
@@ -65,7 +62,10 @@ REFUSALS = {
     "file_size": (FaultKind.MEDIA, True),
     "too_long": (FaultKind.TOO_LONG, True),
     "blank": (FaultKind.INVALID, True),
+    "quoted_not_mentioned": (FaultKind.INVALID, True),
     "file_type": (FaultKind.MEDIA, True),
+    "file_unverified": (FaultKind.MEDIA, True),
+    "file_unprocessed": (FaultKind.MEDIA, True),
     "media_pending": (FaultKind.MEDIA_PENDING, True),
     "too_many_files": (FaultKind.MEDIA, True),
     "race": (FaultKind.SERVER, False),
@@ -143,6 +143,14 @@ async def test_a_rate_limit_tells_when_it_ends(rig: Rig, account: MastodonAdapte
     assert fault.retry_at
     assert abs((fault.retry_at - datetime.now(UTC)).total_seconds() - 500) < 30
     assert [(lane.lane, lane.remaining) for lane in fault.lanes] == [("statuses", 0)]
+
+
+async def test_too_many_deletions_hold_up_no_post(rig: Rig, account: MastodonAdapter) -> None:
+    (receipt,) = await send(account, draft("hello"))
+    rig.strike(Trouble.RATE_LIMIT, on="write")
+    for doing, lane in ((account.delete, "deletes"), (account.repost, "statuses")):
+        assert [told.lane for told in (await refusal(doing(receipt.ref))).lanes] == [lane]
+    assert (await refusal(account.react(receipt.ref, "⭐"))).lanes == ()
 
 
 async def test_an_accepted_post_tells_what_is_left_of_the_window(account: MastodonAdapter) -> None:
@@ -376,6 +384,25 @@ async def test_an_upload_that_fails_has_posted_nothing(
     fault = await refusal(send(account, draft(pictured(rig))))
     assert (fault.kind, fault.certain) == (kind, True)
     assert rig.held() == []
+
+
+async def test_a_picture_that_the_instance_cant_read_is_given_up(rig: Rig, account: MastodonAdapter) -> None:
+    data = b"\0\0\0\x1cftypheic"
+    rig.bench.pictures["x"] = data
+    rig.strike(Trouble.REFUSE, action="media", code="file_unprocessed", count=1)  # as newer servers do with HEIC
+    for broken in (data, b"no picture at all"):
+        rig.bench.pictures["x"] = broken
+        document = Document(media=(structs.replace(picture(rig), sha256="x"),))
+        fault = await refusal(send(account, draft(document)))
+        assert (fault.kind, fault.certain) == (FaultKind.MEDIA, True)
+    assert rig.held() == []
+
+
+async def test_refusals_are_understood_whatever_the_owner_reads(rig: Rig, account: MastodonAdapter) -> None:
+    rig.face.reads_english = False
+    (part,) = account.plan(draft("x"), datetime.now(UTC))
+    fault = await refusal(account.send(structs.replace(part, body={**part.body, "text": "x" * 501})))
+    assert fault.kind is FaultKind.TOO_LONG
 
 
 async def test_pictures_it_would_refuse_are_not_planned(rig: Rig, account: MastodonAdapter) -> None:

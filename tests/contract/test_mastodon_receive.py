@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,8 @@ from tests.contract.mastodon_rig import (
     Stub,
     draft,
     listening,
-    mastodon_rig,
+    mastodon_account,  # noqa: F401 - a fixture
+    mastodon_rig,  # noqa: F401 - a fixture
     opened,
     refusal,
     reply,
@@ -53,17 +54,6 @@ from tests.contract.mastodon_rig import (
 STREAM = "GET /api/v1/streaming/user"
 POST = "POST /api/v1/statuses"
 DEEP = 100_000
-
-
-@pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
-    async with mastodon_rig() as one:
-        yield one
-
-
-@pytest.fixture
-async def account(rig: Rig) -> MastodonAdapter:
-    return await rig.open()
 
 
 def threads() -> list[str]:

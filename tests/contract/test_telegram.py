@@ -7,21 +7,21 @@ import gzip
 import json
 import logging
 import traceback
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from conformance_rig import SandboxRig, platform_named
-from telegram_rig import PART, SENT, TOKEN, Answer, adapter_at, face_of, http, stub
+from conformance_rig import SandboxRig
+from msgspec import structs
+from telegram_rig import PART, SENT, TOKEN, Answer, adapter_at, face_of, http, opened, stub, telegram_rig
 
 from adapters.border import judge
-from adapters.sandbox.control import serve
 from adapters.telegram import adapter as adapter_module
 from adapters.telegram import request as request_module
 from adapters.telegram import session
 from adapters.telegram.adapter import TelegramAdapter
 from adapters.telegram.profile import FAULTS
+from gateway.model.content import Document, Link, Mention, Text
 from gateway.model.delivery import Fault, FaultError, FaultKind, InConversation, ToPerson
 from gateway.model.events import Kind, MessageEdited, MessageReceived, Reacted
 from gateway.model.identity import Identity
@@ -42,18 +42,7 @@ from gateway.testing.conformance.rig import (
 )
 from gateway.text.plain import from_text
 
-
-@pytest.fixture
-async def rig() -> AsyncIterator[SandboxRig]:
-    made = SandboxRig(platform_named("telegram"), await serve(names=["telegram"]))
-    yield made
-    await made.close()
-
-
-async def opened(rig: SandboxRig) -> TelegramAdapter:
-    adapter = await rig.open()
-    assert isinstance(adapter, TelegramAdapter)
-    return adapter
+__all__ = ["telegram_rig"]  # the fixture "rig"
 
 
 async def fault_of(rig: SandboxRig, adapter: TelegramAdapter) -> Fault:
@@ -91,9 +80,14 @@ ROWS = [
     ("bad_markup", FaultKind.INVALID),
     ("edit_gone", FaultKind.TARGET_GONE),
     ("cant_edit", FaultKind.TARGET_REFUSED),
+    ("cant_edit_media", FaultKind.TARGET_REFUSED),
+    ("blank", FaultKind.INVALID),
+    ("user_gone", FaultKind.INVALID),
     ("cant_delete", FaultKind.TARGET_REFUSED),
     ("react_gone", FaultKind.TARGET_GONE),
     ("bad_reaction", FaultKind.INVALID),
+    ("too_many_reactions", FaultKind.INVALID),
+    ("bad_file_id", FaultKind.MEDIA),
     ("wrong_file", FaultKind.MEDIA),
     ("url_failed", FaultKind.MEDIA),
     ("too_large", FaultKind.MEDIA),
@@ -476,10 +470,14 @@ async def test_a_caption_is_edited_like_a_text(rig: SandboxRig) -> None:
     adapter = await opened(rig)
     pictured = draft(rig, "A pitcure", media=(picture(rig, "A square"),))
     (receipt,) = await send_all(adapter, adapter.plan(pictured, now()))
+    better = structs.replace(from_text("A picture"), media=pictured.document.media)
     for _ in range(2):
-        assert (await adapter.edit(receipt.ref, from_text("A picture"))).ref == receipt.ref
+        assert (await adapter.edit(receipt.ref, better)).ref == receipt.ref
     assert rig.held()[-1].text == "A picture"
-    assert rig.held()[-1].edits == ["A pitcure"]
+    async with refused() as faults:
+        await adapter.edit(receipt.ref, from_text("No picture"))
+    assert (faults[0].kind, faults[0].certain) == (FaultKind.TARGET_REFUSED, True)
+    assert (rig.held()[-1].text, len(rig.held()[-1].media)) == ("A picture", 1)
 
 
 async def test_an_edit_too_long_for_one_message_is_refused_here(rig: SandboxRig) -> None:
@@ -489,6 +487,41 @@ async def test_an_edit_too_long_for_one_message_is_refused_here(rig: SandboxRig)
     async with refused() as faults:
         await adapter.edit(ref, from_text("a " * 3000))
     assert (faults[0].kind, rig.attempts()) == (FaultKind.TOO_LONG, before)
+
+
+async def test_an_edit_over_a_captions_length_is_refused_in_words(rig: SandboxRig) -> None:
+    adapter = await opened(rig)
+    one = picture(rig, "A square")
+    (receipt,) = await send_all(adapter, adapter.plan(draft(rig, "Short", media=(one,)), now()))
+    async with refused() as faults:
+        await adapter.edit(receipt.ref, structs.replace(from_text("word " * 300), media=(one,)))
+    assert (faults[0].kind, faults[0].certain) == (FaultKind.TOO_LONG, True)
+    assert "the message holds 1024" in faults[0].evidence
+    (held,) = rig.held()
+    assert (held.text, held.edits) == ("Short", [])
+
+
+async def test_a_bot_that_never_met_somebody_says_the_name(rig: SandboxRig) -> None:
+    adapter = await opened(rig)
+    known = Mention("telegram", face_of(rig).person("ana").id, "", "Ana")
+    said = Document(((Mention("telegram", "404", "", "Zoë"), Text(" and "), known, Text("!")),))
+    (part,) = adapter.plan(structs.replace(draft(rig, ""), document=said), now())
+    receipt = await adapter.send(part)
+    (held,) = rig.held()
+    assert (held.text, "entities" in held.extra["json"]) == ("Zoë and Ana!", False)
+    called = Document(((Text("Dear "), known),))
+    await adapter.edit(receipt.ref, called)
+    assert [mark["type"] for mark in held.extra["json"]["entities"]] == ["text_mention"]
+
+
+async def test_an_address_that_the_server_refuses_is_spelled_out(rig: SandboxRig) -> None:
+    adapter = await opened(rig)
+    said = Document(((Link("http://localhost:8000/a", "here"), Text(" or "), Link("https://e.org/b", "there")),))
+    (part,) = adapter.plan(structs.replace(draft(rig, ""), document=said), now())
+    await adapter.send(part)
+    (held,) = rig.held()
+    assert held.text == "here (http://localhost:8000/a) or there"
+    assert [mark.get("url") for mark in held.extra["json"]["entities"]][-1] == "https://e.org/b"
 
 
 async def test_an_emoji_outside_the_list_is_invalid(rig: SandboxRig) -> None:

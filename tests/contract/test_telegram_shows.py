@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
 import pytest
-from conformance_rig import SandboxRig, platform_named
+from conformance_rig import SandboxRig
 from msgspec import structs
-from telegram_rig import TOKEN, adapter_at, face_of, http, stub
+from telegram_rig import TOKEN, adapter_at, face_of, http, opened, stub, telegram_rig
 
-from adapters.sandbox.control import serve
 from adapters.telegram import session
 from adapters.telegram.adapter import TelegramAdapter
+from adapters.telegram.planning import STAYS
 from gateway.model.content import Media, Poll, Quote, plain
 from gateway.model.delivery import FaultKind, Receipt
 from gateway.model.events import Kind, MemberJoined, MemberLeft, MessageReceived, PlatformEvent
@@ -36,18 +35,7 @@ from gateway.testing.conformance.rig import (
 )
 from gateway.text.plain import from_text
 
-
-@pytest.fixture
-async def rig() -> AsyncIterator[SandboxRig]:
-    made = SandboxRig(platform_named("telegram"), await serve(names=["telegram"]))
-    yield made
-    await made.close()
-
-
-async def opened(rig: SandboxRig) -> TelegramAdapter:
-    adapter = await rig.open()
-    assert isinstance(adapter, TelegramAdapter)
-    return adapter
+__all__ = ["telegram_rig"]  # the fixture "rig"
 
 
 def file(rig: SandboxRig, mime: str, name: str = "", **more: Any) -> Media:
@@ -98,14 +86,14 @@ async def test_an_album_is_one_request_whose_ref_reaches_every_message(rig: Sand
     assert forms(rig) == [["photo"], ["video"]]
     assert [message.text for message in rig.held()] == ["Two of them", ""]
     assert len({message.extra["json"]["media_group_id"] for message in rig.held()}) == 1
-    await adapter.edit(receipt.ref, from_text("Both"))
+    await adapter.edit(receipt.ref, structs.replace(from_text("Both"), media=(one, other)))
     assert [message.text for message in rig.held()] == ["Both", ""]
     await adapter.edit(receipt.ref, structs.replace(from_text("Turned"), media=(other, one)))
     assert forms(rig) == [["video"], ["photo"]]
     assert [message.text for message in rig.held()] == ["Turned", ""]
     async with refused() as faults:
         await adapter.edit(receipt.ref, structs.replace(from_text("Three"), media=(one, one, one)))
-    assert (faults[0].kind, faults[0].certain) == (FaultKind.INVALID, True)
+    assert (faults[0].kind, faults[0].certain) == (FaultKind.TARGET_REFUSED, True)
     await adapter.delete(receipt.ref)
     assert rig.held() == []
     await adapter.delete(receipt.ref)
@@ -146,9 +134,12 @@ async def test_a_poll_is_asked_after_what_explains_it(rig: SandboxRig) -> None:
     assert asked.extra["poll"]["allows_multiple_answers"]
     assert [option["text"] for option in asked.extra["poll"]["options"]] == ["Monday", "Tuesday"]
     assert asked.in_reply_to == before.id
-    async with refused() as faults:
-        await adapter.edit(receipts[-1].ref, from_text("Other?"))
-    assert faults[0].certain
+    changed = structs.replace(from_text("Other?"), poll=poll)
+    for document in (from_text("Other?"), changed, structs.replace(from_text("Seen?"), media=(picture(rig, "One"),))):
+        async with refused() as faults:
+            await adapter.edit(receipts[-1].ref, document)
+        assert (faults[0].kind, faults[0].certain) == (FaultKind.TARGET_REFUSED, True)
+        assert faults[0].evidence.startswith(STAYS)
     await adapter.delete(receipts[-1].ref)
     assert rig.held() == [before]
 
@@ -230,7 +221,7 @@ async def test_what_cannot_be_fetched_says_why_without_the_token(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     adapter = await opened(rig)
-    large = face_of(rig).files.keep(bytes(20_000_001), "video/mp4")
+    large = face_of(rig).files.keep(bytes(20 * 2**20 + 1), "video/mp4")
     for attachment in (Attachment("gone"), Attachment(large.id), Attachment(large.id, size_bytes=30_000_000)):
         async with refused() as faults:
             await fetched(adapter, attachment)

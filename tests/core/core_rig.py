@@ -35,6 +35,7 @@ from gateway.model.events import GatewayEvent, StandingChanged
 from gateway.model.fetching import Fetching
 from gateway.model.identity import Identity
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, ConversationId, DraftId, platform_of
+from gateway.model.manner import USUAL, Manner
 from gateway.model.route import Route
 from gateway.model.standing import Signal, Source, Standing
 from gateway.monitor import Monitor, Pauses
@@ -178,6 +179,7 @@ class House:
         kind: type[ScriptedAdapter] = ScriptedAdapter,
         name: str = "me",
         keep: timedelta = timedelta(days=30),
+        manner: Manner = USUAL,
     ) -> None:
         self.world = world
         self.clock = world.clock
@@ -198,7 +200,7 @@ class House:
         by_source = {route.source: route for route in routes}
         self.adapters: dict[AccountId, Any] = {}
         pictures = Pictures(self.store, world.clock, Fetching(cards=False))
-        fitting = Fitting(self.store, self.profiles, {}, pictures, self.adapters)
+        fitting = Fitting(self.store, self.profiles, pictures, self.adapters)
         roads = Roads(self.store, by_source, self.profiles, self.monitor.record)
         self.intake = Intake(services, roads, self.outbox.enter, fitting.fit)
         self.announcer = Announcer(services, self.monitor, self.intake, by_source, tuple(world.platforms), keep=keep)
@@ -218,19 +220,21 @@ class House:
             limits or Limits(),
             lambda: self.monitor.own_voices,
         )
-        self.members = [self._member(account, adapter, on_uncertain) for account, adapter in self.scripted.items()]
+        self.members = [
+            self._member(account, adapter, on_uncertain, manner) for account, adapter in self.scripted.items()
+        ]
         rooms = Rooms(services, self.monitor, self.outbox, self.pipeline, self.adapters, asyncio.Lock())
         self.leases = Leases(self.store, self.clock, name, [*world.platforms, HOUSE])
         self.scheduler = Scheduler(services, timedelta(days=30), self.outbox.wake_all)
         self.runtime = Runtime(self.members, rooms, self.leases, self.rerouter, ByHand())
 
-    def _member(self, account: AccountId, adapter: Any, on_uncertain: Any) -> Member:
+    def _member(self, account: AccountId, adapter: Any, on_uncertain: Any, manner: Manner) -> Member:
         profile = self.profiles[account]
         platform = Platform(platform_of(account), dict, profile, "core_rig:open_scripted")
         context = Context(
             account, self.clock, MemoryVault(), self.store.media, lambda signal: self.monitor.observe(account, signal)
         )
-        return Member(account, platform, adapter, Rules(profile, on_uncertain), context)
+        return Member(account, platform, adapter, Rules(profile, on_uncertain, manner), context)
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -2,71 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from core_rig import BLUE, RED, SUSPENDED, Crash, House, World, ended, road, words
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
+from revising_rig import ALL, DONE, STIFF, Worlds, changing, finished, revising, said
 
 from gateway.agent import Conversation
+from gateway.announcement import Terms
+from gateway.corrections import Corrections
 from gateway.model.capabilities import Feature, Idempotency
-from gateway.model.delivery import Delivery, FaultKind, State
+from gateway.model.content import Poll
+from gateway.model.delivery import Delivery, FaultKind, State, Visibility
 from gateway.model.events import MessageReceived
 from gateway.model.ids import DeliveryId, MessageRef
-from gateway.model.manner import USUAL, Correction, Manner
-from gateway.outbox.settle import Rules
-from gateway.revisions import Outcome, RevisionError, Revisions
-from gateway.testing.scripted import (
-    FEATURES,
-    RevisingAdapter,
-    ScriptedAgent,
-    message,
-    refused,
-    scripted_profile,
-    unclear,
-)
+from gateway.model.manner import Correction
+from gateway.revisions import EXTRAS, RevisionError
+from gateway.testing.scripted import FEATURES, ScriptedAgent, message, refused, unclear
 
-Worlds = Callable[..., World]
-ALL = (*FEATURES, Feature.EDIT, Feature.DELETE, Feature.REACT, Feature.REPOST)
-STIFF = (*FEATURES, Feature.DELETE)
 MANY = "one\n\ntwo\n\nthree"
-
-
-def revising(world: World, *features: Feature, correction: Correction = Correction.LEAVE, **more: Any) -> House:
-    profile = scripted_profile(more.pop("idempotency", Idempotency.READ_BACK), features=features or ALL)
-    limits = structs.replace(profile.limits, edit_window_s=more.pop("edit_window_s", None))
-    profile = structs.replace(profile, limits=limits)
-    house = world.house(kind=RevisingAdapter, profiles=dict.fromkeys(world.platforms, profile), **more)
-    manner = structs.replace(USUAL, correction=correction)
-    house.members = [structs.replace(one, rules=with_manner(one.rules, manner)) for one in house.members]
-    house.runtime._members = house.members
-    return house
-
-
-def with_manner(rules: Rules, manner: Manner) -> Rules:
-    return structs.replace(rules, manner=manner)
-
-
-def changing(house: House) -> Revisions:
-    return Revisions(house.services, house.intake, house.outbox)
-
-
-async def finished(house: House, outcomes: tuple[Outcome, ...]) -> list[tuple[State, str]]:
-    await ended(house, *(one.delivery for one in outcomes))
-    found = [await house.now(one.delivery) for one in outcomes]
-    return [(one.state, one.reason) for one in found]
-
-
-DONE = [(State.DELIVERED, "")]
-
-
-async def said(house: House, text: str, **more: Any) -> Delivery:
-    delivery = await house.say(text, **more)
-    await ended(house, delivery)
-    return delivery
 
 
 async def test_an_edit_changes_what_differs_alone(world: Worlds) -> None:
@@ -277,14 +232,41 @@ async def test_what_cannot_be_deleted_says_so(world: Worlds) -> None:
 async def test_every_copy_of_an_announcement_is_changed_and_each_is_told_of(world: Worlds) -> None:
     w = world(RED, BLUE)
     async with revising(w) as house:
-        announcement, deliveries = await house.announcer.announce(words("hello"), key="k")
+        _, deliveries = await house.announcer.announce(words("hello"), key="k")
         await ended(house, *deliveries)
-        outcomes = await changing(house).correct(announcement, words("good day"))
-        assert [one.account for one in outcomes] == [RED, BLUE]
-        assert await finished(house, outcomes) == DONE * 2
+        corrections = Corrections(house.store, changing(house))
+        rows = await corrections.edit("k", words("good day"), (), Terms())
+        assert [(row["account"], row["outcome"]) for row in rows] == [(RED, "done"), (BLUE, "done")]
         assert (w.texts(RED), w.texts(BLUE)) == (["good day"], ["good day"])
-        assert await finished(house, await changing(house).retract(announcement)) == DONE * 2
+        assert [(row["outcome"], row["said"]) for row in await corrections.delete("k")] == [("done", "good day")] * 2
         assert (w.texts(RED), w.texts(BLUE)) == ([], [])
+        assert [row["outcome"] for row in await corrections.delete("k")] == ["done", "done"]
+        assert [row["outcome"] for row in await corrections.edit("k", words("late"), (), Terms())] == ["refused"] * 2
+
+
+async def test_who_sees_it_is_not_changed_by_an_edit(world: Worlds) -> None:
+    w = world()
+    async with revising(w) as house:
+        terms = Terms(numbered=True)
+        _, (delivery,) = await house.announcer.announce(words("hello"), key="k", terms=terms)
+        await ended(house, delivery)
+        corrections = Corrections(house.store, changing(house))
+        with pytest.raises(RevisionError, match="visibility can't be changed in what is out: delete it"):
+            await corrections.edit("k", words("good day"), (), Terms(Visibility.UNLISTED))
+        for same in (terms, Terms()):
+            assert [row["outcome"] for row in await corrections.edit("k", words("good day"), (), same)] == ["done"]
+
+
+async def test_what_an_edit_does_not_say_stays_as_the_last_one_left_it(world: Worlds) -> None:
+    w = world()
+    async with revising(w) as house:
+        await house.lose()
+        poll = Poll(("a", "b"))
+        delivery = await house.say("", document=structs.replace(words("hello"), warning="cw", poll=poll))
+        for keep, warning in ((EXTRAS, "cw"), ((), ""), (EXTRAS, "")):
+            (outcome,) = await changing(house).edit(delivery.id, words("good day"), keep)
+            document = outcome.delivery.draft.document
+            assert (document.warning, document.poll) == (warning, poll if warning else None)
 
 
 async def test_changes_asked_for_at_once_come_one_after_the_other(world: Worlds) -> None:

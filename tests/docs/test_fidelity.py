@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import fields
 
 from gateway.announcement import Head, parted
+from gateway.duration import spoken
 from gateway.model.capabilities import UNCLAIMED, Feature, Limits, MediaLimits, Profile, Support
 from gateway.model.media import MediaKind
 
@@ -25,8 +26,9 @@ SIGNS = {
     Support.DROPPED: "left out",
     Support.REJECTED: "refused",
 }
-_CLAIM = re.compile(r"^        Feature\.(\w+): Support\.\w+,(?:  # (.*))?$")
-_REMARK = re.compile(r"^        # (.*)$")
+
+
+REACTIONS = (Feature.REACT, Feature.REPOST)
 
 
 def profile(name: str) -> Profile:
@@ -59,7 +61,7 @@ def sizes() -> str:
     def opened(limits: Limits) -> str:
         if limits.poll_shortest_s is None or limits.poll_longest_s is None:
             return "none"
-        return f"{time(limits.poll_shortest_s)} to {time(limits.poll_longest_s)}"
+        return f"{spoken(limits.poll_shortest_s)} to {spoken(limits.poll_longest_s)}"
 
     rows = (
         row("a post", lambda limits: f"{limits.text_max:,}"),
@@ -71,13 +73,6 @@ def sizes() -> str:
         row("media of one post", lambda limits: str(limits.media_max or f"{limits.images_max} pictures or 1 other")),
     )
     return table(("", *PLATFORMS), iter(rows))
-
-
-def time(seconds: float) -> str:
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:g} s"
 
 
 def media() -> str:
@@ -97,32 +92,35 @@ def _media(limits: MediaLimits | None) -> tuple[str, ...]:
         f"{limits.side_max_px:,} px a side" if limits.side_max_px else "",
         f"{limits.sides_sum_max_px:,} px both sides together" if limits.sides_sum_max_px else "",
         f"{limits.pixels_max:,} pixels" if limits.pixels_max else "",
-        f"{limits.duration_max_s:g} s" if limits.duration_max_s else "",
+        spoken(limits.duration_max_s) if limits.duration_max_s else "",
     ]
     types = ", ".join(mime.partition("/")[2] for mime in limits.mimes) or "any"
     return str(limits.count_max), f"{limits.size_bytes:,} bytes", types, ", ".join(filter(None, others))
 
 
+def reactions() -> str:
+    rows = ((name, *(_told(profile(name), each) for each in REACTIONS)) for name in PLATFORMS)
+    return table(("Platform", "A reaction", "A repost"), rows)
+
+
+def _told(one: Profile, feature: Feature) -> str:
+    return ": ".join(filter(None, (SIGNS[one.support(feature)], one.says.get(feature))))
+
+
 def remarks() -> str:
     """What the profiles say of their claims, with the sources."""
-    return "\n\n".join(f"**{name}**\n\n" + "\n".join(_remarks(name)) for name in PLATFORMS)
+    return "\n\n".join(f"**{name}**\n\n" + "\n".join(_remarks(profile(name))) for name in PLATFORMS)
 
 
-def _remarks(name: str) -> Iterator[str]:
-    above: list[str] = []
-    for line in (ROOT / "adapters" / name / "profile.py").read_text(encoding="utf-8").splitlines():
-        if alone := _REMARK.match(line):
-            above.append(alone[1])
-        elif claim := _CLAIM.match(line):
-            if said := claim[2] or " ".join(above):
-                feature = Feature[claim[1]]
-                yield f"- `{feature}` {SIGNS[profile(name).support(feature)]}: {said}"
-            above = []
-        else:
-            above = []
+def _remarks(one: Profile) -> Iterator[str]:
+    for feature in one.features:
+        if feature in one.says and feature not in REACTIONS:
+            yield f"- `{feature}` {_told(one, feature)}"
 
 
-TABLES: dict[str, Callable[[], str]] = {"features": features, "sizes": sizes, "media": media, "remarks": remarks}
+TABLES: dict[str, Callable[[], str]] = {
+    "features": features, "sizes": sizes, "media": media, "reactions": reactions, "remarks": remarks
+}  # fmt: skip
 
 
 def between(name: str) -> re.Pattern[str]:
@@ -134,6 +132,10 @@ def test_what_is_said_is_what_the_profiles_say(name: str) -> None:
     found = between(name).search(PAGE.read_text(encoding="utf-8"))
     assert found, f"docs/fidelity.md has no {name}"
     assert found[0] == TABLES[name](), "write it anew: python tests/docs/test_fidelity.py"
+
+
+def test_what_is_said_is_of_what_is_claimed() -> None:
+    assert not [name for name in PLATFORMS if set(profile(name).says) - set(profile(name).features)]
 
 
 def test_every_fallback_is_explained() -> None:

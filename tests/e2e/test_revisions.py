@@ -4,9 +4,12 @@ told of each copy.
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
+from msgspec import structs
+from PIL import Image
 
 from adapters.sandbox.faults import Trouble
 from gateway.desk import DeskError
@@ -18,8 +21,8 @@ SENTENCES = [f"Sentence {n} of the report says what happened in hour {n} of the 
 
 
 def stiff(correction: str) -> dict[str, Any]:
-    """X and Bluesky edit nothing; what happens instead."""
-    return {name: {"posting": {"correction": correction}} for name in STIFF}
+    """X and Bluesky edit nothing, and Telegram takes no media away; what happens instead."""
+    return {name: {"posting": {"correction": correction}} for name in (*STIFF, "telegram")}
 
 
 def outcomes(answer: dict[str, Any]) -> dict[str, str]:
@@ -78,6 +81,55 @@ async def test_a_copy_that_was_diverted_is_taken_away_where_it_is(town: Any) -> 
         answer = await t.gateway.desk.delete(told["deliveries"][0]["id"])
         assert outcomes(answer) == {"mastodon": "done"}
         assert t.texts("mastodon", "Only for X") == []
+
+
+def picture(color: str) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 48), color).save(file, "PNG")
+    return file.getvalue()
+
+
+def shown(t: Any) -> dict[str, list[tuple[str, list[str]]]]:
+    return {name: [(m.text, [one["alt"] for one in m.media]) for m in t.messages(name)] for name in NETWORKS}
+
+
+@pytest.mark.parametrize("correction", ["leave", "repost"])
+async def test_media_stay_are_exchanged_or_go(town: Any, correction: str) -> None:
+    async with town(**stiff(correction)) as t:
+        desk = t.gateway.desk
+        red, blue = [structs.replace(await desk.keep(picture(one), f"{one}.png"), alt=one) for one in ("red", "blue")]
+        await desk.announce("One", key="k", media=[red])
+        await t.until_settled()
+        steps = [
+            ({"text": "Two"}, "Two", ["red"]),
+            ({"text": "Three", "media": [blue]}, "Three", ["blue"]),
+            ({"text": "Four"}, "Four", ["blue"]),
+            ({"text": "Five", "without_media": True}, "Five", []),
+        ]
+        for asked, text, alts in steps:
+            told = outcomes(await desk.edit("k", **asked))
+            await t.until_settled()
+            for name, messages in shown(t).items():
+                kept = [""] * len(alts) if name == "telegram" else alts
+                if correction == "leave" and name in STIFF:
+                    assert (told[name], messages) == ("refused", [("One", ["red"])])
+                elif correction == "leave" and name == "telegram" and not alts:
+                    assert (told[name], messages) == ("refused", [("Four", [""])])
+                else:
+                    assert messages == [(text, kept)], name
+
+
+async def test_a_poll_stays_where_its_words_change_or_says_why_they_do_not(town: Any) -> None:
+    async with town(**stiff("leave")) as t:
+        await t.gateway.desk.announce('+++\n[poll]\noptions = ["tea", "milk"]\n+++\nWhich?', key="k")
+        await t.until_settled()
+        copies = (await t.gateway.desk.edit("k", "Which one?"))["copies"]
+        reasons = {row["account"].partition("/")[0]: row["reason"] for row in copies}
+        assert (reasons.pop("mastodon"), t.texts("mastodon")) == ("", ["Which one?"])
+        assert t.messages("mastodon")[0].extra["poll"]
+        assert all("can't be edited" in reasons[name] for name in STIFF)
+        assert all("poll" in reasons[name] for name in ("discord", "telegram"))
+        assert all(t.texts(name) == ["Which?"] for name in ("discord", "telegram"))
 
 
 async def test_what_nobody_said_is_not_changed(town: Any) -> None:

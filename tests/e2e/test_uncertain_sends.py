@@ -6,11 +6,10 @@ import asyncio
 from typing import Any
 
 import aiohttp
-import httpx
 import pytest
 from uncertain_rig import SENDS, Doubt, numbered
 
-import adapters.bluesky.wire
+import adapters.bluesky.transport
 import adapters.discord.wire
 import adapters.mastodon.calls
 import adapters.telegram.adapter
@@ -123,13 +122,13 @@ async def test_every_part_of_a_thread_is_there_once(doubt: Any, network: str) ->
 @pytest.mark.parametrize("network", [*SETTLED, "telegram"])
 async def test_what_timed_out_is_there_once(doubt: Any, network: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapters.discord.wire, "TIMEOUT", aiohttp.ClientTimeout(total=TIMEOUT_S))
-    monkeypatch.setattr(adapters.bluesky.wire, "_TIMES", httpx.Timeout(TIMEOUT_S))
+    monkeypatch.setattr(adapters.bluesky.transport, "WAIT_S", TIMEOUT_S)
     monkeypatch.setattr(adapters.mastodon.calls, "REQUEST_S", TIMEOUT_S)
     monkeypatch.setattr(adapters.telegram.adapter, "CALL_TIMEOUT_S", TIMEOUT_S)
     async with doubt(network, **({"timeout_s": TIMEOUT_S} if network == "x" else {})) as d:
         d.hold()
         await d.ask("direct", TIMED_OUT)
-        await d.until(lambda: len(d.answers) == TIMED_OUT)
+        await d.until_accepted(TIMED_OUT)
         await d.until_unheard(TIMED_OUT)
         d.let_go()
         if network != "telegram":

@@ -21,7 +21,7 @@ from gateway.config import load
 from gateway.model.ids import AccountId
 from gateway.model.standing import Standing
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 """Nothing here takes so long; it only ends a test that hangs."""
 AGENT = """
 import asyncio

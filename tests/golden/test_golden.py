@@ -45,6 +45,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "bluesky": {"identifier": "agent.test", "password": SECRET, "public_server": NOWHERE},
     "mastodon": {"access_token": SECRET},
 }
+ALL = tuple(AccountId(f"{name}/main") for name in SETTINGS)
 PEOPLE = (
     Person(
         PersonId("ana"),
@@ -98,7 +99,7 @@ async def draft(post: str, name: str) -> Draft:
     book: Any = Book()
     document = await called(document, name, book)
     account, terms = AccountId(f"{name}/main"), structs.asdict(head.terms)
-    return Draft(DraftId(post), DEFAULT_WORKSPACE, account, Timeline(), document, AT, post, **terms)
+    return Draft(DraftId(post), DEFAULT_WORKSPACE, account, Timeline(), document, AT, post, copies=ALL, **terms)
 
 
 async def shown(post: str) -> str:
@@ -115,7 +116,7 @@ async def shown(post: str) -> str:
 
 def _posts(made: Adapter, said: Draft) -> Iterator[str]:
     try:
-        parts = planned(made, said, AT, MANNER)
+        parts = planned(made, said, said.account, AT, MANNER)
     except FaultError as error:
         yield f"refused: {error.fault.kind}: {error.fault.evidence}"
         return

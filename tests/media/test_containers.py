@@ -8,8 +8,8 @@ import struct
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from media_rig import box, exif, moving, mp4, noise, opened, wav, webm, written
 from PIL import Image, PngImagePlugin
+from some_media import box, exif, moving, mp4, noise, opened, wav, webm, written
 
 from gateway.media import bare, films
 from gateway.media.errors import MediaError
@@ -73,7 +73,7 @@ def test_films_and_sounds_say_how_long_they_are() -> None:
     ]
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.sampled_from([mp4(notes=b"x" * 20), webm(), wav(), moving("GIF"), moving("WEBP"), moving("PNG")]),
     st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=6),

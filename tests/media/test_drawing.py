@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from media_rig import exif, moving, noise, opened, written
 from PIL import Image, ImageCms, PngImagePlugin
+from some_media import exif, moving, noise, opened, written
 
 from gateway.media.drawing import drawn, scaled
 from gateway.media.errors import MediaError

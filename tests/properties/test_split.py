@@ -1,6 +1,6 @@
 """gateway/text/split.py: parts fit, lose nothing, and are cut where a reader would pause."""
 
-from itertools import groupby
+from itertools import accumulate, groupby
 
 import pytest
 import regex
@@ -183,12 +183,38 @@ def test_parts_are_filled_reasonably(sequence, limit):
         ("ab\u00a0\u00a0cd", 2, ["ab", "cd"]),
         ("今日は晴れ。明日は雨。", 8, ["今日は晴れ。", "明日は雨。"]),
         ("wait 10\u00a0km now", 9, ["wait", "10\u00a0km now"]),
+        ("Some words. Well then:\nfoo bar is", 26, ["Some words.", "Well then:\nfoo bar is"]),
         # A cut that leaves a crumb is no bargain: the next best is taken.
         ("Hi.\n\nThis is a long sentence", 24, ["Hi.\n\nThis is a long", "sentence"]),
     ],
 )
 def test_where_it_cuts(text, limit, parts):
     assert [plain(part) for part in split(from_text(text), measured("characters", limit))] == parts
+
+
+@given(st.lists(st.sampled_from(["One.", "Three", "Namely:", "x" * 30]), min_size=2, max_size=9), limits)
+def test_what_leads_in_is_with_what_follows_where_both_fit(texts, limit):
+    assume(max(map(len, texts)) <= limit)
+    parts = split(Document(tuple((Text(text),) for text in texts)), measured("characters", limit))
+    ends = list(accumulate(len(part.paragraphs) for part in parts))[:-1]
+    for end in ends:
+        before, last, after = texts[end - 2] if end > 1 else "", texts[end - 1], texts[end]
+        if last.endswith(":") and not before.endswith(":"):
+            assert len(f"{last}\n\n{after}") > limit
+
+
+@pytest.mark.parametrize(
+    "follows",
+    [
+        Block((Text("one"),), BlockKind.ITEM, marker="•"),
+        Block((Text("x = 1"),), BlockKind.CODE),
+        Block((Text("So?"),), quote=1),
+    ],
+)
+def test_a_list_code_or_a_quotation_stays_with_its_lead_in(follows):
+    document = Document(((Text("Something else."),), (Text("For example:"),), follows))
+    parts = split(document, measured("characters", 30))
+    assert [part.paragraphs for part in parts] == [document.paragraphs[:1], document.paragraphs[1:]]
 
 
 def test_code_is_cut_whatever_white_space_is_in_it():

@@ -17,7 +17,8 @@ def words(document: Document) -> list[str]:
 @given(documents("discord"))
 def test_discord(document):
     said = discord.document(discord.render(document), {"42": discord.Person("ben")})
-    assert words(said) == words(document)
+    # Discord has no quotation within another: what is set apart in one loses the inner sign.
+    assert [word for word in words(said) if word != ">"] == [word for word in words(document) if word != ">"]
 
 
 @given(documents("telegram"))

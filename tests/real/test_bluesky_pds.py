@@ -354,6 +354,24 @@ async def test_who_may_reply_is_a_record_of_the_same_key(world: World) -> None:
     assert len(await world.records(person)) == 3
 
 
+async def test_a_deleted_post_takes_what_guards_it_along(world: World) -> None:
+    person = await world.join()
+    adapter = await world.open(person)
+    guards = ("app.bsky.feed.threadgate", "app.bsky.feed.postgate")
+    (part,) = adapter.plan(structs.replace(draft("quiet"), repliers=Repliers.NOBODY), datetime.now(UTC))
+    receipt = await adapter.send(part)
+    await adapter._put_once(
+        guards[1],
+        part.key,
+        {"$type": guards[1], "post": receipt.ref.split(" ")[0], "createdAt": part.body["record"]["createdAt"]},
+    )
+    await adapter.delete(receipt.ref)
+    await adapter.delete(receipt.ref)
+    for collection in ("app.bsky.feed.post", *guards):
+        where = {"repo": person.did, "collection": collection}
+        assert (await world.call("GET", "com.atproto.repo.listRecords", params=where))["records"] == []
+
+
 async def test_a_numbered_thread_in_many_scripts(world: World) -> None:
     """The server counts the graphemes by itself."""
     person = await world.join()

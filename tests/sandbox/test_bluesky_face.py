@@ -216,6 +216,19 @@ async def test_records_are_read_listed_and_deleted(wire: Wire) -> None:
     assert gone["message"] == f"Could not locate record: at://{wire.did}/{POSTS}/3m6abcdefgh2b"
 
 
+async def test_deletions_in_one_commit_are_all_or_none(wire: Wire) -> None:
+    await wire.sign_in()
+    keys = ["3m6abcdefgh2a", "3m6abcdefgh2b", "3m6abcdefgh2c"]
+    for key in keys[:2]:
+        await wire.put(f"number {key}", key=key)
+    writes = [{"$type": "com.atproto.repo.applyWrites#delete", "collection": POSTS, "rkey": key} for key in keys]
+    assert (await wire.post("com.atproto.repo.applyWrites", repo=wire.did, writes=writes))[0] == 500
+    status, done = await wire.post("com.atproto.repo.applyWrites", repo=wire.did, writes=writes[:2])
+    assert (status, len(done["results"])) == (200, 2)
+    _, page = await wire.get("com.atproto.repo.listRecords", repo=wire.did, collection=POSTS)
+    assert page["records"] == []
+
+
 PREFIX = "Invalid app.bsky.feed.post record: "
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import struct
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from io import BytesIO
@@ -11,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from some_media import mp4
 
 from adapters.sandbox.control import serve
 from adapters.sandbox.faults import Rule, Trouble
@@ -92,6 +94,50 @@ async def test_a_key_gives_the_same_status_again(client: Client) -> None:
     second = await client.ask("POST", "/api/v1/statuses", data={"status": "mine"}, key="key", token=client.token("b"))
     assert second["id"] != first["id"]
     assert [a.outcome for a in client.face.network.attempts] == ["accepted", "repeated", "accepted", "accepted"]
+
+
+async def test_what_is_answered_is_looked_for_before_the_key_is(client: Client) -> None:
+    theirs = client.face.say("ana", "post", "hello")
+    first = await client.post("once", "key", in_reply_to_id=theirs.id)
+    client.face.person_deletes(theirs.id)
+    answer = await client.post("once", "key", in_reply_to_id=theirs.id)
+    assert (client.status, answer["error"]) == REFUSALS["in_reply_not_found"]
+    await client.ask("DELETE", f"/api/v1/statuses/{first['id']}")
+    await client.post("once", "key")
+    assert client.status == 404
+
+
+async def test_an_edit_that_changes_nothing_is_none(client: Client) -> None:
+    status = await client.post("the same", language="pt-BR", spoiler_text="w")
+    assert status["language"] == "pt"
+    path = f"/api/v1/statuses/{status['id']}"
+    same = await client.ask("PUT", path, data={"status": "the same", "spoiler_text": "w"})
+    assert (same["edited_at"], client.face.network.messages[status["id"]].edits) == (None, [])
+    other = await client.ask("PUT", path, data={"status": "the same", "spoiler_text": "w", "language": "zh-TW"})
+    assert (other["edited_at"] is None, other["language"]) == (False, "zh-TW")
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ({"visibility": "secret"}, "Visibility is not included in the list"),
+        ({"poll[options][]": ["a", "b"]}, "Deadline can't be blank"),
+        ({"poll[options][]": ["a", "b"], "poll[expires_in]": "soon"}, "Deadline is too soon"),
+    ],
+)
+async def test_a_form_that_makes_no_sense_is_no_crash(client: Client, form: dict[str, Any], words: str) -> None:
+    answer = await client.post("Well?", **form)
+    assert (client.status, answer["error"]) == (422, f"Validation failed: {words}")
+
+
+async def test_nobody_posts_the_files_of_others(client: Client) -> None:
+    client.face.media_turns = 0
+    media = await _upload(client)
+    form = {"status": "x", "media_ids[]": media["id"]}
+    answer = await client.ask("POST", "/api/v1/statuses", data=form, token=client.token("second"))
+    assert answer["error"] == f"Media {media['id']} not found or already attached to another post"
+    await client.ask("GET", f"/api/v1/media/{media['id']}", token=client.token("second"))
+    assert client.status == 404
 
 
 @pytest.mark.parametrize(
@@ -467,17 +513,27 @@ async def test_uploads_have_limits(client: Client) -> None:
         made.add_field("description", alt)
         return made
 
+    big, slow, size = mp4(8_000, 4_000), mp4(640, 360), "must be less than 16 MB"
+    second = b"mdhd" + bytes(12) + struct.pack(">II", 600, 600)
+    quick = slow.replace(b"hdlr", second + b"stts" + bytes(4) + struct.pack(">5I", 2, 100, 3, 41, 3) + b"hdlr")
     gif = b"GIF89a" + (1_281).to_bytes(2, "little") + (720).to_bytes(2, "little")
     wide = PIXEL[:16] + (9_000).to_bytes(4, "big") * 2 + PIXEL[24:]
     for data, mime, alt, words in (
-        (gif, "image/gif", "", "1281x720 images are not supported"),
+        (gif, "image/gif", "", "1281x720 GIF files are not supported"),
+        (big, "video/mp4", "", "8000x4000 videos are not supported"),
+        (quick, "video/mp4", "", "141fps videos are not supported"),
+        (b"hello", "image/png", "", "Validation failed: File Paperclip::Errors::NotIdentifiedByImageMagickError"),
         (wide, "image/png", "", "9000x9000 images are not supported"),
-        (b"x" * (IMAGE_BYTES + 1), "image/jpeg", "", "Validation failed: File must be less than 16 MB"),
+        (b"x" * IMAGE_BYTES, "image/jpeg", "", f"Validation failed: File file size {size}, File {size}"),
         (PIXEL, "image/png", "a" * 1_501, "Validation failed: Description is too long (maximum is 1500 characters)"),
         (b"%PDF", "application/pdf", "", REFUSALS["file_type"][1]),
     ):
         answer = await client.ask("POST", "/api/v2/media", data=form(data, mime, alt))
         assert (client.status, answer["error"]) == (422, words)
+    answer = await client.ask("POST", "/api/v2/media", data={"description": "of nothing"})
+    assert (client.status, answer["error"]) == (422, "Validation failed: File can't be blank")
+    await client.ask("POST", "/api/v2/media", data=form(slow, "video/mp4"))
+    assert client.status == 202
 
 
 async def test_a_quote_is_shown_once_deep(client: Client) -> None:
@@ -485,11 +541,19 @@ async def test_a_quote_is_shown_once_deep(client: Client) -> None:
     first = await client.post("see", quoted_status_id=theirs.id)
     assert first["quote"]["quoted_status"]["id"] == theirs.id
     assert first["content"].startswith('<p class="quote-inline">RE: ')
-    second = await client.post("see that", quoted_status_id=first["id"])
-    assert second["quote"]["quoted_status"]["quote"] is None
-    for gone in ("7", client.face.say("ana", "direct", "psst").id):
+    second = await client.post("", quoted_status_id=first["id"], spoiler_text="a warning stays one")
+    assert second["quote"]["quoted_status"]["quote"] == {"state": "accepted", "quoted_status_id": theirs.id}
+    assert second["spoiler_text"] == "a warning stays one"
+    own = await client.post("only for some", visibility="direct")
+    followers = client.face.say("ana", "post", "for mine", visibility="private")
+    for gone in ("7", client.face.say("ana", "direct", "psst").id, own["id"], followers.id):
         answer = await client.post("see", quoted_status_id=gone)
         assert (client.status, answer["error"]) == REFUSALS["quoted_status_not_found"]
+    answer = await client.post("psst", quoted_status_id=theirs.id, visibility="direct")
+    assert (client.status, answer["error"]) == REFUSALS["quoted_not_mentioned"]
+    assert (await client.post("@ana psst", quoted_status_id=theirs.id, visibility="direct"))["quote"]
+    mine = await client.post("for mine", visibility="private")
+    assert (await client.post("again", quoted_status_id=mine["id"]))["visibility"] == "private"
     client.face.quotes = False
     assert (await client.post("see", quoted_status_id=theirs.id))["quote"] is None
     told = await client.ask("GET", "/api/v2/instance")
@@ -501,9 +565,15 @@ async def test_a_reblog_is_one_and_not_of_private_words(client: Client) -> None:
     for _ in range(2):
         answer = await client.ask("POST", f"/api/v1/statuses/{theirs.id}/reblog")
         assert (answer["reblog"]["id"], answer["reblog"]["reblogs_count"]) == (theirs.id, 1)
-    private = client.face.say("ana", "direct", "psst")
-    answer = await client.ask("POST", f"/api/v1/statuses/{private.id}/reblog")
-    assert (client.status, answer["error"]) == REFUSALS["not_allowed"]
+    for private in (
+        client.face.say("ana", "direct", "psst"),
+        client.face.say("ana", "post", "x", visibility="private"),
+    ):
+        answer = await client.ask("POST", f"/api/v1/statuses/{private.id}/reblog")
+        assert (client.status, answer["error"]) == REFUSALS["not_allowed"]
+    mine = await client.post("for mine", visibility="private")
+    await client.ask("POST", f"/api/v1/statuses/{mine['id']}/reblog")
+    assert client.status == 200
 
 
 async def test_a_file_is_served_as_it_was_sent(client: Client) -> None:

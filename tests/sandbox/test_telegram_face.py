@@ -129,14 +129,42 @@ async def test_the_limit_counts_code_points_and_offsets_count_utf16(wire: Wire) 
     assert plain["entities"] == [{"type": "mention", "offset": 3, "length": 6}]
 
 
-async def test_entities_are_kept_up_to_a_hundred_and_within_the_text(wire: Wire) -> None:
+async def test_entities_are_kept_up_to_a_hundred(wire: Wire) -> None:
     many = [{"type": "bold", "offset": n, "length": 1} for n in range(150)]
     sent = await wire.get("sendMessage", chat_id=wire.face.general.id, text="a" * 200, entities=many)
     assert len(sent["entities"]) == 100
-    beyond = [{"type": "bold", "offset": 3, "length": 9}]
-    assert "entities" not in await wire.get("sendMessage", chat_id=wire.face.general.id, text="abcd", entities=beyond)
-    status, words = await wire.refused("sendMessage", chat_id=wire.face.general.id, text="a", entities=[{"type": "x"}])
-    assert (status, "can't parse" in words) == (400, True)
+
+
+NOWHERE = "entity URL '{}' is invalid: {}"
+
+
+@pytest.mark.parametrize(
+    ("entity", "words"),
+    [
+        ({"type": "x"}, "can't parse MessageEntity: Unsupported type specified"),
+        ({"offset": -1}, "receive an entity with incorrect offset -1"),
+        ({"offset": 100, "length": 1}, "entity begins after the end of the text at UTF-16 offset 100"),
+        ({"length": 100}, "entity beginning at UTF-16 offset 0 ends after the end of the text at UTF-16 offset 100"),
+        ({"type": "text_link"}, "can't parse MessageEntity: Can't find field \"url\""),
+        ({"type": "text_mention"}, "can't parse MessageEntity: Can't find field \"user\""),
+        ({"type": "text_mention", "user": {"id": 0, "is_bot": False, "first_name": "X"}}, "user not found"),
+        ({"type": "text_link", "url": "not-a-url"}, NOWHERE.format("not-a-url", "Wrong HTTP URL")),
+        ({"type": "text_link", "url": ""}, NOWHERE.format("", "URL host is empty")),
+        ({"type": "text_link", "url": "ftp://e.org"}, NOWHERE.format("ftp://e.org", "Unsupported URL protocol")),
+        ({"type": "text_link", "url": "http://localhost/a"}, NOWHERE.format("http://localhost/a", "Wrong HTTP URL")),
+        (
+            {"type": "text_link", "url": "http://e.org:0/"},
+            NOWHERE.format("http://e.org:0/", "Wrong port number specified in the URL"),
+        ),
+    ],
+)
+async def test_an_entity_that_makes_no_sense_refuses_the_message(
+    wire: Wire, entity: dict[str, Any], words: str
+) -> None:
+    bold = {"type": "bold", "offset": 0, "length": 5}
+    told = await wire.refused("sendMessage", chat_id="@announcements", text="hello", entities=[bold | entity])
+    assert told == (400, f"Bad Request: {words}")
+    assert wire.face.network.held_by("agent") == []
 
 
 async def test_parse_modes_are_not_spoken(wire: Wire) -> None:
@@ -161,13 +189,12 @@ async def test_a_private_chat_exists_once_its_person_wrote(wire: Wire) -> None:
     assert (await wire.refused("sendMessage", chat_id=bot, text="Hello"))[0] == 403
 
 
-async def test_an_empty_text_is_refused_and_noted(wire: Wire) -> None:
-    assert await wire.refused("sendMessage", chat_id="@announcements", text=" \n ") == (
-        400,
-        "Bad Request: message text is empty",
-    )
+@pytest.mark.parametrize(("text", "words"), [("", "message text is empty"), (" \n ", "text must be non-empty")])
+async def test_an_empty_text_is_refused_and_noted(wire: Wire, text: str, words: str) -> None:
+    told = await wire.refused("sendMessage", chat_id="@announcements", text=text)
+    assert told == (400, f"Bad Request: {words}")
     (attempt,) = wire.face.network.attempts
-    assert (attempt.outcome, attempt.detail) == ("refused", "Bad Request: message text is empty")
+    assert (attempt.outcome, attempt.detail) == ("refused", told[1])
 
 
 async def test_answers_point_to_their_message_or_are_refused(wire: Wire) -> None:
@@ -230,6 +257,8 @@ async def test_reactions_are_one_of_a_list(wire: Wire) -> None:
     assert [r["reaction"] for r in said.reactions] == ["❤"]
     wrong = [{"type": "emoji", "emoji": "🥔"}]
     assert (await wire.refused("setMessageReaction", **where, reaction=wrong))[1] == "Bad Request: REACTION_INVALID"
+    two = [{"type": "emoji", "emoji": emoji} for emoji in "❤👍"]
+    assert (await wire.refused("setMessageReaction", **where, reaction=two))[1] == "Bad Request: REACTIONS_TOO_MANY"
 
 
 async def test_pictures_come_as_multipart(wire: Wire) -> None:
@@ -589,11 +618,20 @@ async def test_a_poll_is_shown_and_stays_as_it_is(wire: Wire) -> None:
     assert (await wire.refused("editMessageCaption", **where, caption="x"))[1].endswith(
         "no caption in the message to edit"
     )
+    status, told = await posted(
+        wire,
+        "editMessageMedia",
+        {"f0": png(9, 9)},
+        media=item("photo", 0),
+        **{name: str(value) for name, value in where.items()},
+    )
+    assert (status, told) == (400, "Bad Request: message media can't be edited")
 
 
 async def test_no_entity_cuts_a_character(wire: Wire) -> None:
-    for mark, how in (({"offset": 1, "length": 1}, "begins"), ({"offset": 0, "length": 1}, "ends")):
+    ends = "beginning at UTF-16 offset 0 ends"
+    for mark, how in (({"offset": 1, "length": 1}, "begins"), ({"offset": 0, "length": 1}, ends)):
         told = await wire.refused(
             "sendMessage", chat_id="@announcements", text="\U0001f9d1 hi", entities=[{"type": "bold", **mark}]
         )
-        assert told == (400, f"Bad Request: entity {how} in a middle of a UTF-16 symbol at byte offset 0")
+        assert told == (400, f"Bad Request: entity {how} in a middle of a UTF-16 symbol at byte offset 4")

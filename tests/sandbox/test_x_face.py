@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from x_films import film, gif
 
 from adapters.sandbox import x_bodies, x_wire
 from adapters.sandbox.control import serve
@@ -327,6 +328,7 @@ async def upload(wire: Wire, mime: str, category: str, data: bytes = b"data") ->
         {"poll": {"options": ["a", "b"], "duration_minutes": 60}, "quote_tweet_id": "1"},
         {"poll": {"options": ["a", "b"], "duration_minutes": 60}, "media": {"media_ids": ["1"]}},
         {"reply_settings": "nobody"},
+        {"visibility": "public"},
     ],
 )
 async def test_what_the_schema_refuses_is_refused(wire: Wire, body: dict[str, Any]) -> None:
@@ -356,7 +358,9 @@ async def test_media_keep_the_company_that_x_allows(wire: Wire, media: list[tupl
     [
         ("image/png", "tweet_image", 5_000_001),
         ("image/gif", "tweet_gif", 15_000_001),
-        ("video/mp4", "tweet_video", 512_000_001),
+        ("video/mp4", "tweet_video", 8_000_000_001),
+        ("video/mp4", "dm_video", 512_000_001),
+        ("video/mp4", "tweet_video", -1),
         ("audio/mpeg", "tweet_video", 9),
         ("image/png", "tweet_gif", 9),
         ("image/png", "amplify", 9),
@@ -365,6 +369,81 @@ async def test_media_keep_the_company_that_x_allows(wire: Wire, media: list[tupl
 async def test_no_media_beyond_its_category(wire: Wire, mime: str, category: str, total: int) -> None:
     begin = {"media_type": mime, "total_bytes": total, "media_category": category}
     assert (await wire.ask("POST", "/2/media/upload/initialize", json=begin))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("data", "category", "words"),
+    [
+        (film(1200.0), "tweet_video", None),
+        (film(1201.0), "tweet_video", "Duration 20.minutes+1.seconds exceeds max duration of 20.minutes"),
+        (film(140.0), "dm_video", None),
+        (film(149.35), "dm_video", "Duration 2.minutes+29.seconds+350.milliseconds exceeds max duration of"),
+        (film(0.4), "tweet_video", "Duration 400.milliseconds"),
+        (film(5.0, 1000, 300), "tweet_video", "1000x300"),
+        (film(5.0, 90, 30), "tweet_video", "90x30"),
+        (b"no film at all", "tweet_video", None),
+    ],
+)
+async def test_a_film_is_worked_through(wire: Wire, data: bytes, category: str, words: str | None) -> None:
+    media_id = await upload(wire, "video/mp4", category, data)
+    _, told, _ = await wire.ask("GET", f"/2/media/upload?command=STATUS&media_id={media_id}")
+    info = told["data"]["processing_info"]
+    if words is None:
+        assert info["state"] == "succeeded"
+    else:
+        assert (info["state"], info["error"]["name"]) == ("failed", "UnsupportedMedia")
+        assert words in info["error"]["message"]
+        assert (await wire.post("look", media={"media_ids": [media_id]}))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (gif(frames=3), 201),
+        (gif(frames=351), 400),
+        (gif(1281, 2), 400),
+        (gif(2, 1081), 400),
+    ],
+)
+async def test_a_gif_of_more_than_x_takes_apart_fails_with_its_post(wire: Wire, data: bytes, status: int) -> None:
+    media_id = await upload(wire, "image/gif", "tweet_gif", data)
+    assert (await wire.post("look", media={"media_ids": [media_id]}))[0] == status
+
+
+async def test_media_are_for_what_they_were_handed_in_for(wire: Wire) -> None:
+    media_id = await upload(wire, "image/png", "dm_image")
+    status, body, _ = await wire.post("look", media={"media_ids": [media_id]})
+    assert (status, body["errors"][0]["message"]) == (400, "Your media IDs are invalid.")
+
+
+async def test_an_upload_that_is_not_there_is_not_found(wire: Wire) -> None:
+    for method, path in (("GET", "?command=STATUS&media_id=1"), ("POST", "/1/finalize"), ("POST", "/1/append")):
+        status, body, _ = await wire.ask(method, f"/2/media/upload{path}", json={})
+        assert (status, body["errors"][0]["message"]) == (400, "BadRequest: Not found")
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [("$AAA alone", 201), ("$AAA and $BB.C", 403), ("US$100, $5 and a$AAA", 201), ("$aaa $BBB", 403)],
+)
+async def test_a_post_has_one_cashtag(wire: Wire, text: str, status: int) -> None:
+    assert (await wire.post(text))[0] == status
+    wire.face.enterprise = True
+    assert (await wire.post("all of them: " + text))[0] == 201
+
+
+async def test_who_quotes_the_account_may_be_answered(wire: Wire) -> None:
+    _, made, _ = await wire.post("news")
+    quote = wire.face.say("zoe", "post", "so it is", quote_tweet_id=made["data"]["id"])
+    assert (await wire.post("indeed", reply={"in_reply_to_tweet_id": quote.id}))[0] == 201
+
+
+async def test_a_second_retweet_is_refused(wire: Wire) -> None:
+    said = wire.face.say("ana", "mention", "news")
+    path = f"/2/users/{wire.me.id}/retweets"  # type: ignore[union-attr]  # it signed up
+    assert (await wire.ask("POST", path, json={"tweet_id": said.id}))[1] == {"data": {"retweeted": True}}
+    status, body, _ = await wire.ask("POST", path, json={"tweet_id": said.id})
+    assert (status, body["errors"][0]["code"]) == (403, 327)
 
 
 async def test_quotes_and_likes_want_the_plan_that_has_them(wire: Wire) -> None:

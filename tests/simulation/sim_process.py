@@ -51,7 +51,7 @@ def configuration(
             for name in accounts
         ),
         routes,
-        AgentSection("sim_agent:reply", ATTEMPTS, 60.0),
+        AgentSection("sim_agent:reply", max_attempts=ATTEMPTS, timeout_s=60.0),
         AnnounceSection(),
         Path(__file__).parent,
         Fetching(cards=False),

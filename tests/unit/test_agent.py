@@ -130,6 +130,13 @@ def test_what_is_wrong_is_told_in_one_line(write: Any, body: str, words: str) ->
     assert len(str(told.value)) < 500
 
 
+def test_who_is_told_of_events_takes_one_argument(write: Any) -> None:
+    name = write("async def happened(event): ...\nasync def reply(m, c): ...")
+    assert agent.load_listener(f"{name}:happened").__name__ == "happened"
+    with pytest.raises(agent.AgentError, match=r"\[agent\] events: .* must take one argument: \(event\)"):
+        agent.load_listener(f"{name}:reply")
+
+
 @pytest.mark.parametrize("spelled", ["", "reply", ":reply", "module:", "no_module_of_this_name:reply"])
 def test_a_name_that_leads_nowhere_is_told(spelled: str) -> None:
     with pytest.raises(agent.AgentError, match=r"\[agent\] handler"):

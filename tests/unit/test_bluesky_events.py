@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -12,22 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import convert
 
-from adapters.bluesky.blobs import home_in, is_public
-from adapters.bluesky.events import (
-    Convo,
-    Here,
-    Message,
-    Notification,
-    View,
-    kept,
-    marked,
-    received,
-    received_direct,
-    wanted,
-)
+from adapters.bluesky import directs
+from adapters.bluesky.blobs import home_in
+from adapters.bluesky.events import Here, Notification, View, kept, marked, received, wanted
 from adapters.bluesky.translate import Post
 from gateway.model.content import Link, Quote, Text
-from gateway.model.events import RAW_MAX, Kind, Reacted, Reposted
+from gateway.model.events import RAW_MAX, Kind, MemberJoined, MemberLeft, MessageReceived, Reacted, Reposted
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, ConversationId
 from gateway.model.media import Attachment, MediaKind
@@ -211,12 +200,47 @@ def test_a_direct_message_with_a_post() -> None:
     shown = {"$type": "app.bsky.embed.record#viewRecord", **QUOTED, "author": {"did": "did:plc:cleo"}, "value": value}
     embed = {"$type": "app.bsky.embed.record#view", "record": shown}
     given = {"id": "m1", "sender": {"did": ANA}, "sentAt": "2026-11-22T12:00:00Z", "text": "this?", "embed": embed}
-    convo = convert({"id": "c1", "members": [{"did": ANA, "handle": "ana.test"}]}, Convo)
-    event = received_direct(convert(given, Message), convo, HERE, kept(given))
+    convo = convert({"id": "c1", "members": [{"did": ANA, "handle": "ana.test"}]}, directs.Convo)
+    entry = {"$type": "chat.bsky.convo.defs#logCreateMessage", "convoId": "c1", "message": given}
+    event = directs.heard(entry, convo, HERE)
+    assert isinstance(event, MessageReceived)
     assert event.document.quote is not None
     assert event.document.quote.text == "look at this"
     blocked = {**given, "embed": {**embed, "record": {"$type": "app.bsky.embed.record#viewBlocked"}}}
-    assert received_direct(convert(blocked, Message), convo, HERE).document.quote is None
+    event = directs.heard({**entry, "message": blocked}, convo, HERE)
+    assert isinstance(event, MessageReceived)
+    assert event.document.quote is None
+
+
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [
+        ("logAddMember", MemberJoined),
+        ("logMemberJoin", MemberJoined),
+        ("logMemberLeave", MemberLeft),
+        ("logRemoveMember", MemberLeft),
+    ],
+)
+def test_who_comes_to_a_group_and_goes(told: str, kind: type) -> None:
+    group = {"$type": "chat.bsky.convo.defs#groupConvo"}
+    convo = convert({"id": "g1", "members": [], "kind": group}, directs.Convo)
+    notice = {"id": "n1", "rev": "r", "sentAt": "2026-11-22T12:00:00Z", "data": {"member": {"did": ANA}}}
+    beside = [7, {"did": ANA, "handle": "ana.test"}]
+    entry = {
+        "$type": f"chat.bsky.convo.defs#{told}", "convoId": "g1", "message": notice, "relatedProfiles": beside
+    }  # fmt: skip
+    event = directs.heard(entry, convo, HERE)
+    assert isinstance(event, kind)
+    assert isinstance(event, MemberJoined | MemberLeft)
+    assert (event.id, event.conversation, event.member.handle) == ("n1", "direct g1", "ana.test")
+    ours = {**notice, "data": {"member": {"did": OWN}}}
+    assert directs.heard({**entry, "message": ours}, convo, HERE) is None
+
+
+@pytest.mark.parametrize("told", ["logDeleteMessage", "logReadConvo", "logRemoveReaction", "", "x#y"])
+def test_what_is_no_event(told: str) -> None:
+    entry = {"$type": f"chat.bsky.convo.defs#{told}", "convoId": "c1", "message": {"id": "m1"}}
+    assert directs.kind_of(entry) == directs.kind_of(None) == directs.kind_of({"$type": 7}) == ""
 
 
 JUNK = st.recursive(
@@ -240,23 +264,6 @@ def test_no_junk_in_a_record_loses_its_words(embed: Any, labels: Any, langs: Any
 
 
 # Where attachments are fetched from.
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("1.1.1.1", True),
-        ("2606:4700:4700::1111", True),
-        *((address, False) for address in ("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254")),
-        *((address, False) for address in ("0.1.2.3", "100.64.0.1", "224.0.0.1", "255.255.255.255", "::", "::1")),
-        *((address, False) for address in ("fe80::1%eth0", "fc00::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1")),
-        ("2002:7f00:1::", False),
-        ("64:ff9b::101:101", True),
-    ],
-)
-def test_only_the_internet_is_asked(address: str, *, public: bool) -> None:
-    assert ip_address(address.partition("%")[0])
-    assert is_public(address) is public
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def item(text: str, marker: str = "•", indent: int = 0, quote: int = 0) -> Blo
 def test_rows_that_were_stored_before_there_were_blocks_are_readable() -> None:
     found = msgspec.json.decode(OLD_ROW, type=Document)
     assert found.paragraphs == ((Text("Hello "), Mention("x", "1", "ana")), (Link("https://a.example"),))
-    assert msgspec.json.encode(found) == OLD_ROW
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Document) == found
     assert [each.kind for each in blocks(found)] == [BlockKind.PARAGRAPH] * 2
 
 

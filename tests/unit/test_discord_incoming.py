@@ -37,12 +37,25 @@ def raw(**more: Any) -> translate.RawMessage:
 @pytest.mark.parametrize("key", ["attachments", "message_snapshots", "sticker_items", "poll", "embeds"])
 @pytest.mark.parametrize(
     "value",
-    [None, 7, "x", {}, [None], [7], [{}], [[]], {"question": 1}, [{"url": "u" * 3000}], [{"url": "u", "size": -1}]],
+    [
+        None,
+        7,
+        "x",
+        {},
+        [None],
+        [7],
+        [{}],
+        [[]],
+        {"question": 1},
+        [{"id": "1", "url": "u" * 3000}],
+        [{"id": "1", "url": "u", "size": -1}],
+        [{"id": "x", "url": "u"}],
+    ],
 )
 def test_what_is_malformed_beside_the_words_loses_no_word(key: str, value: Any) -> None:
     message = raw(content="hello", **{key: value})
     assert plain(translate.document(message)) == "hello"
-    assert enclosed.attachments(message) == ()
+    assert enclosed.attachments(message, message.ref) == ()
 
 
 def test_embeds_speak_where_nobody_else_does() -> None:

@@ -93,6 +93,6 @@ def test_a_preview_shows_what_readers_get() -> None:
     shown = preview(part)
     assert (shown.text, shown.length, shown.limit) == ("Which *day*?", 12, 300)
     assert shown.media == ("image/png image0.png: a cat",)
-    assert shown.extras == ("poll, open for 24 h: a / b",)
+    assert shown.extras == ("poll, open for 1 d: a / b",)
     (part,) = parts(from_text("2 * 3"))
     assert (preview(part).text, preview(part).limit, preview(part).extras) == (r"2 \* 3", 2000, ())

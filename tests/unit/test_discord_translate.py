@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from adapters.discord import planning, position, translate
 from adapters.discord.markup import Person, spell
 from adapters.discord.markup import document as read
-from adapters.discord.memory import Bounded
+from adapters.discord.memory import Bounded, Place
 from adapters.discord.profile import Settings
 from gateway.model.content import (
     Block,
@@ -66,7 +66,7 @@ def draft(said: str | Document, target: Target | None = None, **more: Any) -> Dr
 
 
 def heard(message: translate.RawMessage, *, private: bool = False) -> Any:
-    return translate.received(message, ACCOUNT, ME, private=private)
+    return translate.received(message, ACCOUNT, ME, Place(private, message.guild_id))
 
 
 def planned_kind(said: str | Document, target: Target | None = None, **more: Any) -> FaultKind:
@@ -96,22 +96,34 @@ def test_words_links_mentions_and_emoji_are_read() -> None:
 
 
 def test_attachments_are_told_with_all_that_is_known_of_them() -> None:
-    picture = {"url": "https://cdn.example/1", "filename": "SPOILER_a.gif", "description": "a cat", "size": 9}
+    picture = {
+        "id": "1",
+        "url": "https://cdn.example/1",
+        "filename": "SPOILER_a.gif",
+        "description": "a cat",
+        "size": 9,
+    }
     picture |= {"content_type": "image/gif; x=1", "width": 4, "height": 3}
-    sound = {"url": "https://cdn.example/2", "filename": "a.ogg", "content_type": "audio/ogg", "duration_secs": 1.5}
+    sound = {
+        "id": "2",
+        "url": "https://cdn.example/2",
+        "filename": "a.ogg",
+        "content_type": "audio/ogg",
+        "duration_secs": 1.5,
+    }
     event = heard(raw("look", attachments=[picture, sound]))
     assert event.text == "look"
-    shown = Attachment("https://cdn.example/1", "image/gif", 9, "a cat", "SPOILER_a.gif", 4, 3, None, True, True)
-    assert event.attachments == (shown, Attachment("https://cdn.example/2", "audio/ogg", name="a.ogg", duration_s=1.5))
+    shown = Attachment("77/500/1", "image/gif", 9, "a cat", "SPOILER_a.gif", 4, 3, None, True, True)
+    assert event.attachments == (shown, Attachment("77/500/2", "audio/ogg", name="a.ogg", duration_s=1.5))
 
 
 def test_a_forward_is_a_quote_with_its_attachments() -> None:
-    said = {"message": {"content": "**the** news", "attachments": [{"url": "https://cdn.example/1"}]}}
+    said = {"message": {"content": "**the** news", "attachments": [{"id": "1", "url": "https://cdn.example/1"}]}}
     where = {"type": 1, "message_id": "5", "channel_id": "6", "guild_id": "7"}
     event = heard(raw("", message_snapshots=[said], message_reference=where))
     url = "https://discord.com/channels/7/6/5"
     assert event.document.quote == Quote("discord", MessageRef("6/5"), url, text="the news")
-    assert [one.handle for one in event.attachments] == ["https://cdn.example/1"]
+    assert [one.handle for one in event.attachments] == ["77/500/1"]
     assert event.in_reply_to is None
 
 
@@ -162,10 +174,9 @@ def test_what_is_no_persons_message_is_left_out(more: dict[str, Any]) -> None:
 
 
 def test_only_real_edits_count() -> None:
-    assert translate.edited(raw(), ACCOUNT, ME, private=False) is None
+    assert translate.edited(raw(), ACCOUNT, ME, Place()) is None
     first, second = (
-        translate.edited(raw(edited_timestamp=f"2026-11-22T12:00:0{i}+00:00"), ACCOUNT, ME, private=False)
-        for i in (1, 2)
+        translate.edited(raw(edited_timestamp=f"2026-11-22T12:00:0{i}+00:00"), ACCOUNT, ME, Place()) for i in (1, 2)
     )
     assert first is not None
     assert second is not None
@@ -382,7 +393,7 @@ def test_formatting_is_written_as_markdown() -> None:
 @pytest.mark.parametrize(
     ("text", "content"),
     [
-        ("snake_case, 2 < 3 & #a7, 5 - 3 = 2", "snake_case, 2 < 3 & #a7, 5 - 3 = 2"),
+        ("snake_case, 2 < 3 & #a7, 5 - 3 = 2", r"snake\_case, 2 < 3 & #a7, 5 - 3 = 2"),
         ("*a* _b_ `c` ~~d~~ ||e||", r"\*a\* \_b\_ \`c\` \~\~d\~\~ \|\|e\|\|"),
         ("# a\n- b\n> c\n1. d\n-# e", "\\# a\n\\- b\n\\> c\n1\\. d\n\\-# e"),
         ("[x](https://e.org)", r"\[x](https://e.org)"),

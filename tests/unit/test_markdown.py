@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.model.content import (
     Block,
@@ -205,3 +207,9 @@ def test_a_chat_knows_less_of_it() -> None:
     said = from_markdown(text, chat=True)
     assert plain(said) == ("a &amp; b\n---\n| x | y |\n|---|---|\nz\n[r]: https://r.example\n!p (https://p.example)")
     assert next(iter(spans(from_markdown("**“Yes”**she said", chat=True)))) == marked("“Yes”", Mark.BOLD)
+
+
+@given(st.text("aZü1 .,-+#()!\"'@/=;?$%^{}\t é漢🙂\u00a0\u2028:&*_", max_size=25), st.booleans())
+def test_words_alone_are_read_as_the_parser_would_read_them(text: str, chat: bool) -> None:
+    alone, before_code = from_markdown(f"a{text}", chat=chat), from_markdown(f"a{text}\n\n`code`", chat=chat)
+    assert alone.paragraphs == before_code.paragraphs[:-1]

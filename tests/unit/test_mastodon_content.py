@@ -17,7 +17,7 @@ from adapters.mastodon.facts import can_quote, limits_of, profile_of
 from adapters.mastodon.markup import DEPTH_MAX, HTML_MAX, SPANS_MAX, blocks
 from adapters.mastodon.places import Here
 from adapters.mastodon.profile import PROFILE
-from adapters.mastodon.translate import Thread, edited, kept, message, reposted
+from adapters.mastodon.translate import Thread, edited, kept, marked, message
 from adapters.sandbox.mastodon_entities import Entities
 from adapters.sandbox.world import Network
 from gateway.model.capabilities import Feature, Support
@@ -206,7 +206,7 @@ def test_edits_of_warnings_polls_and_files_are_edits() -> None:
 def test_a_repost_is_told_with_who_did_it() -> None:
     own = status(account={"id": "1", "acct": "agent"})
     note = Notification("9", "reblog", status().account, own, datetime(2026, 11, 22, tzinfo=UTC))
-    told = reposted(note, HERE, ACCOUNT, "7")
+    told = marked(note, HERE, ACCOUNT, "7")
     assert (told.ref, told.author.id, told.id) == ("7|public|", "ana@home.example", "reblog:9")
 
 
@@ -237,7 +237,7 @@ def test_polls_and_films_are_as_the_instance_says() -> None:
     video, gif = limits.of(MediaKind.VIDEO), limits.of(MediaKind.GIF)
     assert video
     assert gif
-    assert (video.size_bytes, video.mimes, video.pixels_max) == (50_000_000, ("video/webm",), 2_000_000)
+    assert (video.size_bytes, video.mimes, video.pixels_max) == (49_999_999, ("video/webm",), 2_000_000)
     assert gif.mimes == ("image/gif",)
     assert limits.of(MediaKind.AUDIO) is None
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from adapters.mastodon import translate
 from adapters.mastodon.content import document, same_words
 from adapters.mastodon.counting import measure
 from adapters.mastodon.entities import Instance, Notification, Status
@@ -22,7 +23,7 @@ from adapters.mastodon.places import Here, conversation_of, parse_ref, ref_of
 from adapters.mastodon.plan import plan
 from adapters.mastodon.profile import FAULTS, PROBE_FAULTS, PROFILE
 from adapters.mastodon.session import window
-from adapters.mastodon.translate import Thread, edited, message, order, reaction
+from adapters.mastodon.translate import Thread, edited, message, order
 from gateway.model.content import (
     BULLET,
     Block,
@@ -222,7 +223,7 @@ def test_an_edit_and_a_favourite_have_ids_of_their_own() -> None:
     said = status(edited_at="2026-11-22T12:30:00Z")
     edit = edited(said, HERE, ACCOUNT, ConversationId("open|7"))
     note = Notification("9", "favourite", said.account, status(account={"id": "1", "acct": "agent"}), AT)
-    liked = reaction(note, HERE, ACCOUNT, "7")
+    liked = translate.marked(note, HERE, ACCOUNT, "7")
     assert len({said.id, edit.id, liked.id}) == 3
     assert (edit.at.minute, liked.author.handle) == (30, "Ana")
     assert liked.ref == "7|public|"
@@ -479,7 +480,7 @@ def test_an_instances_sizes_override_the_usual() -> None:
     )
     limits = limits_of(told, LIMITS)
     assert (limits.text_max, limits.direct_max, limits.images_max, limits.url_length) == (5_000, 5_000, 8, 30)
-    assert (limits.image_mimes, limits.image_size_bytes, limits.alt_max) == (("image/png",), 1_000_000, 9)
+    assert (limits.image_mimes, limits.image_size_bytes, limits.alt_max) == (("image/png",), 999_999, 9)
 
 
 @pytest.mark.parametrize("size", [-1, 0, 10**12])

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.telegram.translate import Me, album_of, parse, together
+from adapters.telegram.albums import album_of, before_a_cut_album, gathered, together
+from adapters.telegram.translate import Me, parse
 from gateway.model.content import Link, Mark, Mention, Poll, Quote, Text, marked, plain
 from gateway.model.events import RAW_MAX, Kind, MemberLeft, MessageEdited, MessageReceived
 from gateway.model.identity import Identity
@@ -223,6 +224,14 @@ def test_an_album_is_put_together() -> None:
     assert isinstance(event, MessageReceived)
     assert (event.ref, event.text) == (f"{GROUP['id']}/1", "Both")
     assert [each.handle for each in event.attachments] == ["f1", "f2"]
+
+
+def test_a_page_is_cut_before_the_album_at_its_end_unless_that_is_all() -> None:
+    a, b = ({"message": {"media_group_id": group}} for group in "ab")
+    assert before_a_cut_album([a, {}, b, {}, b]) == [a, {}]
+    assert before_a_cut_album([a, {}]) == [a, {}]
+    assert before_a_cut_album([a, a]) == [a, a]
+    assert gathered([a, {}, b, a, {}]) == [[a, a], [{}], [b], [{}]]
 
 
 @pytest.mark.parametrize("raw", [None, [], {}, {"message": 7}, {"message": {"media_group_id": 7}}, {"message": []}])

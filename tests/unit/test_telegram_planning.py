@@ -13,11 +13,13 @@ from adapters.telegram.preview import preview
 from adapters.telegram.profile import PROFILE
 from adapters.telegram.reactions import TAKEN, nearest
 from gateway.model.content import Document, Link, Media, Poll, Quote, Text, plain
-from gateway.model.delivery import Draft, FaultError, FaultKind, InConversation, Part, Target, Timeline
+from gateway.model.delivery import Change, Draft, FaultError, FaultKind, InConversation, Part, Target, Timeline
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, ConversationId, DraftId, MessageRef
 from gateway.model.manner import Manner
+from gateway.outbox.pacer import Pacer
 from gateway.text.carried import carried
 from gateway.text.plain import from_text
+from policies.chain import POLICIES
 
 AT = datetime(2026, 11, 26, 12, tzinfo=UTC)
 PHOTO = Media("aa" * 32, "image/png", 1000, "A square", 800, 600)
@@ -212,8 +214,25 @@ def test_pictures_stand_before_a_poll() -> None:
 def test_a_poll_needs_a_question_and_cannot_be_changed() -> None:
     assert refused(Document(poll=POLL)) is FaultKind.INVALID
     assert refused(said("https://a.example/" + "a" * 300, poll=POLL)) is FaultKind.TOO_LONG
-    with pytest.raises(FaultError):
+    with pytest.raises(FaultError, match="delete it and post anew"):
         planning.edited(said("Other?", poll=POLL))
+
+
+# Pace.
+
+
+def test_an_edit_takes_a_messages_place_and_each_change_is_paced() -> None:
+    windows = Pacer(PROFILE.lanes, POLICIES)
+    edit = Part(0, Change.EDIT, "", {"ref": "-100/5"}, "-100")
+    for second in range(20):
+        assert windows.wait_s(edit, second) == 0
+        assert windows.wait_s(edit, second + 0.5) > 0
+    assert windows.wait_s(Part(0, "reply", "k", {}, "-100"), 20.0) == pytest.approx(40)
+    assert windows.wait_s(structs.replace(edit, conversation="-200"), 20.0) == 0
+    for kind in (Change.DELETE, Change.REACT):
+        many = [windows.wait_s(Part(0, kind, "", {"ref": "-100/5"}, ""), 100.0) for _ in range(31)]
+        windows = Pacer(PROFILE.lanes, POLICIES)
+        assert many[-1] > many[0] == 0
 
 
 # Quotes and warnings.
@@ -250,7 +269,9 @@ def test_what_was_said_in_private_is_never_shown_elsewhere() -> None:
 
 
 def test_a_warning_stands_before_words_that_are_hidden() -> None:
-    warned, notes = carried(draft(said("She did it", PHOTO, warning="the end of the film")), PROFILE, Manner())
+    warned, notes = carried(
+        draft(said("She did it", PHOTO, warning="the end of the film")), AccountId("telegram/main"), PROFILE, Manner()
+    )
     (part,) = planning.plan(warned, "@news")
     assert part.body["caption"] == "CW: the end of the film\n\nShe did it"
     assert part.body["caption_entities"] == [{"type": "spoiler", "offset": 25, "length": 10}]
@@ -289,7 +310,7 @@ def test_a_preview_tells_all_that_is_seen() -> None:
     )
     (asks,) = plan(said("Which?", poll=POLL))
     assert preview(asks).limit == 300
-    assert preview(asks).extras == ("poll, open for 3600 s, several may be chosen: Monday / Tuesday",)
+    assert preview(asks).extras == ("poll, open for 1 h, several may be chosen: Monday / Tuesday",)
 
 
 # Reactions.

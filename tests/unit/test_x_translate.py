@@ -19,8 +19,10 @@ from msgspec import structs
 from adapters.border import Told, judge
 from adapters.x import length, parts, recognize, session, translate
 from adapters.x.profile import FAULTS, PLATFORM
+from gateway.model.capabilities import LaneState
 from gateway.model.content import Document, Link, Media, Mention, Poll, Quote, Text, plain
 from gateway.model.delivery import (
+    Change,
     Draft,
     FaultError,
     FaultKind,
@@ -275,8 +277,6 @@ def test_what_can_not_be_reached_is_refused(target: Target, reply: str | None) -
         (Document(), FaultKind.INVALID),
         (Document(((Text("  "),),)), FaultKind.INVALID),
         (Document(((Link("https://example.invalidtld/" + "a" * 400),),)), FaultKind.TOO_LONG),
-        (Document((), (Media("a", "video/webm", 9),)), FaultKind.MEDIA),
-        (Document((), (Media("a", "image/png", 5_000_001),)), FaultKind.MEDIA),
     ],
 )
 def test_what_x_does_not_carry_is_refused(document: Document, kind: FaultKind) -> None:
@@ -316,16 +316,40 @@ FILM = Media("v", "video/mp4", 9, duration_s=10.0)
         pictures(5),
         (*pictures(1), GIF),
         (GIF, FILM),
-        (structs.replace(FILM, duration_s=141.0),),
-        (structs.replace(FILM, duration_s=0.1),),
-        (structs.replace(GIF, size_bytes=15_000_001),),
-        (Media("a", "audio/mpeg", 9),),
+        (structs.replace(FILM, duration_s=0.4),),
+        (structs.replace(FILM, width_px=30, height_px=60),),
+        (structs.replace(FILM, width_px=1000, height_px=300),),
+        (structs.replace(GIF, width_px=1281, height_px=9),),
+        (structs.replace(GIF, width_px=9, height_px=1081),),
     ],
 )
 def test_more_than_a_post_takes_is_refused(media: tuple[Media, ...]) -> None:
     with pytest.raises(FaultError) as caught:
         parts.plan(draft(Document(((Text("look"),),), media)))
     assert (caught.value.fault.kind, caught.value.fault.certain) == (FaultKind.MEDIA, True)
+
+
+def test_a_film_is_shorter_in_a_direct_message() -> None:
+    said = Document(((Text("look"),),), (structs.replace(FILM, duration_s=141.0),))
+    assert len(parts.plan(draft(said))) == 1
+    with pytest.raises(FaultError, match="direct message") as caught:
+        parts.plan(draft(said, thread("dm/1-2", private=True)))
+    assert (caught.value.fault.kind, caught.value.fault.certain) == (FaultKind.MEDIA, True)
+
+
+def test_every_kind_of_part_has_a_window() -> None:
+    """What X takes back, shows again and likes is paced as well."""
+    paced = {kind for lane in PLATFORM.profile.lanes for kind in lane.kinds}
+    assert paced == {"post", "reply", "direct", *Change} - {Change.EDIT}
+
+
+def test_windows_are_told_by_what_counts_in_them() -> None:
+    headers = {"x-rate-limit-remaining": "7", "x-rate-limit-reset": "1700000000"}
+    headers |= {"x-user-limit-24hour-remaining": "70", "x-user-limit-24hour-reset": "1700080000"}
+    told = {kind: [(lane.lane, lane.remaining) for lane in session.lanes(kind, headers)] for kind in ("reply", "react")}
+    assert told == {"reply": [("posts", 7), ("posts_day", 70)], "react": [("likes", 7), ("likes_day", 70)]}
+    assert session.lanes("delete", headers) == (LaneState("deletes", 7, 1_700_000_000.0),)
+    assert session.lanes(None, headers) == ()
 
 
 def test_media_are_on_the_part_that_mentions_them() -> None:
@@ -337,15 +361,11 @@ def test_media_are_on_the_part_that_mentions_them() -> None:
     assert [len(part.rest.media) if part.rest else None for part in made] == [4, 1, 1]
 
 
-def test_a_poll_is_on_the_first_post_within_what_x_takes() -> None:
-    said = Document(((Text("Which?"),),), poll=Poll(("a", "b"), 10.0, multiple=True))
-    (part,) = parts.plan(draft(said))
-    assert part.body["poll"] == {"options": ["a", "b"], "minutes": 5}
-    assert part.notes
-    with pytest.raises(FaultError):
-        parts.plan(draft(structs.replace(said, poll=Poll(("a",)))))
-    with pytest.raises(FaultError):
-        parts.plan(draft(structs.replace(said, media=pictures(1))))
+def test_a_poll_is_on_the_first_post() -> None:
+    said = Document(((Text("Which? " * 60),),), poll=Poll(("a", "b"), 300.0))
+    first, second = parts.plan(draft(said))
+    assert first.body["poll"] == {"options": ["a", "b"], "minutes": 5}
+    assert "poll" not in second.body
 
 
 def test_in_private_a_poll_is_a_list() -> None:
@@ -409,6 +429,20 @@ def test_alt_text_is_cut_to_what_x_takes() -> None:
 )
 def test_nobody_is_called_who_was_not_meant(span: Any, text: str) -> None:
     assert translate.spell(span) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("$AAA alone", "$AAA alone"),
+        ("$AAA, $bb.c and ($DDD)", "$AAA, $\u2060bb.c and ($DDD)"),
+        ("US$AAA costs $5, $1.50 or $toolong1 here", "US$AAA costs $5, $1.50 or $toolong1 here"),
+        ("$AAA\n$BBB", "$AAA\n$\u2060BBB"),
+    ],
+)
+def test_a_post_has_one_cashtag(text: str, written: str) -> None:
+    assert translate.write(from_text(text)) == written
+    assert seen(text)(written)
 
 
 def test_characters_x_refuses_are_left_out() -> None:

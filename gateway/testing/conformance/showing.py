@@ -52,7 +52,7 @@ class Showing:
         text = unique("Which day suits you?")
         said = draft(rig, text)
         said = structs.replace(said, document=structs.replace(said.document, **_one(what)))
-        parts = plan_of(adapter, said, now(), Manner())
+        parts = plan_of(adapter, said, said.account, now(), Manner())
         await send_all(adapter, parts)
         seen = " ".join(message.text for message in rig.held())
         assert all(word in seen for word in text.split())
@@ -64,7 +64,7 @@ class Showing:
         adapter = await rig.open()
         said = draft(rig, unique("Look away"), media=(picture(rig, "a red square"),))
         said = structs.replace(said, document=structs.replace(said.document, sensitive=True))
-        await send_all(adapter, plan_of(adapter, said, now(), Manner()))
+        await send_all(adapter, plan_of(adapter, said, said.account, now(), Manner()))
         (message,) = rig.held()
         assert len(message.media) == 1
 
@@ -72,16 +72,16 @@ class Showing:
         adapter = await rig.open()
         said = structs.replace(draft(rig, unique("For friends")), visibility=Visibility.FOLLOWERS)
         if adapter.profile.supports(Feature.FOLLOWERS):
-            await send_all(adapter, plan_of(adapter, said, now(), Manner()))
+            await send_all(adapter, plan_of(adapter, said, said.account, now(), Manner()))
             assert rig.held()[-1].private
         else:
             with pytest.raises(FaultError):
-                plan_of(adapter, said, now(), Manner())
+                plan_of(adapter, said, said.account, now(), Manner())
 
     async def test_a_limit_on_replies_is_carried_or_noted(self, rig: Rig) -> None:
         adapter = await rig.open()
         said = structs.replace(draft(rig, unique("No answers please")), repliers=Repliers.MENTIONED)
-        parts = plan_of(adapter, said, now(), Manner())
+        parts = plan_of(adapter, said, said.account, now(), Manner())
         await send_all(adapter, parts)
         assert len(rig.held()) == 1
         assert bool(parts[0].notes) != adapter.profile.supports(Feature.REPLIERS)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+import pytest
 
 from adapters.discord.adapter import DiscordAccount, open_account
 from adapters.discord.profile import Settings
@@ -117,6 +118,13 @@ async def send_all(account: DiscordAccount, one: Draft) -> list[Receipt]:
             told = msgspec.structs.replace(part, previous=receipts[-1].ref, first=receipts[0].ref)
         receipts.append(await account.send(told))
     return receipts
+
+
+async def refused(account: DiscordAccount, said: str | Document = "hello", **where: Any) -> FaultError:
+    """How sending fails."""
+    with pytest.raises(FaultError) as caught:
+        await send_all(account, draft(said, **where))
+    return caught.value
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from adapters.discord import wire
 from adapters.discord.position import load
 from adapters.sandbox.faults import Rule, Trouble
 from gateway.model.delivery import FaultError, FaultKind
-from tests.contract.discord_rig import (
+from tests.contract.discord.discord_rig import (
     Listener,
     Restless,
     Rig,
-    discord_rig,
     draft,
     forgotten,
     listening,
@@ -22,12 +19,6 @@ from tests.contract.discord_rig import (
     texts,
     until,
 )
-
-
-@pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
-    async with discord_rig() as one:
-        yield one
 
 
 @pytest.mark.parametrize("how", ["cut", "reconnect", "invalid", "4000", "4007", "4009"])

@@ -20,27 +20,22 @@ from adapters.sandbox.faults import Rule, Trouble
 from gateway.model.delivery import FaultError, FaultKind, Receipt
 from gateway.model.ids import MessageRef
 from gateway.ports import Unsure
-from tests.contract.discord_rig import AT, Rig, channel, discord_rig, draft, listening, send_all, until
-
-
-@pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
-    async with discord_rig() as one:
-        yield one
-
-
-@pytest.fixture
-async def account(rig: Rig) -> DiscordAccount:
-    return await rig.open()
-
-
-async def refused_send(account: DiscordAccount, said: str = "hello", **where: Any) -> FaultError:
-    with pytest.raises(FaultError) as caught:
-        await send_all(account, draft(said, **where))
-    return caught.value
-
+from tests.contract.discord.discord_rig import AT, Rig, channel, draft, listening, refused, send_all, until
 
 ROWS = {
+    "10014": (FaultKind.INVALID, True),
+    "30010": (FaultKind.TARGET_REFUSED, True),
+    "30015": (FaultKind.MEDIA, True),
+    "40006": (FaultKind.SERVER, True),
+    "40058": (FaultKind.TARGET_REFUSED, True),
+    "50008": (FaultKind.TARGET_REFUSED, True),
+    "50021": (FaultKind.TARGET_REFUSED, True),
+    "50024": (FaultKind.TARGET_REFUSED, True),
+    "50046": (FaultKind.MEDIA, True),
+    "90001": (FaultKind.TARGET_REFUSED, True),
+    "160002": (FaultKind.TARGET_REFUSED, True),
+    "520002": (FaultKind.TARGET_REFUSED, True),
+    "520003": (FaultKind.TARGET_REFUSED, True),
     "20009": (FaultKind.INVALID, True),
     "20016": (FaultKind.RATE_LIMITED, True),
     "20022": (FaultKind.RATE_LIMITED, True),
@@ -84,7 +79,7 @@ ROWS = {
 @pytest.mark.parametrize("code", ROWS)
 async def test_every_refusal_has_its_fault(rig: Rig, account: DiscordAccount, code: str) -> None:
     rig.face.faults.add(Rule(Trouble.REFUSE, code=code, on="write"))
-    fault = (await refused_send(account)).fault
+    fault = (await refused(account)).fault
     assert (fault.kind, fault.certain) == ROWS[code]
     assert rig.held() == []
 
@@ -96,13 +91,13 @@ async def test_the_table_of_rows_is_the_faces(rig: Rig) -> None:
 
 
 async def test_what_the_face_refuses_by_itself(rig: Rig, account: DiscordAccount) -> None:
-    gone = await refused_send(account, to=MessageRef("1/2"), target=channel("1"))
+    gone = await refused(account, to=MessageRef("1/2"), target=channel("1"))
     assert gone.fault.kind is FaultKind.TARGET_GONE
     general = rig.face.general
-    unknown = await refused_send(account, to=MessageRef(f"{general}/2"), target=channel(general))
+    unknown = await refused(account, to=MessageRef(f"{general}/2"), target=channel(general))
     assert unknown.fault.kind is FaultKind.TARGET_GONE
     other = rig.face.say("ana", "direct", "for another", account="other")
-    foreign = await refused_send(account, target=channel(other.conversation, private=True))
+    foreign = await refused(account, target=channel(other.conversation, private=True))
     assert foreign.fault.kind is FaultKind.TARGET_REFUSED
 
 
@@ -117,7 +112,7 @@ async def test_what_the_face_refuses_by_itself(rig: Rig, account: DiscordAccount
 async def test_the_account_is_lost(rig: Rig, account: DiscordAccount, trouble: Trouble, kind: FaultKind) -> None:
     await send_all(account, draft("before"))
     rig.face.faults.add(Rule(trouble))
-    fault = (await refused_send(account)).fault
+    fault = (await refused(account)).fault
     assert (fault.kind, fault.certain) == (kind, True)
     probed = (await account.check()).fault
     assert (probed.kind if probed else None) == (None if trouble is Trouble.LOCK else kind)
@@ -133,14 +128,14 @@ async def test_a_bad_token_opens_and_shows_in_check(rig: Rig) -> None:
     for signal in (await account.check(), await account.check()):
         assert signal.fault is not None
         assert signal.fault.kind is FaultKind.SIGNED_OUT
-    fault = (await refused_send(account)).fault
+    fault = (await refused(account)).fault
     assert (fault.kind, fault.certain) == (FaultKind.SIGNED_OUT, True)
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 524])
 async def test_a_server_error_comes_back_at_once(rig: Rig, account: DiscordAccount, status: int) -> None:
     rig.face.faults.add(Rule(Trouble.FAIL_BEFORE, on="write", status=status))
-    fault = (await refused_send(account)).fault
+    fault = (await refused(account)).fault
     assert (fault.kind, fault.certain) == (FaultKind.SERVER, False)
     assert len(rig.face.network.attempts) == 1
 
@@ -219,7 +214,7 @@ async def test_our_own_message_on_the_gateway_settles_without_asking(rig: Rig, a
 async def test_a_rate_limit_says_when_to_come_back(rig: Rig, account: DiscordAccount, everywhere: bool) -> None:
     rig.face.faults.add(Rule(Trouble.RATE_LIMIT, on="write", retry_after_s=7.0, code="global" if everywhere else None))
     before = datetime.now(UTC)
-    fault = (await refused_send(account)).fault
+    fault = (await refused(account)).fault
     assert (fault.kind, fault.certain) == (FaultKind.RATE_LIMITED, True)
     assert fault.retry_at is not None
     assert fault.retry_at - before >= timedelta(seconds=7)
@@ -230,7 +225,7 @@ async def test_a_rate_limit_says_when_to_come_back(rig: Rig, account: DiscordAcc
 
 async def test_cloudflares_ban_stops_everything(rig: Rig, account: DiscordAccount) -> None:
     rig.face.faults.add(Rule(Trouble.RATE_LIMIT, on="write", retry_after_s=None))
-    fault = (await refused_send(account)).fault
+    fault = (await refused(account)).fault
     assert (fault.kind, fault.certain, fault.lanes[0].lane) == (FaultKind.RATE_LIMITED, True, "global")
     assert fault.retry_at is not None
 
@@ -253,7 +248,7 @@ async def test_the_next_send_waits_for_the_bucket(rig: Rig, account: DiscordAcco
 async def test_a_bucket_that_rests_too_long_refuses_unsent(rig: Rig, account: DiscordAccount) -> None:
     rig.face.window = (2, 100.0)
     await send_all(account, draft("first"))
-    fault = (await refused_send(account)).fault
+    fault = (await refused(account)).fault
     assert (fault.kind, fault.certain) == (FaultKind.RATE_LIMITED, True)
     assert len(rig.face.network.attempts) == 1
 
@@ -274,7 +269,7 @@ async def test_a_cancelled_send_may_have_been_made(rig: Rig, account: DiscordAcc
 
 async def test_nobody_listens(rig: Rig) -> None:
     account = await rig.open(server="http://127.0.0.1:1")
-    fault = (await refused_send(account)).fault
+    fault = (await refused(account)).fault
     assert (fault.kind, fault.certain) == (FaultKind.NETWORK, True)
     signal = await account.check()
     assert signal.fault is not None
@@ -285,7 +280,7 @@ async def test_a_closed_account_sends_nothing(rig: Rig, account: DiscordAccount)
     await send_all(account, draft("before"))
     await account.aclose()
     await account.aclose()
-    fault = (await refused_send(account)).fault
+    fault = (await refused(account)).fault
     assert (fault.kind, fault.certain) == (FaultKind.NETWORK, True)
 
 
@@ -349,7 +344,7 @@ async def test_a_broken_exchange_is_uncertain(
     monkeypatch.setattr(wire, "TIMEOUT", aiohttp.ClientTimeout(total=0.3))
     async with stub(answer) as server:
         account = await rig.open(server=server)
-        fault = (await refused_send(account)).fault
+        fault = (await refused(account)).fault
         await account.aclose()
     assert (fault.kind, fault.certain) == (kind, False)
 
@@ -357,7 +352,7 @@ async def test_a_broken_exchange_is_uncertain(
 async def test_a_time_beyond_reason_is_cut(rig: Rig) -> None:
     async with stub(LATER) as server:
         account = await rig.open(server=server)
-        fault = (await refused_send(account)).fault
+        fault = (await refused(account)).fault
         await account.aclose()
     assert fault.kind is FaultKind.RATE_LIMITED
     assert fault.retry_at is not None

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator
-from typing import Any
 
 import discord
 import pytest
@@ -20,26 +18,9 @@ from gateway.model.delivery import FaultError, FaultKind, ToPerson
 from gateway.model.identity import Identity
 from gateway.model.ids import ConversationId, MessageRef
 from gateway.ports import Deletes, Edits, Reacts, Reconciles, ShowsTyping
-from tests.contract.discord_rig import AT, Rig, channel, discord_rig, draft, listening, send_all
+from tests.contract.discord.discord_rig import AT, Rig, channel, discord_rig, draft, listening, refused, send_all
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + b"\0" * 60
-
-
-@pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
-    async with discord_rig() as one:
-        yield one
-
-
-@pytest.fixture
-async def account(rig: Rig) -> DiscordAccount:
-    return await rig.open()
-
-
-async def refused_send(account: DiscordAccount, said: str = "hello", **where: Any) -> FaultError:
-    with pytest.raises(FaultError) as caught:
-        await send_all(account, draft(said, **where))
-    return caught.value
 
 
 async def test_the_optional_protocols_are_those_the_profile_claims(account: DiscordAccount) -> None:
@@ -185,8 +166,8 @@ async def test_the_token_stays_out_of_sight(rig: Rig, caplog: pytest.LogCaptureF
         rig.face.faults.add(Rule(Trouble.SUSPEND))
         fault = await listener.failed()
     signal = await account.check()
-    refused = await refused_send(account)
-    for shown in (caplog.text, str(fault), repr(signal), str(refused), repr(rig.settings())):
+    refusal = await refused(account)
+    for shown in (caplog.text, str(fault), repr(signal), str(refusal), repr(rig.settings())):
         assert token not in shown
 
 

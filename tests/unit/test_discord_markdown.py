@@ -1,0 +1,104 @@
+"""Discord's Markdown, read as its client reads it (:mod:`adapters.sandbox.discord_markdown`), which shares no code with
+what wrote it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from some_documents import documents
+
+from adapters.discord.markup import render
+from adapters.discord.planning import words
+from adapters.sandbox.discord_markdown import shown
+from adapters.sandbox.discord_people import CALLED
+from gateway.model.content import Document, Link, Mark, Mention, Text, marked, plain
+from gateway.text.markdown import from_markdown
+from gateway.text.split import split
+
+NAMES = {"42": "@ben"}
+
+
+def without_signs(text: str) -> list[str]:
+    """The words, but for the signs of quotations: Discord has none within another."""
+    return [word for word in text.split() if word != ">"]
+
+
+def read(document: Document) -> list[str]:
+    return without_signs(shown(render(document), NAMES))
+
+
+def cut(document: Document, length: int) -> Iterable[Document]:
+    try:
+        return split(document, lambda piece: len(render(piece)) <= length)
+    except ValueError:  # a link is longer
+        return ()
+
+
+@given(documents("discord"))
+def test_any_document_is_shown_with_all_its_words_and_no_others(document: Document) -> None:
+    assert read(document) == without_signs(plain(document))
+
+
+@given(documents("discord"), st.integers(30, 200))
+def test_so_is_every_part_wherever_it_is_cut(document: Document, length: int) -> None:
+    for piece in cut(document, length):
+        assert read(piece) == without_signs(plain(piece))
+
+
+@given(documents("discord"))
+def test_nobody_is_called_but_who_is_meant(document: Document) -> None:
+    payload = words(document)
+    allowed = payload["allowed_mentions"]
+    assert (allowed["parse"], allowed["replied_user"]) == ([], False)
+    assert set(allowed["users"]) <= {"42"}
+    assert set(allowed["users"]) == set(CALLED["users"].findall(shown(payload["content"], {"42": "<@42>"}))) & {"42"}
+
+
+LONG = " ".join(["word"] * 40)
+
+
+@pytest.mark.parametrize(
+    ("said", "begins", "ends"),
+    [
+        ("```py\n" + "x = 1\n" * 60 + "```", "```py\n", "\n```"),
+        (f"||{LONG}||", "||", "||"),
+        (f"**{LONG}**", "**", "**"),
+        (f"> {LONG}", "> ", "word"),
+        (f"> > {LONG}", "> > ", "word"),
+    ],
+)
+def test_what_is_cut_is_closed_and_opened_again(said: str, begins: str, ends: str) -> None:
+    pieces = [render(piece) for piece in cut(from_markdown(said), 100)]
+    assert len(pieces) > 1
+    for piece in pieces:
+        assert piece.startswith(begins)
+        assert piece.endswith(ends)
+        assert piece.count("```") % 2 == 0
+
+
+def test_a_list_that_is_cut_goes_on_without_a_mark() -> None:
+    first, second, *_ = [render(piece) for piece in cut(from_markdown(f"- {LONG}\n- last"), 100)]
+    assert first.startswith("- word")
+    assert second.startswith("word")
+
+
+@pytest.mark.parametrize(
+    ("document", "content"),
+    [
+        (Document(((marked("|| a", Mark.CODE, Mark.SPOILER),),)), r"||\|\| a||"),
+        (Document(((marked("a|", Mark.SPOILER),),)), r"||a\| ||"),
+        (Document(((marked("a*b", Mark.ITALIC),),)), r"_a\*b_"),
+        (Document(((Text("snake_case "), marked("w", Mark.BOLD, Mark.ITALIC)),)), r"snake\_case **_w_**"),
+        (Document(((Link("https://e.org/a", "one [two"),),)), r"one \[two (https://e.org/a)"),
+        (Document(((Link("https://e.org/a_(b)", "[two]"),),)), r"[\[two\]](https://e.org/a_(b))"),
+        (Document(((Mention("x", "9", "ana"), Text(" @everyone")),)), "@ana @everyone"),
+        (from_markdown("> > - item\n> >\n> > ```\n> > x\n> > ```"), "> - item\n\n> ```\n> x\n> ```"),
+    ],
+)
+def test_signs_that_would_run_into_each_other_are_kept_apart(document: Document, content: str) -> None:
+    assert render(document) == content
+    assert read(document) == without_signs(plain(document))
