@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import regex
 
@@ -24,15 +25,17 @@ _REMOTE = re.compile(r"(?<![=/\w])(@[a-z0-9_]+(?:[a-z0-9_.-]*[a-z0-9_])?)@[\w.-]
 
 def measure(text: str, url_length: int) -> int:
     """What the instance counts of a text: graphemes, an address as so many, a mention without its domain."""
-
-    def counted(found: regex.Match[str]) -> str:
-        run: str = found.group()
-        url = None if found["glued"] is not None else _URL.match(run)
-        if url:
-            return "x" * url_length + run[url.end() :]
-        bare = run.rstrip(_NOT_LAST)
-        return bare.ljust(url_length, "x") + run[len(bare) :]
-
     # Most texts have neither, and are looked at dozens of times while a thread is cut.
-    short = _MAYBE_URL.sub(counted, text) if "://" in text else text
-    return graphemes(_REMOTE.sub(r"\1", short) if "@" in short else short)
+    if "://" in text:
+        text = _MAYBE_URL.sub(lambda found: _counted(found.group(), found["glued"] is not None, url_length), text)
+    return graphemes(_REMOTE.sub(r"\1", text) if "@" in text else text)
+
+
+@lru_cache(512)
+def _counted(run: str, glued: bool, url_length: int) -> str:
+    """A stand-in as long as an address, with what follows it up to white space."""
+    url = None if glued else _URL.match(run)
+    if url:
+        return "x" * url_length + run[url.end() :]
+    bare = run.rstrip(_NOT_LAST)
+    return bare.ljust(url_length, "x") + run[len(bare) :]

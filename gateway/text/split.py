@@ -8,13 +8,14 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
 from enum import IntEnum
+from functools import lru_cache
 from itertools import accumulate, zip_longest
 from typing import NamedTuple
 
 import regex
 from msgspec import structs
 
-from gateway.model.content import Block, BlockKind, Document, Media, Paragraph, Span, Text, block, follows
+from gateway.model.content import Block, BlockKind, Document, Media, Paragraph, Text, block, follows
 
 _MARK = r"\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}"
 # Python strips the four separators of ASCII as well: to a reader they are nothing. A space that carries an accent is
@@ -110,10 +111,6 @@ def _illustrated(
     return tuple(structs.replace(part, media=tuple(here)) for part, here in zip(parts, shown, strict=True))
 
 
-_Break = tuple[int, int, _Level]
-"""Where a part may end, where the next one then starts, and how good that is."""
-
-
 class _Sheet:
     """A block as a string, in which a link or a mention is one character. ``base`` is where it starts among all."""
 
@@ -130,17 +127,24 @@ class _Sheet:
         self.begin = edge.end() if edge else 0
         self.end = len(self.text.rstrip())
 
-    def breaks(self) -> list[_Break]:
-        """Where a part may end inside."""
-        text, base = self.text, self.base
-        gaps = [found.span() for found in self._pattern().finditer(text, self.begin, self.end)]
-        if gaps and gaps[-1][0] >= self.end:
-            gaps.pop()
+    def gaps(self) -> list[tuple[int, int]]:
+        """Where a part may end inside, and where the next one then starts."""
+        found = [each.span() for each in self._pattern().finditer(self.text, self.begin, self.end)]
+        return found[:-1] if found and found[-1][0] >= self.end else found
+
+    def levels(self, gaps: list[tuple[int, int]]) -> bytes:
+        """How good it is to end at each of them."""
+        text = self.text
         good, poor = (_Level.LINE, _Level.BAD) if self.is_code else (_Level.SENTENCE, _Level.WORD)
-        stops = [] if self.is_code else [found.span() for found in _SENTENCE_END.finditer(text)]
-        ended = {place for begin, end in stops for place in range(begin + 1, end + 1)}
-        ended.update(end for end, after in gaps if "\n" in text[end:after] and text[end - 1] not in _COLONS)
-        return [(end + base, after + base, good if end in ended else poor) for end, after in gaps]
+        ended = set() if self.is_code else self._sentence_ends()
+        if "\n" in text:
+            ended.update(end for end, after in gaps if "\n" in text[end:after] and text[end - 1] not in _COLONS)
+        yes, no = int(good), int(poor)
+        return bytes([yes if end in ended else no for end, _ in gaps])
+
+    def _sentence_ends(self) -> set[int]:
+        stops = [found.span() for found in _SENTENCE_END.finditer(self.text)]
+        return {place for begin, end in stops for place in range(begin + 1, end + 1)}
 
     def _pattern(self) -> regex.Pattern[str] | re.Pattern[str]:
         if self.is_code:
@@ -149,7 +153,7 @@ class _Sheet:
             return _ASCII_GAPS
         return _GAPS_AND_STOPS if _STOP.search(self.text) else _GAPS
 
-    def last_break(self, other: _Sheet | None) -> _Break:
+    def last_break(self, other: _Sheet | None) -> tuple[int, int, _Level]:
         """Where it ends, and another one starts."""
         end = self.base + self.end
         if other is None:
@@ -164,59 +168,89 @@ class _Sheet:
         if begin <= 0 and end >= len(self.text):
             return self._paragraph
         first = bisect_right(self._starts, max(begin, 0)) - 1
-        last = bisect_left(self._starts, min(end, len(self.text)))
-        spans = tuple(
-            _cut(self.block.spans[n], begin - self._starts[n], end - self._starts[n]) for n in range(first, last)
-        )
+        last = bisect_left(self._starts, min(end, len(self.text))) - 1
+        spans = list(self.block.spans[first : last + 1])
+        if isinstance(tail := spans[-1], Text):
+            spans[-1] = Text(tail.text[: end - self._starts[last]], tail.marks)
+        if begin > 0 and isinstance(head := spans[0], Text):
+            spans[0] = Text(head.text[begin - self._starts[first] :], head.marks)
         if not isinstance(self._paragraph, Block):
-            return spans
-        return structs.replace(self.block, spans=spans, marker=self.block.marker if begin <= self.begin else "")
+            return tuple(spans)
+        marker = self.block.marker if begin <= self.begin else ""
+        return structs.replace(self.block, spans=tuple(spans), marker=marker)
 
 
-def _cut(span: Span, begin: int, end: int) -> Span:
-    if not isinstance(span, Text) or (begin <= 0 and end >= len(span.text)):
-        return span
-    return Text(span.text[max(0, begin) : end], span.marks)
+class _Seams:
+    """Where blocks may be cut, whoever cuts them."""
+
+    def __init__(self, paragraphs: Sequence[Paragraph | Block]) -> None:
+        self.sheets: list[_Sheet] = []
+        base = 0
+        for number, paragraph in enumerate(paragraphs):
+            sheet = _Sheet(paragraph, number, base)
+            if sheet.begin < sheet.end:
+                self.sheets.append(sheet)
+                base += len(sheet.text) + 2
+        self._bases = [sheet.base for sheet in self.sheets]
+        self.ends: list[int] = []
+        """Where a part may end."""
+        self.starts: list[int] = []
+        """Where the next one then starts."""
+        self.levels = bytearray()
+        """How good that is."""
+        for sheet, after in zip_longest(self.sheets, self.sheets[1:]):
+            self._add(sheet, after)
+
+    def _add(self, sheet: _Sheet, after: _Sheet | None) -> None:
+        gaps, base = sheet.gaps(), sheet.base
+        end, start, level = sheet.last_break(after)
+        self.ends += [end + base for end, _ in gaps]
+        self.ends.append(end)
+        self.starts += [start + base for _, start in gaps]
+        self.starts.append(start)
+        self.levels += sheet.levels(gaps)
+        self.levels.append(level)
+
+    def sheet(self, place: int) -> _Sheet:
+        """The block that ends at this place or goes on there."""
+        return self.sheets[bisect_right(self._bases, place) - 1]
+
+    def cut(self, start: int, end: int) -> tuple[Paragraph | Block, ...]:
+        """What lies between two places."""
+        first = bisect_right(self._bases, start) - 1
+        last = bisect_right(self._bases, end, first)
+        return tuple([sheet.cut(start - sheet.base, end - sheet.base) for sheet in self.sheets[first:last]])
+
+
+_seams = lru_cache(8)(_Seams)
+"""A post goes to several networks, and each cuts it otherwise."""
 
 
 class _Knife:
     def __init__(self, document: Document, fits: Callable[[Document], bool]) -> None:
         self._document = document
         self._fits = fits
-        self._sheets: list[_Sheet] = []
-        base = 0
-        for number, paragraph in enumerate(document.paragraphs):
-            sheet = _Sheet(paragraph, number, base)
-            if sheet.begin < sheet.end:
-                self._sheets.append(sheet)
-                base += len(sheet.text) + 2
-        self._bases = [sheet.base for sheet in self._sheets]
-        self._breaks: list[_Break] = []
-        for sheet, after in zip_longest(self._sheets, self._sheets[1:]):
-            self._breaks += sheet.breaks()
-            self._breaks.append(sheet.last_break(after))
-        self._ends = [end for end, _, _ in self._breaks]
-        self._levels = bytes([level for _, _, level in self._breaks])
+        self._seams = _seams(document.paragraphs)
         self._reach = 500
         """Where to look first: about as far as the last part went."""
         self.last_paragraphs: list[int] = []
         """Of each part the last paragraph that ends in it, or before it."""
 
     def parts(self) -> Iterator[Document]:
-        start, index = self._sheets[0].begin if self._sheets else 0, 0
-        while index < len(self._ends):
-            beyond = self._furthest(start, self._ends, index)
+        seams = self._seams
+        start, index = seams.sheets[0].begin if seams.sheets else 0, 0
+        while index < len(seams.ends):
+            beyond = self._furthest(start, seams.ends, index)
             if beyond == index:
-                start = yield from self._through_word(start, self._ends[index])
+                start = yield from self._through_word(start, seams.ends[index])
                 continue
             chosen = self._natural(start, index, beyond)
-            end, after, _ = self._breaks[chosen]
-            yield self._finished(start, end)
-            start, index = after, chosen + 1
+            yield self._finished(start, seams.ends[chosen])
+            start, index = seams.starts[chosen], chosen + 1
 
     def _through_word(self, start: int, end: int) -> Generator[Document, None, int]:
         """Cut a word that is too long for one part; returns where its last piece, which fits, starts."""
-        sheet = self._sheet(end)
+        sheet = self._seams.sheet(end)
         found = [each.span() for each in _CHARACTER.finditer(sheet.text, start - sheet.base, end - sheet.base)]
         begins, ends = ([place + sheet.base for place in places] for places in zip(*found, strict=True))
         ends[-1] = end
@@ -238,7 +272,7 @@ class _Knife:
         def within(reach: int) -> int:
             return bisect_right(ends, start + reach, lo=index)
 
-        low, step = index, max(1, self._reach // 8)
+        low, step = index, max(1, self._reach // 64)
         high = max(index + 1, within(self._reach))
         if self._passes(start, ends[high - 1]):
             while True:
@@ -266,32 +300,26 @@ class _Knife:
     def _passes(self, start: int, end: int) -> bool:
         return self._fits(self._part(start, end))
 
-    def _sheet(self, place: int) -> _Sheet:
-        """The block that ends at this place or goes on there."""
-        return self._sheets[bisect_right(self._bases, place) - 1]
-
     def _finished(self, start: int, end: int) -> Document:
-        sheet = self._sheet(end)
+        sheet = self._seams.sheet(end)
         ended = end >= sheet.base + sheet.end
         self.last_paragraphs.append(sheet.number if ended else sheet.number - 1)
         return self._part(start, end)
 
     def _part(self, start: int, end: int) -> Document:
-        first, last = (bisect_right(self._bases, place) - 1 for place in (start, end))
-        sheets = self._sheets[first : last + 1]
-        paragraphs = tuple([sheet.cut(start - sheet.base, end - sheet.base) for sheet in sheets])
         whole = self._document
-        return Document(paragraphs, (), whole.language, whole.warning, whole.sensitive)
+        return Document(self._seams.cut(start, end), (), whole.language, whole.warning, whole.sensitive)
 
     def _natural(self, start: int, first: int, beyond: int) -> int:
         """The index of the break to take among those that fit: the last of the best that leave the part well filled."""
+        ends, levels = self._seams.ends, self._seams.levels
         last = beyond - 1
-        if beyond == len(self._ends):
+        if beyond == len(ends):
             return last
-        if self._levels[last] == _Level.BAD:
-            last = max(self._levels.rfind(better, first, last) for better in (_Level.LINE, _Level.PARAGRAPH))
+        if levels[last] == _Level.BAD:
+            last = max(levels.rfind(better, first, last) for better in (_Level.LINE, _Level.PARAGRAPH))
             if last < first:
                 return beyond - 1
-        enough = start + (self._ends[last] - start) * _WELL_FILLED
-        low = bisect_left(self._ends, enough, first, last)
-        return self._levels.rindex(max(self._levels[low : last + 1]), low, last + 1)
+        enough = start + (ends[last] - start) * _WELL_FILLED
+        low = bisect_left(ends, enough, first, last)
+        return levels.rindex(max(levels[low : last + 1]), low, last + 1)
