@@ -272,7 +272,7 @@ class DiscordAccount:
             url = enclosed.addresses(await self._rest.get_message(channel, message)).get(file)
         if url is None:
             raise translate.refused(FaultKind.TARGET_GONE, "the file is no longer there")
-        async for piece in download(url, self._settings.server, self._context.clock):
+        async for piece in download(url, self._settings.server):
             yield piece
 
     async def show_typing(self, conversation: ConversationId) -> None:

@@ -17,7 +17,7 @@ from adapters.mastodon import content, facts, preview, translate
 from adapters.mastodon import plan as writing
 from adapters.mastodon.calls import Calls
 from adapters.mastodon.entities import Account, Instance, Source, Status
-from adapters.mastodon.files import Files
+from adapters.mastodon.files import fetched
 from adapters.mastodon.places import Here, is_private, parse_ref, ref_of
 from adapters.mastodon.profile import NAME, PROBE_FAULTS, PROFILE, Settings
 from adapters.mastodon.receive import Memory, Reader, Stream
@@ -75,7 +75,6 @@ class MastodonAdapter:
         self._calls = Calls(server, settings, context)
         self._ask = self._calls.ask
         self._uploads = Uploads(self._calls, context)
-        self._files = Files(server, context.clock)
         self._reader = Reader(self._ask, self._memory, context, settings.poll_s)
         self._streams: set[Stream] = set()
 
@@ -194,13 +193,13 @@ class MastodonAdapter:
 
         changed, lanes = await self._calls.write(Status, change, "edit")
         return self._receipt(changed, here, lanes)
+
     async def _shows(self, status: str, quote: Quote) -> bool:
         """Whether a status of ours quotes this one: an edit gives it no other (masto statuses_controller.rb)."""
         if quote.ref is None or not self._profile.supports(Feature.QUOTE):
             return False
         shown = await self._ask(Status, lambda client: client.status(status))
         return content.quotes(shown, parse_ref(quote.ref).id)
-
 
     async def delete(self, ref: MessageRef) -> None:
         status = parse_ref(ref).id
@@ -224,7 +223,7 @@ class MastodonAdapter:
     # Receiving.
 
     def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
-        return self._files.fetch(attachment)
+        return fetched(attachment, self._server)
 
     async def events(self, cursor: str | None) -> AsyncIterator[Arrival]:
         here = await self._know()

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from gateway.books import NewDelivery
+from gateway.media.room import Room
 from gateway.model.delivery import FINAL, Delivery, Draft, Part, State
 from gateway.model.events import DeliveryChanged, GatewayEvent
 from gateway.model.ids import AccountId, DeliveryId
@@ -39,6 +40,7 @@ class Outbox:
         self.clock = services.clock
         self.bus = services.bus
         self.new_id = services.new_id
+        self.room = Room()
         self._policies = services.policies
         self._standings = standings
         self._workers: dict[AccountId, Worker] = {}

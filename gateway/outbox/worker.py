@@ -80,8 +80,8 @@ class Worker:
     def enter(self, new: NewDelivery, write: Write) -> asyncio.Future[Stored] | None:
         """Store it as begun and send it, where it can leave at once: whoever asked for it hears what was stored."""
         now = self._clock.now()
-        full = len(self._active) >= self._rules.profile.concurrency
-        if full or self._stopping or not self._lineup.is_free(now) or not self._house.can_send(self.account):
+        waits = bool(new.draft.document.media) or len(self._active) >= self._rules.profile.concurrency
+        if waits or self._stopping or not self._lineup.is_free(now) or not self._house.can_send(self.account):
             return None
         planned = self._entrance.planned(new, now)
         if planned is None:
@@ -205,7 +205,8 @@ class Worker:
     async def _carry(self, delivery: Delivery) -> None:
         again: Delivery | None = None
         try:
-            again = await self._attempt(delivery)
+            async with self._house.room.of(delivery.draft.document):
+                again = await self._attempt(delivery)
         except Superseded as error:
             log.warning("%s: another one has gone on with a delivery: %s", self.account, error)
             self._lineup.more = True
@@ -393,7 +394,6 @@ class Worker:
             self._house.offer((promoted,))
 
     def _tell(self, delivery: Delivery, state: State, reason: str, receipt: Receipt | None = None) -> None:
-        if state is State.SENDING:
-            return
         ref = receipt.ref if receipt is not None else None
-        self._house.bus.publish(DeliveryChanged(delivery.id, self.account, state, self._clock.now(), reason, ref))
+        if state is not State.SENDING:
+            self._house.bus.publish(DeliveryChanged(delivery.id, self.account, state, self._clock.now(), reason, ref))
