@@ -100,7 +100,7 @@ PROFILE = Profile(
             # A GIF is checked as a picture, with a pixel limit of its own: masto attachmentable.rb.
             MediaKind.GIF: MediaLimits(16_777_215, ("image/gif",), 4, pixels_max=921_600),
             # The only file of its status, as a sound is: masto post_status_service.rb. Types: media_attachment.rb.
-            MediaKind.VIDEO: MediaLimits(103_809_023, VIDEO_MIMES, pixels_max=8_294_400),
+            MediaKind.VIDEO: MediaLimits(103_809_023, VIDEO_MIMES, pixels_max=8_294_400, frames_per_s_max=120),
             MediaKind.AUDIO: MediaLimits(103_809_023, AUDIO_MIMES),
         },
         media_max=4,

@@ -31,7 +31,7 @@ from gateway.model.media import MediaKind
 from gateway.text.shown import poll_line
 from gateway.text.split import Slice, slices
 
-# media/quickstart/best-practices.mdx. A GIF's frames (350, 300 megapixels in all) nobody counts here: X refuses those.
+# media/quickstart/best-practices.mdx
 VIDEO_SHORTEST_S = 0.5
 VIDEO_SIDE_LEAST_PX = 32
 VIDEO_SHAPE_MAX = 3

@@ -126,10 +126,19 @@ PROFILE = Profile(
         image_size_bytes=5_000_000,
         image_mimes=("image/jpeg", "image/png", "image/gif", "image/webp"),
         others={  # best-practices.mdx, accounts without Premium; types: openapi.json, media_type, and its codecs
-            MediaKind.GIF: MediaLimits(15_000_000, ("image/gif",), side_max_px=1280, pixels_max=1280 * 1080),
+            MediaKind.GIF: MediaLimits(
+                15_000_000,
+                ("image/gif",),
+                side_max_px=1280,
+                pixels_max=1280 * 1080,
+                frames_max=350,
+                frames_pixels_max=300_000_000,
+            ),
             # X takes 8 GB, but a film is handed in with 1,000 requests at most (openapi.json, segment_index), of half
             # a mebibyte each here. Direct messages end at 512 MB anyway.
-            MediaKind.VIDEO: MediaLimits(512_000_000, ("video/mp4", "video/quicktime"), duration_max_s=1200.0),
+            MediaKind.VIDEO: MediaLimits(
+                512_000_000, ("video/mp4", "video/quicktime"), duration_max_s=1200.0, frames_per_s_max=60
+            ),
         },
         poll_options_min=2,  # openapi.json; so is the rest of polls
         poll_options_max=4,

@@ -190,6 +190,7 @@ async def kept(store: Store, data: bytes, name: str = "") -> Media:
         height_px=measures.height_px,
         duration_s=measures.duration_s,
         animated=measures.animated,
+        frames=measures.frames,
         name=named(name, found.mime),
     )
 

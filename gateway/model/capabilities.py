@@ -118,6 +118,10 @@ class MediaLimits(Struct, frozen=True):
     sides_sum_max_px: int | None = None
     pixels_max: int | None = None
     duration_max_s: float | None = None
+    frames_max: int | None = None
+    frames_pixels_max: int | None = None
+    """Pixels of all its frames."""
+    frames_per_s_max: int | None = None
 
 
 class Limits(Struct, frozen=True):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from gateway.duration import spoken
-from gateway.model.capabilities import Feature, Profile, Support
+from gateway.model.capabilities import Feature, MediaLimits, Profile, Support
 from gateway.model.content import (
     BULLET,
     Block,
@@ -138,6 +138,19 @@ def _misfit(one: Media, profile: Profile) -> str:
         return f"{one.size_bytes} bytes, {limits.size_bytes} are the most"
     if limits.duration_max_s is not None and (one.duration_s or 0.0) > limits.duration_max_s:
         return f"{spoken(one.duration_s or 0.0)}, {spoken(limits.duration_max_s)} are the most"
+    return _too_lively(one, limits)
+
+
+def _too_lively(one: Media, limits: MediaLimits) -> str:
+    """Why it has too many frames, as far as it tells how many."""
+    frames, pixels = one.frames or 0, (one.width_px or 0) * (one.height_px or 0)
+    per_s = int(frames / one.duration_s) if one.duration_s else 0
+    if limits.frames_max is not None and frames > limits.frames_max:
+        return f"{frames} frames, {limits.frames_max} are the most"
+    if limits.frames_pixels_max is not None and frames * pixels > limits.frames_pixels_max:
+        return f"{frames} frames of {pixels} pixels, {limits.frames_pixels_max} in all are the most"
+    if limits.frames_per_s_max is not None and per_s > limits.frames_per_s_max:
+        return f"{per_s} frames a second, {limits.frames_per_s_max} are the most"
     return ""
 
 
