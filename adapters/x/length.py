@@ -71,7 +71,8 @@ def weighted_length(text: str) -> int:
 def _doubtful(normal: str) -> list[str]:
     """The words that may weigh something else than their characters."""
     if normal.isascii():
-        return [word for word in normal.split() if "." in word and _ADDRESS.search(word)]
+        words = normal.split() if _ADDRESS.search(normal) else ()
+        return [word for word in words if "." in word and _ADDRESS.search(word)]
     return [
         word
         for word in normal.split()
