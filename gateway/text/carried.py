@@ -28,6 +28,7 @@ from gateway.model.content import (
     marked,
     respanned,
     spans,
+    spelled,
 )
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Repliers, Timeline, Visibility
 from gateway.model.ids import AccountId, platform_of
@@ -39,6 +40,7 @@ NO_CALL = "\u2060"
 """A word joiner: nothing to see, and no name begins with it."""
 _SEEN = (MediaKind.IMAGE, MediaKind.GIF, MediaKind.VIDEO)
 _CALL = re.compile(
+_BLANK = re.compile(r"\n\s*\n")
     r"(?<![\w.-])(?:[\w-]++\.)++[^\W\d_][\w-]++/\S*+"  # an address, which may have an @ of its own
     r"|(?<![A-Za-z0-9_])[@\uff20](?=[A-Za-z0-9_]|\Z)"
 )
@@ -225,7 +227,8 @@ def _warning(draft: Draft, here: _Here) -> Draft:
     here.note("the content warning stands before the words" + (", which are hidden" if hides else ""))
     document = respanned(draft.document, _hidden) if hides else draft.document
     opening: Paragraph = (Text(WARNING_WORDS + warning),)
-    return _with(draft, warning="", sensitive=True, paragraphs=(opening, *document.paragraphs))
+    media = tuple(one if one.at is None else structs.replace(one, at=one.at + 1) for one in document.media)
+    return _with(draft, warning="", sensitive=True, paragraphs=(opening, *document.paragraphs), media=media)
 
 
 def _hidden(span: Span) -> Span:
@@ -242,15 +245,32 @@ def _sensitive(draft: Draft, here: _Here) -> Draft:
 
 
 def _spoilers(draft: Draft, here: _Here) -> Draft:
-    """The words are said all the same: without them the text may mean something else."""
-    if here.profile.supports(Feature.SPOILER):
+    """Where none is hidden the words are said all the same: without them the text may mean something else."""
+    if not any(Mark.SPOILER in span.marks for span in spans(draft.document)):
         return draft
-    if any(Mark.SPOILER in span.marks for span in spans(draft.document)):
-        here.note("a spoiler is open: the platform hides no words")
+    if here.profile.supports(Feature.SPOILER):
+        return _with(draft, paragraphs=tuple(map(_uncoded, respanned(draft.document, _unmarked).paragraphs)))
+    here.note("a spoiler is open: the platform hides no words")
     return draft
 
 
 def _audience(draft: Draft, here: _Here) -> Draft:
+def _unmarked(span: Span) -> Span:
+    """Hidden code is hidden words: not everywhere does a spoiler cover what is set as code."""
+    if Mark.SPOILER not in span.marks:
+        return span
+    return structs.replace(span, marks=tuple(mark for mark in span.marks if mark is not Mark.CODE))
+
+
+def _uncoded(paragraph: Paragraph | Block) -> Paragraph | Block:
+    if not isinstance(paragraph, Block) or paragraph.kind is not BlockKind.CODE:
+        return paragraph
+    if not any(Mark.SPOILER in span.marks for span in paragraph.spans):
+        return paragraph
+    lines = _BLANK.sub("\n", "".join(map(spelled, paragraph.spans))).strip("\n")
+    return structs.replace(paragraph, spans=(marked(lines, Mark.SPOILER),), kind=BlockKind.PARAGRAPH, language="")
+
+
     """Who sees and who answers what is said in public; in a conversation both are as they are there."""
     if draft.repliers and not _carries(here, Feature.REPLIERS, "a limit on who may reply"):
         draft = structs.replace(draft, repliers=Repliers.EVERYONE)

@@ -171,6 +171,28 @@ def test_a_warning_stands_before_the_words_and_hides_them_where_that_is_possible
     assert notes == ("the content warning stands before the words, which are hidden",)
 
 
+def test_code_under_a_warning_is_hidden_like_any_words():
+    """Not everywhere does a spoiler cover what is set as code."""
+    inline = (Text("call "), marked("this()", Mark.CODE))
+    code = Block((Text("a = 1\n\n\n  b = 2\n"),), BlockKind.CODE, quote=1, language="py")
+    hidden = structs.replace(draft(warning="cats"), document=Document((inline, code), warning="cats"))
+    said, _ = said_by(hidden, profile(spoiler=Support.FULL, format=Support.FULL), USUAL)
+    assert said.document.paragraphs[1:] == (
+        (marked("call ", Mark.SPOILER), marked("this()", Mark.SPOILER)),
+        Block((marked("a = 1\n  b = 2", Mark.SPOILER),), quote=1),
+    )
+    shown, _ = said_by(structs.replace(hidden, document=Document((inline, code))), profile(spoiler=Support.FULL), USUAL)
+    assert shown.document.paragraphs == (inline, code)
+
+
+def test_media_stay_with_their_paragraph_behind_a_warning():
+    pictures = (PICTURE, structs.replace(PICTURE, at=1))
+    document = Document((*WORDS, (Text("the cat"),)), pictures, warning="cats")
+    said, _ = said_by(structs.replace(draft(), document=document), profile(sensitive=Support.FULL), USUAL)
+    assert [one.at for one in said.document.media] == [None, 2]
+    assert said.document.paragraphs[2] == (Text("the cat"),)
+
+
 def test_hidden_media_are_shown_with_a_note_where_nothing_hides_them():
     said, notes = said_by(draft(sensitive=True, media=(PICTURE,)), profile(), USUAL)
     assert said.document.media == (PICTURE,)
