@@ -39,8 +39,8 @@ WARNING_WORDS = "CW: "
 NO_CALL = "\u2060"
 """A word joiner: nothing to see, and no name begins with it."""
 _SEEN = (MediaKind.IMAGE, MediaKind.GIF, MediaKind.VIDEO)
-_CALL = re.compile(
 _BLANK = re.compile(r"\n\s*\n")
+_CALL = re.compile(
     r"(?<![\w.-])(?:[\w-]++\.)++[^\W\d_][\w-]++/\S*+"  # an address, which may have an @ of its own
     r"|(?<![A-Za-z0-9_])[@\uff20](?=[A-Za-z0-9_]|\Z)"
 )
@@ -254,7 +254,6 @@ def _spoilers(draft: Draft, here: _Here) -> Draft:
     return draft
 
 
-def _audience(draft: Draft, here: _Here) -> Draft:
 def _unmarked(span: Span) -> Span:
     """Hidden code is hidden words: not everywhere does a spoiler cover what is set as code."""
     if Mark.SPOILER not in span.marks:
@@ -271,6 +270,7 @@ def _uncoded(paragraph: Paragraph | Block) -> Paragraph | Block:
     return structs.replace(paragraph, spans=(marked(lines, Mark.SPOILER),), kind=BlockKind.PARAGRAPH, language="")
 
 
+def _audience(draft: Draft, here: _Here) -> Draft:
     """Who sees and who answers what is said in public; in a conversation both are as they are there."""
     if draft.repliers and not _carries(here, Feature.REPLIERS, "a limit on who may reply"):
         draft = structs.replace(draft, repliers=Repliers.EVERYONE)
