@@ -42,7 +42,7 @@ class Reviser:
         if isinstance(said, str):
             return said
         rows = [(one, await self._store.sent_parts(one.id)) for one in said]
-        messages = there(self._account, rows, numbered=here.manner.numbered)
+        messages = there(self._account, rows)
         if not messages and said[0].account != self._account:
             return f"{NOTHING_THERE}: it went by {said[0].account}"
         return planned(draft, messages, here, self._planner.parts)

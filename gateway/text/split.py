@@ -43,8 +43,11 @@ _WELL_FILLED = 1 / 3
 """A better break is taken when the part is still this full: three posts for two would be a bad bargain."""
 
 
-_WIDEST = 9_999
+_WIDEST = "9999/9999"
 """The number that there is room for; nobody posts a longer thread."""
+
+
+_ABOUT = 300
 
 
 class _Level(IntEnum):
@@ -57,26 +60,32 @@ class _Level(IntEnum):
 
 
 class Slice(NamedTuple):
-    """One part of a thread: what is ``said`` in it, and how that is ``shown``, with its number where it has one."""
+    """One part of a thread: what is ``said`` in it, and how that is ``shown``, with its ``number`` where it has one."""
 
     said: Document
     shown: Document
+    number: str = ""
 
 
-def slices(document: Document, fits: Callable[[Document], bool], *, numbered: bool = False) -> tuple[Slice, ...]:
+def slices(
+    document: Document, fits: Callable[[Document], bool], *, about: int = _ABOUT, numbered: bool = False
+) -> tuple[Slice, ...]:
     """As :func:`split`; the parts of a thread that is ``numbered`` end with "2/4", for which there is room."""
     if not numbered or fits(document):
-        return tuple(Slice(piece, piece) for piece in split(document, fits))
-    pieces = split(document, lambda piece: fits(with_number(piece, _WIDEST, _WIDEST)), whole=False)
-    return tuple(Slice(piece, with_number(piece, n, len(pieces))) for n, piece in enumerate(pieces, 1))
+        return tuple(Slice(piece, piece) for piece in split(document, fits, about=about))
+    pieces = split(document, lambda piece: fits(with_number(piece, _WIDEST)), about=about, whole=False)
+    numbered_pieces = ((piece, f"{n}/{len(pieces)}") for n, piece in enumerate(pieces, 1))
+    return tuple(Slice(piece, with_number(piece, number), number) for piece, number in numbered_pieces)
 
 
-def with_number(piece: Document, number: int, among: int) -> Document:
+def with_number(piece: Document, number: str) -> Document:
     """How a part of a numbered thread is shown."""
-    return structs.replace(piece, paragraphs=(*piece.paragraphs, (Text(f"{number}/{among}"),)))
+    return structs.replace(piece, paragraphs=(*piece.paragraphs, (Text(number),)))
 
 
-def split(document: Document, fits: Callable[[Document], bool], *, whole: bool = True) -> tuple[Document, ...]:
+def split(
+    document: Document, fits: Callable[[Document], bool], *, about: int = _ABOUT, whole: bool = True
+) -> tuple[Document, ...]:
     """The document in parts that each fit, in order; where ``whole``, the document itself when it fits as it is.
 
     ``fits`` judges a part as it will be written; its media aside. It is taken to be monotonic: what fits still fits
@@ -84,12 +93,13 @@ def split(document: Document, fits: Callable[[Document], bool], *, whole: bool =
     characters; in code at a line before all else; never inside a link or a mention. A heading goes with what follows,
     and so do words that end in a colon. Only white space at a cut is dropped, and an item that is cut goes on without
     a marker. Media are on the part in which the paragraph ends that mentions them, else on the first, where poll and
-    quote are too; a warning is on each.
+    quote are too; a warning is on each. ``about`` so many characters make a part: the better the guess, the less is
+    asked.
     Raises ValueError when a link, a mention or a single character does not fit alone.
     """
     if whole and fits(document):
         return (document,)
-    knife = _Knife(document, fits)
+    knife = _Knife(document, fits, about)
     parts = list(knife.parts()) or [structs.replace(document, paragraphs=(), media=())]
     parts[0] = structs.replace(parts[0], poll=document.poll, quote=document.quote, card=document.card)
     return _illustrated(parts, document.media, knife.last_paragraphs)
@@ -97,7 +107,7 @@ def split(document: Document, fits: Callable[[Document], bool], *, whole: bool =
 
 def lead(document: Document, fits: Callable[[Document], bool]) -> Document:
     """The beginning of a document, as much as fits, without its media. Raises ValueError when nothing does."""
-    return next(iter(_Knife(document, fits).parts()), Document())
+    return next(iter(_Knife(document, fits, _ABOUT).parts()), Document())
 
 
 def _illustrated(
@@ -149,7 +159,7 @@ class _Sheet:
     def _pattern(self) -> regex.Pattern[str] | re.Pattern[str]:
         if self.is_code:
             return _CODE_GAPS
-        if self.text.isascii():
+        if self.text.replace(_OBJECT, "").isascii():
             return _ASCII_GAPS
         return _GAPS_AND_STOPS if _STOP.search(self.text) else _GAPS
 
@@ -167,10 +177,10 @@ class _Sheet:
         """What lies between two places. An item that was begun before has no marker."""
         if begin <= 0 and end >= len(self.text):
             return self._paragraph
-        first = bisect_right(self._starts, max(begin, 0)) - 1
-        last = bisect_left(self._starts, min(end, len(self.text))) - 1
+        first = bisect_right(self._starts, begin) - 1 if begin > 0 else 0
+        last = (bisect_left(self._starts, end) if end < len(self.text) else len(self.block.spans)) - 1
         spans = list(self.block.spans[first : last + 1])
-        if isinstance(tail := spans[-1], Text):
+        if end < len(self.text) and isinstance(tail := spans[-1], Text):
             spans[-1] = Text(tail.text[: end - self._starts[last]], tail.marks)
         if begin > 0 and isinstance(head := spans[0], Text):
             spans[0] = Text(head.text[begin - self._starts[first] :], head.marks)
@@ -227,11 +237,11 @@ _seams = lru_cache(8)(_Seams)
 
 
 class _Knife:
-    def __init__(self, document: Document, fits: Callable[[Document], bool]) -> None:
+    def __init__(self, document: Document, fits: Callable[[Document], bool], about: int) -> None:
         self._document = document
         self._fits = fits
         self._seams = _seams(document.paragraphs)
-        self._reach = 500
+        self._reach = about
         """Where to look first: about as far as the last part went."""
         self.last_paragraphs: list[int] = []
         """Of each part the last paragraph that ends in it, or before it."""

@@ -12,7 +12,7 @@ from revising_rig import ALL, DONE, STIFF, Worlds, changing, finished, revising,
 from gateway.agent import Conversation
 from gateway.announcement import Terms
 from gateway.corrections import Corrections
-from gateway.model.capabilities import Feature, Idempotency
+from gateway.model.capabilities import Feature, Idempotency, Lane, Scope
 from gateway.model.content import Poll
 from gateway.model.delivery import Delivery, FaultKind, State, Visibility
 from gateway.model.events import MessageReceived
@@ -267,6 +267,16 @@ async def test_what_an_edit_does_not_say_stays_as_the_last_one_left_it(world: Wo
             (outcome,) = await changing(house).edit(delivery.id, words("good day"), keep)
             document = outcome.delivery.draft.document
             assert (document.warning, document.poll) == (warning, poll if warning else None)
+
+
+async def test_each_conversation_has_its_own_window_for_changes_too(world: Worlds) -> None:
+    w = world()
+    lanes = [Lane("changes", 1, 600.0, ("edit", "delete"), Scope.CONVERSATION)]
+    async with revising(w, lanes=lanes) as house:
+        places = [await said(house, f"in {place}", place=place) for place in ("c1", "c2", "c3")]
+        outcomes = [one for delivery in places for one in await changing(house).delete(delivery.id)]
+        await house.pass_time(5)
+        assert [(await house.now(one.delivery)).state for one in outcomes] == [State.DELIVERED] * 3
 
 
 async def test_changes_asked_for_at_once_come_one_after_the_other(world: Worlds) -> None:
