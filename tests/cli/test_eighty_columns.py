@@ -109,16 +109,22 @@ def test_of_what_nobody_can_say(up: tuple[House, Process]) -> None:
     assert too_wide(on_a_terminal(house, "deliveries", "settle", made["id"], "--drop")) == []
 
 
-def test_of_accounts_and_people(up: tuple[House, Process]) -> None:
+PEOPLE = ("mastodon:@somebody.with.a.long.name@an.instance.with.a.long.name.example", "bluesky:ana." + "a" * 60)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("status",), ("accounts",), ("accounts", "resume", f"x/{LONG}"), ("doctor",), ("link", *PEOPLE), ("link",),
+     ("unlink", *PEOPLE), ("migrate",), ("backup", "copy.db")],
+    ids=" ".join,
+)  # fmt: skip
+def test_of_accounts_and_people(up: tuple[House, Process], command: tuple[str, ...]) -> None:
     house, _ = up
-    people = ("mastodon:@somebody.with.a.long.name@an.instance.with.a.long.name.example", "bluesky:ana." + "a" * 60)
-    for command in (
-        ["status"], ["accounts"], ["accounts", "resume", f"x/{LONG}"], ["doctor"],
-        ["link", *people], ["link"], ["unlink", *people], ["migrate"], ["backup", "copy.db"],
-    ):  # fmt: skip
-        shown = on_a_terminal(house, *command)
-        assert shown, command
-        assert too_wide(shown) == [], command
+    if command in (("link",), ("unlink", *PEOPLE)):
+        house.ask("link", first=PEOPLE[0], second=PEOPLE[1])
+    shown = on_a_terminal(house, *command)
+    assert shown
+    assert too_wide(shown) == []
 
 
 def test_of_an_account_that_is_lost(up: tuple[House, Process]) -> None:

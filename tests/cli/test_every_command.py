@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_rig import House
+from cli_rig import House, Sandbox
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -37,27 +38,26 @@ def test_none_is_left_out_here() -> None:
     assert set(_commands()) - tried == set(UNASKED)
 
 
-def test_as_json_each_says_one_value_without_a_gateway(house: Open) -> None:
-    _each_says_one_value(house("mastodon"))
+@pytest.fixture(scope="module", params=["without a gateway", "with a gateway"])
+def said(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox
+) -> Iterator[tuple[House, str]]:
+    """A house, and the name of what it has said."""
+    h = House(tmp_path_factory.mktemp("said"), sandbox, ("mastodon",))
+    with h.gateway() if request.param == "with a gateway" else nullcontext():
+        yield h, h.told("announce", "-", stdin=b"Hello")["deliveries"][0]["id"]
 
 
-def test_as_json_each_says_one_value_with_a_gateway(house: Open) -> None:
-    h = house("mastodon")
-    with h.gateway():
-        _each_says_one_value(h)
-
-
-def _each_says_one_value(h: House) -> None:
-    named = h.told("announce", "-", stdin=b"Hello")
-    name = named["deliveries"][0]["id"]
-    for command in (*ASKING, *ALONE):
-        done = h.multihome(*command.replace("NAME", name).split(), "--json", stdin=b"Hello again")
-        if "settle" in command:
-            assert (done.returncode, done.stdout) == (1, ""), command
-            assert done.stderr.startswith(f"multihome: {name} is "), command
-        else:
-            json.loads(done.stdout)
-            assert (done.returncode, done.stderr) == (0, ""), command
+@pytest.mark.parametrize("command", [*ASKING, *ALONE])
+def test_as_json_each_says_one_value_and_nothing_else(said: tuple[House, str], command: str) -> None:
+    h, name = said
+    done = h.multihome(*command.replace("NAME", name).split(), "--json", stdin=b"Hello again")
+    if "settle" in command:
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"multihome: {name} is ")
+    else:
+        json.loads(done.stdout)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.fixture
