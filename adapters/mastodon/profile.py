@@ -44,6 +44,15 @@ AUDIO_MIMES = (
 
 _POSTS = ("post", "reply", "direct")
 
+# masto config/initializers/twitter_regex.rb: in a path everything but white space, brackets and signs at its end, in a
+# query all that isn't ASCII, too.
+_IN_BRACKETS = r"\([^\s<>()?]+\)"
+_ADDRESS = (
+    r"(?i)https?://(?:[\w-]+\.)+(?:[a-z]{2,}[0-9a-z@+-]*|[^\W\d_]{2,})(?::\d+)?"
+    rf"(?:/(?:(?:[^\s<>()?]|{_IN_BRACKETS})*(?:[^\s<>()?!*\"'「」;:=,.$%\[\]~&|@]|{_IN_BRACKETS}))?)?"
+    r"(?:\?[\w!?*'();:&=+$/%#\[\].,~|@^\u00a0-\U0010ffff-]*[\w&=#/\u00a0-\U0010ffff-])?"
+)
+
 PROFILE = Profile(
     features={
         Feature.EDIT: Support.PARTIAL,
@@ -118,6 +127,7 @@ PROFILE = Profile(
         Lane("calls", 300, 300, (*_POSTS, *Change)),
     ),
     calls_by_text=True,  # masto process_mentions_service.rb
+    address=_ADDRESS,
     idempotency=Idempotency.KEYED,
     # masto post_status_service.rb keeps a key for 3600 s; the last minute is left to the request's own way.
     key_lifetime_s=3540.0,

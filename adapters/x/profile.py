@@ -66,6 +66,16 @@ SUMMONED_USD = 0.01
 DIRECT_USD = 0.015
 ALT_USD = 0.005
 
+# twitter-text, validUrl. An address ends before letters that are neither Latin nor Cyrillic.
+_LETTERS = r"a-z0-9\u00c0-\u024f\u0300-\u036f\u0400-\u04ff\u1e00-\u1eff"
+_SIGNS = r"!*';:=+,.$/%#\[\]\u2013_~@|&-"
+_IN_BRACKETS = rf"\([{_LETTERS}{_SIGNS}]+\)"
+_ADDRESS = (
+    r"(?i)https?://(?:[\w-]+\.)+(?:[a-z]{2,}[0-9a-z@+-]*|[^\W\d_]{2,})(?::\d+)?"
+    rf"(?:/(?:(?:[{_LETTERS}{_SIGNS}]|{_IN_BRACKETS})*(?:[{_LETTERS}=_#/+-]|{_IN_BRACKETS}))?)?"
+    r"(?:\?[a-z0-9!?*'@();:&=+$/%#\[\]_.,~|-]*[a-z0-9_&=#/-])?"
+)
+
 PROFILE = Profile(
     features={
         Feature.DELETE: Support.FULL,
@@ -163,6 +173,7 @@ PROFILE = Profile(
         Lane("likes_day", 1000, DAY_S, (Change.REACT,)),
     ),
     calls_by_text=True,  # twitter-text finds the names in a text
+    address=_ADDRESS,
     idempotency=Idempotency.READ_BACK,
     settle_after_s=5.0,  # reading back is eventually consistent (how late is not known); nothing else protects a DM
     # Reads stay open while the account is locked; only a write tells.

@@ -34,6 +34,7 @@ from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Repliers
 from gateway.model.ids import AccountId, platform_of
 from gateway.model.manner import Manner, Misfit
 from gateway.model.media import MediaKind
+from gateway.text.apart import apart
 
 WARNING_WORDS = "CW: "
 NO_CALL = "\u2060"
@@ -67,7 +68,7 @@ def carried(draft: Draft, account: AccountId, profile: Profile, manner: Manner) 
     here = _Here(platform_of(account), profile, manner, notes.append)
     for step in (_media, _poll, _quote, _warning, _sensitive, _spoilers, _audience, _strangers):
         draft = step(draft, here)
-    return draft, tuple(notes)
+    return _with(draft, paragraphs=apart(draft.document, here.platform, profile).paragraphs), tuple(notes)
 
 
 def linked(draft: Draft, one: Media, why: str, manner: Manner) -> Carried:

@@ -445,6 +445,20 @@ def test_a_post_has_one_cashtag(text: str, written: str) -> None:
     assert seen(text)(written)
 
 
+@pytest.mark.parametrize(
+    ("url", "written"),
+    [
+        ("https://例え.jp/パス?次=1", "https://例え.jp/%E3%83%91%E3%82%B9?%E6%AC%A1=1"),
+        ("https://e.org/?q=é#1", "https://e.org/?q=%C3%A9#1"),
+        ("https://e.org/größe/путь", "https://e.org/größe/путь"),
+        ("https://bücher.example/%20x", "https://bücher.example/%20x"),
+    ],
+)
+def test_an_address_is_whole_for_twitters_own_parser(url: str, written: str) -> None:
+    assert translate.spell(Link(url)) == translate.spell(Link(url, url)) == written
+    assert length._addresses(f"see {written.replace('.example', '.com')}.") == [written.replace(".example", ".com")]
+
+
 def test_characters_x_refuses_are_left_out() -> None:
     (part,) = parts.plan(draft("a\ufeffb\uffffc"))
     assert part.body["text"] == "abc"
