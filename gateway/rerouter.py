@@ -105,7 +105,7 @@ class Rerouter:
             if back_at is not None and event.at - back_at > RELAPSE:
                 self._lost_since.pop(event.account, None)
             self._untold[event.account] = None
-        self.look_at(event.account)
+        self.look_at(event.account, held=True)  # what was held in an outage has a road once that is a suspension
 
     async def _attend(self, todo: dict[AccountId, bool]) -> None:
         try:
