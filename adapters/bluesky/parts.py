@@ -178,7 +178,7 @@ def _told(one: Media) -> Paragraph:
 
 def _slices(draft: Draft, document: Document, fits: Callable[[Document], bool]) -> tuple[Slice, ...]:
     try:
-        return slices(document, fits, numbered=draft.numbered)
+        return slices(document, fits, about=TEXT_GRAPHEMES, numbered=draft.numbered)
     except ValueError as error:
         raise refused(FaultKind.TOO_LONG, str(error)) from error
 

@@ -79,7 +79,7 @@ def plan(draft: Draft) -> tuple[Part, ...]:
 
 def _slices(draft: Draft, document: Document, measure: Callable[[str], bool]) -> tuple[Slice, ...]:
     try:
-        return slices(document, lambda piece: measure(write(piece)), numbered=draft.numbered)
+        return slices(document, lambda piece: measure(write(piece)), about=POST_MAX, numbered=draft.numbered)
     except ValueError as error:
         _refuse(FaultKind.TOO_LONG, str(error))
 
