@@ -16,7 +16,10 @@ import regex
 from msgspec import structs
 
 from gateway.model.content import Block, BlockKind, Document, Media, Paragraph, Text, block, follows
+from gateway.text.turns import Turns
 
+_UNSEEN = r"\u200e\u200f\u202c\u2069"
+"""Marks of the direction of writing that may close a sentence."""
 _MARK = r"\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}"
 # Python strips the four separators of ASCII as well: to a reader they are nothing. A space that carries an accent is
 # a character of its own, not a gap.
@@ -27,7 +30,7 @@ _GAP = rf"(?:{_NO_BREAK})*+{_SPACE}(?:{_SPACE})*+"
 _STOPS = "。！？｡、，；"
 _GAPS = regex.compile(_GAP)
 _ASCII_GAPS = re.compile(r"\s+")
-_GAPS_AND_STOPS = regex.compile(rf"[{_STOPS}]++[」』”’）{_MARK}]*+\K(?:{_SPACE})*+|{_GAP}")
+_GAPS_AND_STOPS = regex.compile(rf"[{_STOPS}]++[」』”’）{_UNSEEN}{_MARK}]*+\K(?:{_SPACE})*+|{_GAP}")
 _COLONS = ":："
 _STOP = regex.compile(f"[{_STOPS}]")
 # A line of code keeps its indentation, and what is cut within a line keeps the space.
@@ -36,7 +39,7 @@ _CODE_GAPS = regex.compile(rf"(?:(?:{_BLANK})*+\n)++|(?<=[^\s\x1c-\x1f])(?={_BLA
 _EDGE = regex.compile(rf"(?:{_SPACE})*+")
 _CODE_EDGE = regex.compile(rf"(?:(?:{_BLANK})*+\n)*+")
 _CHARACTER = regex.compile(rf"\ufffc|(?!{_SPACE})\X")
-_SENTENCE_END = regex.compile(rf"[.!?…。！？｡؟।][\"'”’»)\]」』）{_MARK}]*+")
+_SENTENCE_END = regex.compile(rf"[.!?…。！？｡؟।][\"'”’»)\]」』）{_UNSEEN}{_MARK}]*+")
 _OBJECT = "\ufffc"
 
 _WELL_FILLED = 1 / 3
@@ -91,10 +94,10 @@ def split(
     ``fits`` judges a part as it will be written; its media aside. It is taken to be monotonic: what fits still fits
     with less. Cuts come at a block, a sentence end, a word or, in a word that is too long by itself, between two
     characters; in code at a line before all else; never inside a link or a mention. A heading goes with what follows,
-    and so do words that end in a colon. Only white space at a cut is dropped, and an item that is cut goes on without
-    a marker. Media are on the part in which the paragraph ends that mentions them, else on the first, where poll and
-    quote are too; a warning is on each. ``about`` so many characters make a part: the better the guess, the less is
-    asked.
+    and so do words that end in a colon. Only white space at a cut is dropped, an item that is cut goes on without a
+    marker, and a turn to another direction of writing ends at a cut and begins again. Media are on the part in
+    which the paragraph ends that mentions them, else on the first, where poll and quote are too; a warning is on
+    each. ``about`` so many characters make a part: the better the guess, the less is asked.
     Raises ValueError when a link, a mention or a single character does not fit alone.
     """
     if whole and fits(document):
@@ -136,6 +139,7 @@ class _Sheet:
         edge = (_CODE_EDGE if self.is_code else _EDGE).match(self.text)
         self.begin = edge.end() if edge else 0
         self.end = len(self.text.rstrip())
+        self._turns = None if self.text.isascii() else Turns(self.text) or None
 
     def gaps(self) -> list[tuple[int, int]]:
         """Where a part may end inside, and where the next one then starts."""
@@ -184,6 +188,9 @@ class _Sheet:
             spans[-1] = Text(tail.text[: end - self._starts[last]], tail.marks)
         if begin > 0 and isinstance(head := spans[0], Text):
             spans[0] = Text(head.text[begin - self._starts[first] :], head.marks)
+        if self._turns:
+            before, after = self._turns.opening(begin), self._turns.closing(end)
+            spans = [*([Text(before)] if before else []), *spans, *([Text(after)] if after else [])]
         if not isinstance(self._paragraph, Block):
             return tuple(spans)
         marker = self.block.marker if begin <= self.begin else ""
