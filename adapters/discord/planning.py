@@ -83,13 +83,20 @@ POLLS_STAY = (
 )
 
 
-def reworded(document: Document) -> dict[str, Any]:
+def stays(before: Document, after: Document) -> str:
+    """Why an edit can't make the one message of the other."""
+    return POLLS_STAY if before.poll or after.poll else ""
+
+
+def reworded(document: Document, *, words_only: bool = False) -> dict[str, Any]:
     """What a message says after an edit: words, and files anew. Raises TOO_LONG, and TARGET_REFUSED of a poll."""
     if document.poll is not None:
         raise refused(FaultKind.TARGET_REFUSED, POLLS_STAY)
     payload = words(document)
     if len(payload["content"]) > TEXT_MAX:
         raise refused(FaultKind.TOO_LONG, f"{len(payload['content'])} characters of {TEXT_MAX}")
+    if words_only:  # what isn't named stays
+        return {"payload": payload}
     return {"payload": payload | {"attachments": _attachments(document.media)}} | files(document)
 
 

@@ -169,7 +169,10 @@ class MastodonAdapter:
 
     # What may be done to a message.
 
-    async def edit(self, ref: MessageRef, document: Document) -> Receipt:
+    def stays(self, before: Document, after: Document) -> str:
+        return writing.QUOTES_STAY if before.quote and before.quote != after.quote else ""
+
+    async def edit(self, ref: MessageRef, document: Document, *, words_only: bool = False) -> Receipt:
         """One correction: the document takes the place of all there was, its files, poll and warning too. Mentions that
         the place needs stay.
         """
@@ -179,7 +182,8 @@ class MastodonAdapter:
             document = writing.linking(document)
         body = writing.reworded(document, visibility, people, self._profile.limits)
         text = here.local(body["text"])
-        media = await self._uploads.ready(body.get("media", ()))
+        files = body.get("media", ())
+        media = await (self._shown_by(status) if files and words_only else self._uploads.ready(files))
 
         def change(client: Mastodon) -> Any:
             return client.status_update(
@@ -200,6 +204,11 @@ class MastodonAdapter:
             return False
         shown = await self._ask(Status, lambda client: client.status(status))
         return content.quotes(shown, parse_ref(quote.ref).id)
+
+    async def _shown_by(self, status: str) -> list[str]:
+        """The ids of the files that a status has: those that an edit doesn't name are taken away."""
+        found = await self._ask(Status, lambda client: client.status(status))
+        return [file.id for file in found.media_attachments or ()]
 
     async def delete(self, ref: MessageRef) -> None:
         status = parse_ref(ref).id

@@ -54,6 +54,9 @@ def plan(draft: Draft, at: datetime, limits: Limits, visibility: str) -> tuple[P
     )
 
 
+QUOTES_STAY = 'Mastodon changes no quote: delete it and post anew (posting.correction = "repost" does so)'
+
+
 def reworded(said: Document, visibility: str, people: tuple[str, ...], limits: Limits) -> dict[str, Any]:
     """What a status of ours that mentions these people is to be now, as the body of a part."""
     place = Place("reply", visibility, people=people)

@@ -265,9 +265,16 @@ def _poll(poll: Poll, question: str) -> dict[str, Any]:
 
 
 STAYS = (
-    "Telegram changes no poll, makes no message one, and takes no media from a message: delete it and post anew"
+    "Telegram changes no poll, makes no message one, takes no media from a message, keeps an album's number and kind,"
+    " and what a message answers: delete it and post anew"
     ' (posting.correction = "repost" does so)'
 )
+
+
+def stays(before: Document, after: Document) -> str:
+    """Why an edit can't make the one message of the other."""
+    kept = before.poll is after.poll is None and before.quote == after.quote
+    return "" if kept and uploads.may_become(before.media, after.media) else STAYS
 
 
 def edited(content: Document, most: int = TEXT_MAX) -> Words:

@@ -19,10 +19,14 @@ from gateway.model.ids import AccountId, DeliveryId, MessageRef
 from gateway.model.manner import Correction, Manner
 from gateway.text.split import with_number
 
-UNEDITABLE = "the old text stays: it can't be edited here"
+STAYS = "the old text stays"
+UNEDITABLE = f"{STAYS}: it can't be edited here"
 UNDELETABLE = "it stays: nothing can be deleted here"
 NOTHING_THERE = "nothing of it is there"
 SAME = "it says so already"
+
+WORDS_ONLY = "words_only"
+"""In the body of an edit: all but the words is there already."""
 
 Plan = Callable[[Draft], tuple[Part, ...] | str]
 
@@ -42,6 +46,12 @@ class Here(Struct, frozen=True):
     profile: Profile
     manner: Manner
     now: datetime
+    stays: Callable[[Document, Document], str]
+
+
+def no_limits(_before: Document, _after: Document) -> str:
+    """For platforms on which any message may become any other."""
+    return ""
 
 
 def key(delivery: DeliveryId, account: AccountId, number: int) -> str:
@@ -126,20 +136,36 @@ def _edited(draft: Draft, messages: Sequence[There], here: Here, plan: Plan) -> 
     if wanted == [one.document for one in messages] and None not in wanted:
         return SAME
     pairs = [(one, said) for one, said in zip(messages, wanted, strict=False) if said != one.document]
-    if not _editable(draft, [one for one, _ in pairs], here) or any(said is None for _, said in pairs):
-        return _corrected(draft, messages, wanted, here, plan)
+    if why := _why_not(draft, pairs, here):
+        return why if here.manner.correction is Correction.LEAVE else _corrected(draft, messages, wanted, here, plan)
     surplus = _deleted(messages[len(new) :], here) if len(messages) > len(new) else ()
     if isinstance(surplus, str):
         return surplus
-    edits = tuple(_part(Change.EDIT, one.ref, one.conversation, said) for one, said in pairs)
+    edits = tuple(_part(Change.EDIT, one.ref, one.conversation, said, **_same(one, said)) for one, said in pairs)
     return (*edits, *_appended(new[len(messages) :], messages), *surplus)
 
 
-def _editable(draft: Draft, messages: Sequence[There], here: Here) -> bool:
+def _why_not(draft: Draft, pairs: Sequence[tuple[There, Document | None]], here: Here) -> str:
+    """Why not all of these messages can be edited to say that."""
     turned_down = draft.revises is not None and draft.revises.anew
     window_s = here.profile.limits.edit_window_s
-    late = window_s is not None and any((here.now - one.at).total_seconds() >= window_s for one in messages)
-    return here.profile.supports(Feature.EDIT) and not turned_down and not late
+    late = window_s is not None and any((here.now - one.at).total_seconds() >= window_s for one, _ in pairs)
+    if turned_down or late or not here.profile.supports(Feature.EDIT) or any(said is None for _, said in pairs):
+        return UNEDITABLE
+    whys = (here.stays(one.document, said) for one, said in pairs if one.document and said)
+    return next((f"{STAYS}: {why}" for why in whys if why), "")
+
+
+def _same(one: There, said: Document | None) -> dict[str, bool]:
+    """What an edit leaves as it is."""
+    if one.document is None or said is None:
+        return {}
+    return {WORDS_ONLY: True} if _besides_words(one.document) == _besides_words(said) else {}
+
+
+def _besides_words(document: Document) -> Document:
+    media = tuple(structs.replace(one, at=None) for one in document.media)
+    return structs.replace(document, paragraphs=(), media=media, card=None)
 
 
 def _appended(parts: Sequence[Part], messages: Sequence[There]) -> tuple[Part, ...]:
@@ -152,16 +178,12 @@ def _corrected(
     draft: Draft, messages: Sequence[There], wanted: Sequence[Document | None], here: Here, plan: Plan
 ) -> tuple[Part, ...] | str:
     """Where nothing can be edited, the operator has said what happens instead."""
-    match here.manner.correction:
-        case Correction.LEAVE:
-            return UNEDITABLE
-        case Correction.REPLY:
-            return SAME if _ends_with(messages, wanted) else plan(_answering(draft, messages[-1].ref))
-        case Correction.REPOST:
-            gone, new = _deleted(messages, here), plan(draft)
-            if isinstance(gone, str):
-                return f"{UNEDITABLE}, nor deleted"
-            return new if isinstance(new, str) else (*gone, *new)
+    if here.manner.correction is Correction.REPLY:
+        return SAME if _ends_with(messages, wanted) else plan(_answering(draft, messages[-1].ref))
+    gone, new = _deleted(messages, here), plan(draft)
+    if isinstance(gone, str):
+        return f"{UNEDITABLE}, nor deleted"
+    return new if isinstance(new, str) else (*gone, *new)
 
 
 def _answering(draft: Draft, ref: MessageRef) -> Draft:
