@@ -42,7 +42,8 @@ class Outbox:
         self.new_id = services.new_id
         self.room = Room()
         self._policies = services.policies
-        self._standings = standings
+        self.can_send = standings.can_send
+        self.observe = standings.observe
         self._workers: dict[AccountId, Worker] = {}
         self._retired: set[Worker] = set()
         """Their accounts are gone from here; some still store what became of their last sends."""
@@ -122,12 +123,6 @@ class Outbox:
         for worker in self._workers.values():
             worker.wake()
 
-    def can_send(self, account: AccountId) -> bool:
-        return self._standings.can_send(account)
-
-    def observe(self, account: AccountId, signal: Signal) -> None:
-        self._standings.observe(account, signal)
-
     def stranded(self, account: AccountId) -> None:
         self.on_stranded(account)
 
@@ -146,7 +141,7 @@ class Outbox:
             self._waiting.pop(delivery, None)
 
     def _heard(self, event: GatewayEvent) -> None:
-        if not isinstance(event, DeliveryChanged) or State(event.state) not in FINAL:
+        if not isinstance(event, DeliveryChanged) or event.state not in FINAL:
             return
         for future in self._waiting.pop(event.delivery, ()):
             if not future.done():

@@ -47,7 +47,8 @@ def planned(adapter: Adapter, draft: Draft, account: AccountId, at: datetime, ma
     Raises FaultError.
     """
     fitting, notes = carried(draft, account, adapter.profile, manner)
-    fitting = structs.replace(fitting, numbered=fitting.numbered or manner.numbered)
+    if manner.numbered and not fitting.numbered:
+        fitting = structs.replace(fitting, numbered=True)
     try:
         parts = _plan(adapter, fitting, at, draft)
     except FaultError as error:
