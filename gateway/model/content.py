@@ -176,7 +176,13 @@ class Document(Struct, frozen=True, omit_defaults=True):
 
     @property
     def is_empty(self) -> bool:
-        return not self.media and not self.poll and not any(spelled(span).strip() for span in spans(self))
+        if self.media or self.poll:
+            return False
+        return not any(map(_says, spans(self)))
+
+
+def _says(span: Span) -> bool:
+    return bool(spelled(span).strip())
 
 
 def marked(text: str, *marks: Mark) -> Text:

@@ -66,7 +66,8 @@ def carried(draft: Draft, account: AccountId, profile: Profile, manner: Manner) 
     """
     notes: list[str] = []
     here = _Here(platform_of(account), profile, manner, notes.append)
-    for step in (_media, _poll, _quote, _warning, _sensitive, _spoilers, _audience, _strangers):
+    words = Document(draft.document.paragraphs, language=draft.document.language)
+    for step in _OF_WORDS if draft.document == words else (*_BESIDE_WORDS, *_OF_WORDS):
         draft = step(draft, here)
     return _with(draft, paragraphs=apart(draft.document, here.platform, profile).paragraphs), tuple(notes)
 
@@ -289,8 +290,8 @@ def _audience(draft: Draft, here: _Here) -> Draft:
 
 def _strangers(draft: Draft, here: _Here) -> Draft:
     """What was written for several networks means nobody on this one by a plain ``@name``."""
-    elsewhere = any(platform_of(one) != here.platform for one in (draft.account, *draft.copies))
-    if not elsewhere or not here.profile.calls_by_text:
+    at_home = all(platform_of(one) == here.platform for one in (draft.account, *draft.copies))
+    if at_home or not here.profile.calls_by_text:
         return draft
     shows_code = here.profile.supports(Feature.FORMAT)
     uncalled = respanned(draft.document, lambda span: _uncalled(span, in_code=not shows_code), code=not shows_code)
@@ -305,3 +306,8 @@ def _uncalled(span: Span, *, in_code: bool) -> Span:
         return span
     words = _CALL.sub(lambda found: found[0] if len(found[0]) > 1 else found[0] + NO_CALL, span.text)
     return structs.replace(span, text=words)
+
+
+_BESIDE_WORDS = (_media, _poll, _quote, _warning, _sensitive)
+_OF_WORDS = (_spoilers, _audience, _strangers)
+"""In this order: what is put into words by the first is read by the second."""
