@@ -48,6 +48,7 @@ _SIGN = re.compile(r"[*_`\[~|<\\]")
 _AT_LINE = re.compile(r"^(\s*)(?:(#{1,6}|-#?|\+)(?=\s|$)|(>)|(\d{1,9})([.)])(?=\s|$))", re.MULTILINE)
 _EDGES = re.compile(r"(\s*)(.*?)(\s*)\Z", re.DOTALL)
 _ENDS_ADDRESS = re.compile(r"""[.,:;"'\])]*+(?:[\s<]|\Z)""")
+_NOT_LAST = """.,:;!?"'*_~]"""
 _BARE = re.compile(r"https?://[^\s<>]+", re.IGNORECASE)
 _LOOKS_LIKE_ADDRESS = re.compile(r"://|\w\.\w", re.ASCII)
 _TOKEN = re.compile(
@@ -248,7 +249,7 @@ def _bounded(url: str, before: str, following: str) -> str:
     """Discord finds no address behind a letter, and takes all up to white space or ``<`` for more of it, but for some
     signs at its end; in angle brackets it is what they hold, and has no preview.
     """
-    alone = not before[-1:].isalnum() and _ENDS_ADDRESS.match(following)
+    alone = not before[-1:].isalnum() and _ENDS_ADDRESS.match(following) and url[-1:] not in _NOT_LAST
     return url if alone or not _BARE.fullmatch(url) else f"<{url}>"
 
 

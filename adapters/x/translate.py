@@ -299,7 +299,8 @@ def read(text: str, entities: Entities, quoted: str = "") -> Document:
     for name in entities.mentions[:ENTITIES_MAX]:
         marks[f"@{name.username}".casefold()] = Mention(PLATFORM, name.id, name.username)
     longest_first = sorted(filter(None, marks), key=len, reverse=True)
-    pattern = re.compile(f"({'|'.join(map(re.escape, longest_first))})(?!\\w)", re.IGNORECASE) if marks else None
+    known_ones = "|".join(map(re.escape, longest_first))
+    pattern = re.compile(f"({known_ones})(?![A-Za-z0-9_])", re.IGNORECASE) if marks else None
     blocks = _BLANK_LINES.split(text.replace("\r\n", "\n"))
     paragraphs = (tuple(_spans(block.strip(), pattern, marks)) for block in blocks)
     return Document(tuple(paragraph for paragraph in paragraphs if paragraph))
