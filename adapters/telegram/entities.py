@@ -55,7 +55,7 @@ _ADDRESS = re.compile(
 )
 PORT_MAX = 65_535
 _FOUND = re.compile(r"[@#$/h](?<![\w/@#$].)(?:(?<!h)\w|(?<=h)ttps?://)", re.DOTALL)
-_BEGINS_ADDRESS = re.compile(r"""[\s(\["']?\Z""")
+_BEGINS_ADDRESS = re.compile(r"""(?:.?\s|\s?[(\["'])?""", re.DOTALL)
 _ENDS_ADDRESS = re.compile(r"""[^.,:;!?'"`)][.,:;!?'"`)]*+(?:[\s<>]|\Z)""")
 """The last character of an address that is found just so: td MessageEntity.cpp, find_urls."""
 _BLANK = re.compile(r"\n[^\S\n]*(?:\n[^\S\n]*)+")
@@ -238,8 +238,9 @@ def _bounds(text: str, links: list[tuple[int, int, str]]) -> list[_Setting]:
     return [
         _Setting(0, begin, end, {"type": "text_link", "url": clean(url)})
         for begin, end, url in links
-        if text[begin:end] == clean(url) and _is_taken(url)
-        and not (_BEGINS_ADDRESS.match(text[max(begin - 1, 0) : begin]) and _ENDS_ADDRESS.match(text, end - 1))
+        if text[begin:end] == clean(url)
+        and _is_taken(url)
+        and not (_BEGINS_ADDRESS.fullmatch(text[max(begin - 2, 0) : begin]) and _ENDS_ADDRESS.match(text, end - 1))
     ]
 
 
