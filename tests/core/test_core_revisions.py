@@ -11,7 +11,7 @@ from revising_rig import ALL, DONE, STIFF, Worlds, changing, finished, revising,
 
 from gateway.agent import Conversation
 from gateway.announcement import Terms
-from gateway.corrections import Corrections
+from gateway.desk.corrections import Corrections
 from gateway.model.capabilities import Feature, Idempotency, Lane, Scope
 from gateway.model.content import Poll
 from gateway.model.delivery import Delivery, FaultKind, State, Visibility

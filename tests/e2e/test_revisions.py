@@ -12,7 +12,7 @@ from msgspec import structs
 from PIL import Image
 
 from adapters.sandbox.faults import Trouble
-from gateway.desk import DeskError
+from gateway.desk.desk import DeskError
 
 NETWORKS = ("x", "discord", "telegram", "bluesky", "mastodon")
 CAN_EDIT = ("discord", "telegram", "mastodon")
