@@ -127,6 +127,7 @@ PROFILE = Profile(
         Lane("calls", 300, 300, (*_POSTS, *Change)),
     ),
     calls_by_text=True,  # masto process_mentions_service.rb
+    name_goes_on=r"[.-]*+\w",  # masto account.rb, USERNAME_RE and MENTION_RE
     address=_ADDRESS,
     idempotency=Idempotency.KEYED,
     # masto post_status_service.rb keeps a key for 3600 s; the last minute is left to the request's own way.

@@ -180,6 +180,8 @@ class Profile(Struct, frozen=True):
     """For people: what a claim leaves open, and where it is from."""
     calls_by_text: bool = True
     """Whether a plain ``@name`` in a text calls who has that name."""
+    name_goes_on: str = r"\w"
+    """A pattern of what the platform takes for more of such a name."""
     address: str = ""
     """A pattern of what the platform takes for a web address in a text; empty where the author says where one ends."""
     key_lifetime_s: float | None = None

@@ -15,9 +15,6 @@ from gateway.model.content import Block, Document, Link, Mention, Paragraph, Spa
 
 _REACH = 64
 """So far behind an address is looked for more of it."""
-_NAME = re.compile(r"\w")
-_FULL_NAME = re.compile(r"[.-]*+\w")
-"""What a name goes on with; one that has a domain also behind a full stop."""
 _NO_NAME_BEHIND = re.compile(r"[\w=/!#$%&*@\uff20]")
 _NO_ADDRESS_BEHIND = re.compile(r"[A-Za-z0-9@\uff20$#\uff03]")
 
@@ -40,6 +37,7 @@ class _Reader:
     def __init__(self, platform: str, profile: Profile) -> None:
         self._platform = platform
         self._calls = profile.calls_by_text
+        self._name = re.compile(profile.name_goes_on)
         self._address = re.compile(profile.address) if profile.address else None
 
     def parted(self, spans: Paragraph) -> Iterator[Span]:
@@ -55,9 +53,7 @@ class _Reader:
         if isinstance(span, Link) and self._address:
             found = self._address.match(text, text.rfind(span.url, 0, end), end + _REACH)
             return found is not None and found.end() > end
-        if isinstance(span, Mention) and self._is_called(span):
-            return (_FULL_NAME if "@" in span.id + span.handle else _NAME).match(text, end) is not None
-        return False
+        return isinstance(span, Mention) and self._is_called(span) and self._name.match(text, end) is not None
 
     def _is_hidden(self, span: Span, text: str, begin: int) -> bool:
         """Whether it would not be found, for what is before it."""

@@ -66,10 +66,12 @@ def test_a_space_parts_a_name_from_letters(spans, expected):
     assert plain(apart(Document((spans,)), "x", X)) == expected
 
 
-def test_a_name_with_a_domain_goes_on_behind_a_full_stop():
+def test_a_name_on_mastodon_goes_on_behind_a_full_stop():
     ana = Mention("mastodon", "ana@a.example", "ana@a.example")
     said = Document(((ana, Text(".Then "), ana, Text(". Then")),))
     assert plain(apart(said, "mastodon", MASTODON)) == "@ana@a.example .Then @ana@a.example. Then"
+    local = Document(((Mention("mastodon", "", "ana"), Text(".Then")),))
+    assert plain(apart(local, "mastodon", MASTODON)) == "@ana .Then"
 
 
 @settings(deadline=None)  # the library takes its time to load
