@@ -295,7 +295,7 @@ class Reader:
         return events
 
     async def _known(self, said: News, here: Here) -> Known | None:
-        """What is remembered of a status; of one that calls us, what its thread tells: it was heard before a restart."""
+        """What is remembered of a status; of one that calls us, what its thread tells: it was heard before a start."""
         number = said if isinstance(said, str) else said.status.id
         if isinstance(said, Edit) and self._memory.get(number) is None and translate.calls(said.status, here):
             self._memory.keep(said.status, here, (await self._thread(said.status, here)).root)

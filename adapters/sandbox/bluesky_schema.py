@@ -15,7 +15,7 @@ from adapters.sandbox.bluesky_graphemes import graphemes
 
 Check = Callable[[Any, str], None]
 
-SAFE_INTEGER = (1 << 53) - 1
+_SAFE_INTEGER = (1 << 53) - 1
 _PREVIEW_MAX = 256
 _LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 _DID = "did:[a-z]+:[a-zA-Z0-9._:%-]*[a-zA-Z0-9._-]"
@@ -73,7 +73,7 @@ def _first(shown: list[str]) -> str:
 
 def no_fractions(value: Any, path: str) -> None:
     """Numbers of the data model are whole: looked at before anything else is."""
-    if isinstance(value, float) or (isinstance(value, int) and abs(value) > SAFE_INTEGER):
+    if isinstance(value, float):
         kinds = "null, boolean, integer, string, cid, bytes, array or object"
         raise BrokenError(f"Expected one of {kinds} value type (got {got(value)})", path)
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -113,7 +113,7 @@ def _fits(kind: str, most: int, found: int, path: str) -> None:
 
 def whole(least: int) -> Check:
     def check(value: Any, path: str) -> None:
-        if not isinstance(value, int) or isinstance(value, bool):
+        if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _SAFE_INTEGER:
             raise BrokenError(f"Expected integer value type (got {got(value)})", path)
         if value < least:
             raise BrokenError(f"integer too small (minimum {least}, got {value})", path)
@@ -149,7 +149,8 @@ def is_blob(value: Any) -> bool:
     match value:
         case {"$type": "blob", "mimeType": str(mime), "size": int(size), "ref": {"$link": str(link)} as ref}:
             alone = len(value) == 4 and len(ref) == 1 and not isinstance(size, bool)
-            return alone and "/" in mime and size >= 0 and bool(re.fullmatch(r"bafkrei[a-z2-7]{52}", link))
+            sound = "/" in mime and 0 <= size <= _SAFE_INTEGER
+            return alone and sound and bool(re.fullmatch(r"bafkrei[a-z2-7]{52}", link))
     return False
 
 
