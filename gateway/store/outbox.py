@@ -62,8 +62,8 @@ class Admission:
         self.rows: list[tuple[Any, ...]] = []
         self.pictures: list[dict[str, str]] = []
         looked = LOOK.fetch(tx, [(new.draft.key, new.order_key) for new in asked])
-        self._there = {key: self._by_key(key) for key, _, known, _ in looked if known}
-        self._busy = {order for _, order, _, busy in looked if busy}
+        self._there = {key: self._by_key(key) for known, key in looked if known}
+        self._busy = {order for known, order in looked if not known}
         self._seqs = iter(tx.take("deliveries", len(asked)))
         self._lost = tx.lost(new.account for new in asked if new.parts is not None)
 
@@ -206,7 +206,7 @@ def _is_repeated(tx: Transaction, request: Settling) -> bool:
 
 def _settle_all(tx: Transaction, requests: Sequence[Settling]) -> list[Delivery | None]:
     settled(tx, requests)
-    orders = dict(WAITERS.fetch(tx, [(request.id, request.order_key) for request in requests]))
+    orders = dict(WAITERS.fetch(tx, [(request.id,) for request in requests]))
     if not orders:
         return [None] * len(requests)
     promoted = {one.order_key: one for one in fetched(tx, go_on(tx, orders.values()))}

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    CompoundSelect,
     Insert,
     Select,
     Text,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     literal_column,
     select,
     text,
+    union_all,
     update,
 )
 
@@ -37,16 +39,19 @@ ADDED = (
 )
 
 
-def _look(n: int) -> Select[Any]:
+def _look(n: int) -> CompoundSelect[Any]:
     rows = given("key order_key", n)
-    known = select(_b.c.seq).where(_b.c.workspace == _workspace, _b.c.key == rows.c.key).exists()
+    known = select(_b.c.seq).where(_b.c.workspace == _workspace, _b.c.key == rows.c.key)
     ahead = select(_b.c.seq).where(
         _b.c.workspace == _workspace,
         _b.c.order_key == rows.c.order_key,
         text(f"b.{OPEN}"),
         text("(b.state <> 'uncertain' OR b.due_at IS NOT NULL)"),
     )
-    return select(rows.c.key, rows.c.order_key, known, ahead.exists())
+    return union_all(
+        select(_ONE, rows.c.key).where(known.exists()),
+        select(literal_column("0"), rows.c.order_key).where(ahead.exists()),
+    )
 
 
 def _insert(n: int) -> Insert:
@@ -106,19 +111,19 @@ def _keep(n: int) -> Insert:
 
 
 def _waiters(n: int) -> Select[Any]:
-    rows = given("id order_key", n)
+    rows = given("id", n)
     others = select(_b.c.seq).where(
-        _b.c.workspace == _workspace,
-        _b.c.order_key == rows.c.order_key,
+        _b.c.workspace == _d.workspace,
+        _b.c.order_key == _d.order_key,
         text(f"b.{OPEN}"),
         text("b.state IN ('waiting', 'queued')"),
-        _b.c.id != rows.c.id,
+        _b.c.seq != _d.seq,
     )
-    return select(rows.c.id, rows.c.order_key).where(others.exists())
+    return select(_d.id, _d.order_key).where(_d.workspace == _workspace, _d.id == rows.c.id, others.exists())
 
 
 LOOK = Batched(_look)
-"""(key, order key) -> (key, order key, is the key known, has the order somebody to wait for)."""
+"""(key, order key) -> (1, key) for each known key and (0, order key) for each order that has somebody to wait for."""
 INSERT = Batched(_insert)
 CLAIM = Batched(_claim)
 """(id, account, order key, attempts, parts, now): SENDING, with the plan frozen where there was none."""
@@ -135,4 +140,4 @@ REPEATED = select(_d.sent).where(
 )
 """The receipts of one that is being sent, when it has just so many."""
 WAITERS = Batched(_waiters)
-"""(id, order key) -> those that have others of their order waiting or queued."""
+"""(id,) -> (id, order key) of those that have others of their order waiting or queued."""
