@@ -11,12 +11,12 @@ from pathlib import Path
 from bodies import CID, DID, WORDS
 
 from gateway import wiring
+from gateway.commands.serve import collect_rarely
 from gateway.config import load
 from gateway.model.content import Document, Text
 from gateway.model.delivery import Draft, InConversation, State, Target, Timeline
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, ConversationId, DraftId, MessageRef
 from gateway.model.standing import Standing
-from gateway.running import collect_rarely
 
 PLATFORMS = ("x", "discord", "telegram", "bluesky", "mastodon")
 TOKENS = {"telegram": "4242:gateway-gateway-gateway-gateway-gate", "discord": "gateway"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 _GLOBAL_V6 = ip_network("2000::/3")
@@ -10,6 +11,13 @@ _NOBODYS_V6 = tuple(map(ip_network, ("2001::/23", "2001:db8::/32", "2002::/16", 
 _RELAYS_V4 = ip_network("192.88.99.0/24")
 _NAT64 = ip_network("64:ff9b::/96")
 """How a host that has IPv6 alone sees the rest of the world."""
+NOT_PUBLIC = "its address is not public"
+
+AddrInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[str | int | bytes, ...]]
+
+
+class InnerError(OSError):
+    """The socket is not made."""
 
 
 def is_public(address: str) -> bool:
@@ -25,3 +33,13 @@ def is_public(address: str) -> bool:
     if isinstance(ip, IPv6Address):
         return ip in _GLOBAL_V6 and ip.is_global and not any(ip in network for network in _NOBODYS_V6)
     return ip.is_global and not ip.is_multicast and not ip.is_reserved and ip not in _RELAYS_V4
+
+
+def public_socket(info: AddrInfo) -> socket.socket:
+    """For who connects. It stands behind a name's resolution and every redirect, so that no name can change what it
+    means in between. Raises InnerError.
+    """
+    family, kind, protocol, _, address = info
+    if not is_public(str(address[0])):
+        raise InnerError(NOT_PUBLIC)
+    return socket.socket(family, kind, protocol)

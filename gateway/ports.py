@@ -137,8 +137,19 @@ class Reconciles(Protocol):
 
 @runtime_checkable
 class Edits(Protocol):
-    async def edit(self, ref: MessageRef, document: Document) -> Receipt:
-        """The message says this now, its media included. Editing to what is there already is a success."""
+    async def edit(self, ref: MessageRef, document: Document, *, words_only: bool = False) -> Receipt:
+        """The message says this now, its media included. Editing to what is there already is a success. ``words_only``
+        promises that all else is there already.
+        """
+        ...
+
+
+@runtime_checkable
+class LimitsEdits(Protocol):
+    def stays(self, before: Document, after: Document) -> str:
+        """Why a message that says the one can't be edited to say the other; empty where it can. Pure. Asked of a whole
+        thread before any of it is changed.
+        """
         ...
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from msgspec import structs
 
 from gateway.books import Move, StoreError
-from gateway.model.delivery import Delivery, State
+from gateway.model.delivery import Delivery, State, marked
 from gateway.model.events import GatewayEvent, StandingChanged
 from gateway.model.ids import AccountId, AnnouncementId, DraftId
 from gateway.model.standing import GONE, Record, Standing
@@ -105,7 +105,7 @@ class Rerouter:
             if back_at is not None and event.at - back_at > RELAPSE:
                 self._lost_since.pop(event.account, None)
             self._untold[event.account] = None
-        self.look_at(event.account)
+        self.look_at(event.account, held=True)  # what was held in an outage has a road once that is a suspension
 
     async def _attend(self, todo: dict[AccountId, bool]) -> None:
         try:
@@ -205,7 +205,7 @@ class Rerouter:
                     draft=draft,
                     expires_at=delivery.expires_at,
                 )
-            case Hold(expires_at=expires_at) if away or delivery.state is not State.HELD:
+            case Hold(expires_at=expires_at) if away or not _is_held(delivery, verdict):
                 return structs.replace(home, state=State.HELD, draft=draft if away else None, expires_at=expires_at)
             case Refuse():
                 return structs.replace(
@@ -229,6 +229,11 @@ class Rerouter:
                     self._wake.set()
                     return
             del self._untold[account]
+
+
+def _is_held(delivery: Delivery, verdict: Hold) -> bool:
+    """For this reason already."""
+    return delivery.state is State.HELD and delivery.reason == marked(delivery.reason, verdict.reason)
 
 
 def _orders(delivery: Delivery) -> set[str]:

@@ -23,8 +23,9 @@ from gateway.books import Store
 from gateway.bus import Bus
 from gateway.clock import SystemClock
 from gateway.config import AccountConfig, Config
-from gateway.corrections import Corrections
-from gateway.desk import Desk, Papers
+from gateway.desk.corrections import Corrections
+from gateway.desk.desk import Desk, Papers
+from gateway.desk.previewer import Previewer
 from gateway.directory import Directory
 from gateway.fitting import Fitting
 from gateway.ids import id_source
@@ -39,7 +40,6 @@ from gateway.outbox.roads import Roads
 from gateway.outbox.settle import Rules
 from gateway.pipeline import Limits, Pipeline
 from gateway.ports import Adapter, Clock, Context, Platform, Policies, Vault
-from gateway.preview import Previewer
 from gateway.rerouter import Rerouter
 from gateway.revisions import Revisions
 from gateway.runtime import Runtime

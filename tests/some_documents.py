@@ -58,5 +58,21 @@ def blocks(platform):
     )
 
 
+BESIDE = [
+    "s", "и", "é", "字", "から", "\uff09", "。", "”", "…", ".", ", ", "!", ")", " ", "\n", "(", "“", "\u2069", "-",
+    "א", "و",
+]  # fmt: skip
+"""What may stand beside an address or a name without a space, and be taken for more of it."""
+
+
+def glued(platform):
+    """Paragraphs in which addresses and names touch what is around them."""
+    addresses = st.sampled_from(["https://e.org", "https://e.org/a", "https://e.org/a?b=1", "https://e.org/(a)"])
+    touching = addresses.map(Link) | st.sampled_from(BESIDE).map(Text) | st.just(Mention(platform, "42", "ben"))
+    return st.lists(st.lists(touching, min_size=1, max_size=6).map(tuple), min_size=1, max_size=3).map(
+        lambda found: Document(tuple(found))
+    )
+
+
 def documents(platform):
     return st.lists(blocks(platform), min_size=1, max_size=5).map(lambda found: Document(tuple(found)))

@@ -57,6 +57,7 @@ def mp4(
     turned: bool = False,
     notes: bytes = b"",
     film: bool = True,
+    frames: int = 0,
 ) -> bytes:
     matrix = (0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30) if turned else (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
     head = struct.pack(
@@ -64,7 +65,8 @@ def mp4(
     )
     handler = box(b"hdlr", bytes(8), b"vide" if film else b"soun", bytes(13))
     length = box(b"mvhd", struct.pack(">B3x4I", 0, 0, 0, 600, int(seconds * 600)), bytes(80))
-    track = box(b"trak", box(b"tkhd", head), box(b"mdia", handler))
+    table = box(b"stts", struct.pack(">4I", 0, 1, frames, 1)) if frames else b""
+    track = box(b"trak", box(b"tkhd", head), box(b"mdia", handler, box(b"minf", box(b"stbl", table))))
     place = box(b"udta", notes) if notes else b""
     return box(b"ftyp", b"isom", bytes(4), b"isomavc1") + box(b"moov", length, track, place) + box(b"mdat", bytes(100))
 

@@ -92,7 +92,7 @@ class BlueskyAdapter:
         from adapters.bluesky.blobs import Blobs
 
         public = self._settings.public_server == DEFAULT_PUBLIC_SERVER
-        return Blobs(self._session.endpoint, self._clock, public=public).fetch(attachment)
+        return Blobs(self._session.endpoint, public=public).fetch(attachment)
 
     # Sending.
 

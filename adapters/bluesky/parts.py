@@ -32,8 +32,8 @@ _S32 = "234567abcdefghijklmnopqrstuvwxyz"
 _CLOCK_IDS = 1024
 _TID = re.compile(r"[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Of BCP 47 what is never refused; of anything longer the language itself is told.
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(?=$|-)")
+# Of BCP 47 what is never refused, the language in small letters; of anything longer the beginning is told.
+_LANGUAGE = re.compile(r"([A-Za-z]{2,3})((?:-[A-Za-z]{4})?(?:-(?:[A-Za-z]{2}|[0-9]{3}))?)(?=$|-)")
 
 _MENTIONED = {"$type": f"{GATES}#mentionRule"}
 _FOLLOWED = {"$type": f"{GATES}#followingRule"}
@@ -132,7 +132,7 @@ def _record(document: Document, at: datetime) -> tuple[dict[str, Any], tuple[str
     if facets:
         record["facets"] = facets
     if language := _LANGUAGE.match(document.language or ""):
-        record["langs"] = [language.group()]
+        record["langs"] = [language[1].lower() + language[2]]
     if embed:
         record["embed"] = embed
     if document.sensitive and document.media:
@@ -178,7 +178,7 @@ def _told(one: Media) -> Paragraph:
 
 def _slices(draft: Draft, document: Document, fits: Callable[[Document], bool]) -> tuple[Slice, ...]:
     try:
-        return slices(document, fits, numbered=draft.numbered)
+        return slices(document, fits, about=TEXT_GRAPHEMES, numbered=draft.numbered)
     except ValueError as error:
         raise refused(FaultKind.TOO_LONG, str(error)) from error
 

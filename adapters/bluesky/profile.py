@@ -154,6 +154,7 @@ FAULTS: tuple[Rule, ...] = (
     Rule(FaultKind.TARGET_GONE, code="RecordNotFound", source="pds getRecord.ts; seen"),
     Rule(FaultKind.MEDIA, status=413, source="lib request.py: a NetworkError with a response; permanent"),
     Rule(FaultKind.MEDIA, code="InvalidMimeType", source="pds repo/prepare.ts; seen"),
+    Rule(FaultKind.MEDIA, code="InvalidSize", source="pds actor-store/blob/transactor.ts; seen"),
     Rule(FaultKind.MEDIA, code="BlobTooLarge", source="pds repo/prepare.ts"),
     Rule(FaultKind.MEDIA, code="BlobNotFound", source="seen"),
     Rule(FaultKind.MEDIA, status=400, text="blob too big", source="seen"),

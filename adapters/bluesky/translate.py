@@ -194,9 +194,9 @@ def spell(span: Span) -> str:
 
     Who belongs to another platform has no ``@``: a stranger here may have the same handle.
     """
+    if isinstance(span, Text):
+        return span.text
     match span:
-        case Text(text):
-            return text
         case Link(url, text) if not _is_target(url):
             return spelled(span)
         case Link(url, text):

@@ -237,9 +237,12 @@ class DiscordAccount:
 
     # What is sent already.
 
-    async def edit(self, ref: MessageRef, document: Document) -> Receipt:
+    def stays(self, before: Document, after: Document) -> str:
+        return planning.stays(before, after)
+
+    async def edit(self, ref: MessageRef, document: Document, *, words_only: bool = False) -> Receipt:
         channel, message = translate.located(ref)
-        body = planning.reworded(document)
+        body = planning.reworded(document, words_only=words_only)
         files = await self._files(body)
         path = "/channels/{channel_id}/messages/{message_id}"
         window = Window(EDIT_LANE, str(channel))
@@ -272,7 +275,7 @@ class DiscordAccount:
             url = enclosed.addresses(await self._rest.get_message(channel, message)).get(file)
         if url is None:
             raise translate.refused(FaultKind.TARGET_GONE, "the file is no longer there")
-        async for piece in download(url, self._settings.server, self._context.clock):
+        async for piece in download(url, self._settings.server):
             yield piece
 
     async def show_typing(self, conversation: ConversationId) -> None:

@@ -43,8 +43,13 @@ _ESCAPED = re.compile(
     r"|<(?=[@#:]|/[^<>\n]*:\d|a:|t:|id:|\w+://)"
     r"|\\(?=[^\w\s]|_|\n|\Z)"
 )
+_SIGN = re.compile(r"[*_`\[~|<\\]")
+"""Begins all of them; most texts have none, and it is found much faster."""
 _AT_LINE = re.compile(r"^(\s*)(?:(#{1,6}|-#?|\+)(?=\s|$)|(>)|(\d{1,9})([.)])(?=\s|$))", re.MULTILINE)
 _EDGES = re.compile(r"(\s*)(.*?)(\s*)\Z", re.DOTALL)
+_ENDS_ADDRESS = re.compile(r"""[.,:;"'\])]*+(?:[\s<]|\Z)""")
+_NOT_LAST = """.,:;!?"'*_~]"""
+_BARE = re.compile(r"https?://[^\s<>]+", re.IGNORECASE)
 _LOOKS_LIKE_ADDRESS = re.compile(r"://|\w\.\w", re.ASCII)
 _TOKEN = re.compile(
     r"(?<!\\)(?P<escapes>(?:\\\\)*)"
@@ -67,14 +72,20 @@ def render(document: Document) -> str:
     pen = _Pen()
     document = structs.replace(document, paragraphs=tuple(map(_unnested, document.paragraphs)))
     pieces = _joined(layout(document, _STYLE))
-    for piece, following in zip_longest(pieces, pieces[1:]):
+    for piece, *following in zip_longest(pieces, pieces[1:], pieces[2:]):
         if piece.span is None:
             pen.decorate(piece.text)
         elif piece.block.kind is BlockKind.CODE:
             pen.decorate(spelled(piece.span))
         else:
-            pen.say(piece.span, (spelled(following.span) if following.span else following.text) if following else "")
+            pen.say(piece.span, "".join(map(_told, following)))
     return pen.finished()
+
+
+def _told(piece: Piece | None) -> str:
+    if piece is None:
+        return ""
+    return spelled(piece.span) if piece.span else piece.text
 
 
 def _unnested(paragraph: Paragraph | Block) -> Paragraph | Block:
@@ -107,7 +118,7 @@ def spell(mention: Mention) -> str:
 
 def escaped(text: str, *, at_line: bool = False) -> str:
     """A text that is read as just these characters; ``at_line`` where a line begins with it."""
-    safe = _ESCAPED.sub(r"\\\g<0>", text)
+    safe = _ESCAPED.sub(r"\\\g<0>", text) if _SIGN.search(text) else text
     if at_line or "\n" in safe:
         head = 0 if at_line else safe.find("\n")
         safe = safe[:head] + _AT_LINE.sub(_unlined, safe[head:])
@@ -142,7 +153,7 @@ class _Pen:
             self._text(span, following)
             return
         self._set(span.marks, following)
-        self._write(spell(span) if isinstance(span, Mention) else _link(span))
+        self._write(spell(span) if isinstance(span, Mention) else _link(span, self._ended, following))
         self._at_line = False
 
     def _text(self, span: Text, following: str) -> None:
@@ -198,6 +209,8 @@ class _Pen:
         left out.
         """
         apart = not self._ended.endswith(_SIGNS[mark][0])
+        if mark is Mark.STRIKE and words.endswith("~"):
+            return ""
         if mark is not Mark.ITALIC:
             return _SIGNS[mark] if apart else ""
         if apart and "*" not in words:
@@ -217,19 +230,27 @@ def _code(words: str) -> str:
     return f"{fence} {words} {fence}" if words.startswith("`") or words.endswith("`") else f"{fence}{words}{fence}"
 
 
-def _link(link: Link) -> str:
+def _link(link: Link, before: str, following: str) -> str:
     """Behind its words, unless those look like an address themselves: Discord shows such a link as it stands."""
     words = " ".join((link.text or "").split())
     if not words or is_address(words, link.url):
-        return link.url
+        return _bounded(link.url, before, following)
     if not link.url.startswith(("http://", "https://")):
         return f"{escaped(words)} ({link.url})"
     if _LOOKS_LIKE_ADDRESS.search(words) or not _PAIRED.fullmatch(words):
-        return f"{escaped(words)} ({link.url})"
+        return f"{escaped(words)} ({_bounded(link.url, '(', ')' + following)})"
     url = link.url.replace("\\", "%5C")
     if not _BALANCED.fullmatch(url):
         url = url.replace("(", "%28").replace(")", "%29")
     return "[" + escaped(words).replace("]", r"\]") + f"]({url})"
+
+
+def _bounded(url: str, before: str, following: str) -> str:
+    """Discord finds no address behind a letter, and takes all up to white space or ``<`` for more of it, but for some
+    signs at its end; in angle brackets it is what they hold, and has no preview.
+    """
+    alone = not before[-1:].isalnum() and _ENDS_ADDRESS.match(following) and url[-1:] not in _NOT_LAST
+    return url if alone or not _BARE.fullmatch(url) else f"<{url}>"
 
 
 # In.

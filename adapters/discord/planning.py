@@ -41,7 +41,10 @@ def plan(draft: Draft, settings: Settings) -> tuple[Part, ...]:
     place, kind, conversation = _place(draft, settings)
     called = _called(draft)
     pen = _Pen()
-    pieces = _pieces(structs.replace(draft.document, paragraphs=called + draft.document.paragraphs), draft, pen)
+    document = draft.document
+    if called:
+        document = structs.replace(document, paragraphs=called + document.paragraphs)
+    pieces = _pieces(document, draft, pen)
     parts = []
     for index, piece in enumerate(pieces):
         key = f"{draft.id}.{index}"
@@ -49,8 +52,9 @@ def plan(draft: Draft, settings: Settings) -> tuple[Part, ...]:
         if index == 0 and draft.in_reply_to is not None and "channel" in place:
             payload |= _answering(draft.in_reply_to, place["channel"])
         body: dict[str, Any] = place | {"payload": payload} | files(piece.shown)
-        rest = _own_words(piece.said, called) if len(pieces) > 1 else None
-        parts.append(Part(index, kind, key, body, conversation, rest))
+        own = piece.said if draft.revises else _own_words(piece.said, called)
+        rest = None if piece.said is draft.document else own
+        parts.append(Part(index, kind, key, body, conversation, rest, piece.number))
     return tuple(parts)
 
 
@@ -68,7 +72,7 @@ class _Pen:
 
 def _pieces(whole: Document, draft: Draft, pen: _Pen) -> tuple[Slice, ...]:
     try:
-        return slices(whole, lambda piece: len(pen.written(piece)) <= TEXT_MAX, numbered=draft.numbered)
+        return slices(whole, lambda piece: len(pen.written(piece)) <= TEXT_MAX, about=TEXT_MAX, numbered=draft.numbered)
     except ValueError as error:
         raise refused(FaultKind.TOO_LONG, f"one piece alone is over {TEXT_MAX} characters") from error
 
@@ -79,13 +83,20 @@ POLLS_STAY = (
 )
 
 
-def reworded(document: Document) -> dict[str, Any]:
+def stays(before: Document, after: Document) -> str:
+    """Why an edit can't make the one message of the other."""
+    return POLLS_STAY if before.poll or after.poll else ""
+
+
+def reworded(document: Document, *, words_only: bool = False) -> dict[str, Any]:
     """What a message says after an edit: words, and files anew. Raises TOO_LONG, and TARGET_REFUSED of a poll."""
     if document.poll is not None:
         raise refused(FaultKind.TARGET_REFUSED, POLLS_STAY)
     payload = words(document)
     if len(payload["content"]) > TEXT_MAX:
         raise refused(FaultKind.TOO_LONG, f"{len(payload['content'])} characters of {TEXT_MAX}")
+    if words_only:  # what isn't named stays
+        return {"payload": payload}
     return {"payload": payload | {"attachments": _attachments(document.media)}} | files(document)
 
 

@@ -17,7 +17,7 @@ from adapters.mastodon import content, facts, preview, translate
 from adapters.mastodon import plan as writing
 from adapters.mastodon.calls import Calls
 from adapters.mastodon.entities import Account, Instance, Source, Status
-from adapters.mastodon.files import Files
+from adapters.mastodon.files import fetched
 from adapters.mastodon.places import Here, is_private, parse_ref, ref_of
 from adapters.mastodon.profile import NAME, PROBE_FAULTS, PROFILE, Settings
 from adapters.mastodon.receive import Memory, Reader, Stream
@@ -75,7 +75,6 @@ class MastodonAdapter:
         self._calls = Calls(server, settings, context)
         self._ask = self._calls.ask
         self._uploads = Uploads(self._calls, context)
-        self._files = Files(server, context.clock)
         self._reader = Reader(self._ask, self._memory, context, settings.poll_s)
         self._streams: set[Stream] = set()
 
@@ -170,7 +169,10 @@ class MastodonAdapter:
 
     # What may be done to a message.
 
-    async def edit(self, ref: MessageRef, document: Document) -> Receipt:
+    def stays(self, before: Document, after: Document) -> str:
+        return writing.QUOTES_STAY if before.quote and before.quote != after.quote else ""
+
+    async def edit(self, ref: MessageRef, document: Document, *, words_only: bool = False) -> Receipt:
         """One correction: the document takes the place of all there was, its files, poll and warning too. Mentions that
         the place needs stay.
         """
@@ -180,7 +182,8 @@ class MastodonAdapter:
             document = writing.linking(document)
         body = writing.reworded(document, visibility, people, self._profile.limits)
         text = here.local(body["text"])
-        media = await self._uploads.ready(body.get("media", ()))
+        files = body.get("media", ())
+        media = await (self._shown_by(status) if files and words_only else self._uploads.ready(files))
 
         def change(client: Mastodon) -> Any:
             return client.status_update(
@@ -194,6 +197,7 @@ class MastodonAdapter:
 
         changed, lanes = await self._calls.write(Status, change, "edit")
         return self._receipt(changed, here, lanes)
+
     async def _shows(self, status: str, quote: Quote) -> bool:
         """Whether a status of ours quotes this one: an edit gives it no other (masto statuses_controller.rb)."""
         if quote.ref is None or not self._profile.supports(Feature.QUOTE):
@@ -201,6 +205,10 @@ class MastodonAdapter:
         shown = await self._ask(Status, lambda client: client.status(status))
         return content.quotes(shown, parse_ref(quote.ref).id)
 
+    async def _shown_by(self, status: str) -> list[str]:
+        """The ids of the files that a status has: those that an edit doesn't name are taken away."""
+        found = await self._ask(Status, lambda client: client.status(status))
+        return [file.id for file in found.media_attachments or ()]
 
     async def delete(self, ref: MessageRef) -> None:
         status = parse_ref(ref).id
@@ -224,7 +232,7 @@ class MastodonAdapter:
     # Receiving.
 
     def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
-        return self._files.fetch(attachment)
+        return fetched(attachment, self._server)
 
     async def events(self, cursor: str | None) -> AsyncIterator[Arrival]:
         here = await self._know()

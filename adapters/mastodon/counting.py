@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import regex
 
@@ -17,22 +18,28 @@ _URL = regex.compile(
     rf"(?:/[A-Za-z0-9%/+=_&~#$]*+{_MARKS})?+(?:\?[A-Za-z0-9%/+=_&~#$]*+{_MARKS})?+(?![\p{{L}}\p{{N}}@])",
     regex.IGNORECASE,
 )
-_MAYBE_URL = regex.compile(r"(?P<glued>(?<=[\p{L}\p{N}@#$/.]))?https?://\S+", regex.IGNORECASE)
+_MAYBE_URL = regex.compile(r"https?://\S+", regex.IGNORECASE)
+_GLUE = regex.compile(r"[\p{L}\p{N}@#$/.]")
 _NOT_LAST = ".,:;!?'\")]}>»"
 _REMOTE = re.compile(r"(?<![=/\w])(@[a-z0-9_]+(?:[a-z0-9_.-]*[a-z0-9_])?)@[\w.-]+\w", re.IGNORECASE)
 
 
 def measure(text: str, url_length: int) -> int:
     """What the instance counts of a text: graphemes, an address as so many, a mention without its domain."""
-
-    def counted(found: regex.Match[str]) -> str:
-        run: str = found.group()
-        url = None if found["glued"] is not None else _URL.match(run)
-        if url:
-            return "x" * url_length + run[url.end() :]
-        bare = run.rstrip(_NOT_LAST)
-        return bare.ljust(url_length, "x") + run[len(bare) :]
-
     # Most texts have neither, and are looked at dozens of times while a thread is cut.
-    short = _MAYBE_URL.sub(counted, text) if "://" in text else text
+    short = text
+    if "://" in text:
+        short = _MAYBE_URL.sub(
+            lambda found: _counted(text[found.start() - 1 : found.start()], found.group(), url_length), text
+        )
     return graphemes(_REMOTE.sub(r"\1", short) if "@" in short else short)
+
+
+@lru_cache(512)
+def _counted(before: str, run: str, url_length: int) -> str:
+    """A stand-in as long as an address, with what follows it up to white space. It is none behind some characters."""
+    url = None if _GLUE.match(before) else _URL.match(run)
+    if url:
+        return "x" * url_length + run[url.end() :]
+    bare = run.rstrip(_NOT_LAST)
+    return bare.ljust(url_length, "x") + run[len(bare) :]

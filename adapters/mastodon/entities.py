@@ -123,6 +123,7 @@ class Files(Struct, frozen=True):
     image_matrix_limit: int | None = None
     video_size_limit: int | None = None
     video_matrix_limit: int | None = None
+    video_frame_rate_limit: int | None = None
 
 
 class Polls(Struct, frozen=True):

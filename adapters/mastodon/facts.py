@@ -66,8 +66,14 @@ def _others(told: Files, usual: Limits, image_bytes: int, count_max: int) -> dic
         size = image_bytes if kind is MediaKind.GIF else _below(told.video_size_limit, own.size_bytes, 1 << 34)
         pixels = _pixels(told.video_matrix_limit, own.pixels_max) if kind is MediaKind.VIDEO else own.pixels_max
         count = count_max if kind is MediaKind.GIF else own.count_max
+        per_s = own.frames_per_s_max and _sane(told.video_frame_rate_limit, own.frames_per_s_max, 1, 1_000)
         limits[kind] = structs.replace(
-            own, size_bytes=size, mimes=mimes or own.mimes, pixels_max=pixels, count_max=count
+            own,
+            size_bytes=size,
+            mimes=mimes or own.mimes,
+            pixels_max=pixels,
+            count_max=count,
+            frames_per_s_max=per_s,
         )
     return limits
 

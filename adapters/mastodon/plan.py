@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from msgspec import Struct, structs
@@ -14,7 +15,7 @@ from adapters.mastodon.counting import measure
 from adapters.mastodon.places import NAMED, is_private, narrowest, parse_ref
 from adapters.mastodon.profile import NAME
 from gateway.model.capabilities import Limits
-from gateway.model.content import Document, Link, Mention, Span, Text, spans, spelled, written
+from gateway.model.content import Document, Link, Mention, Span, spans, spelled, written
 from gateway.model.delivery import Draft, FaultKind, InConversation, Part, Timeline, ToPerson, Visibility
 from gateway.model.identity import Identity
 from gateway.text.measure import graphemes
@@ -46,10 +47,14 @@ def plan(draft: Draft, at: datetime, limits: Limits, visibility: str) -> tuple[P
             kind=place.kind,
             key=f"{draft.id}-{_microseconds(at):x}-{index}",
             body=_body(place, piece.shown, limits, follows=index > 0),
-            rest=None if len(pieces) == 1 else piece.said,
+            rest=None if piece.said is draft.document else piece.said,
+            number=piece.number,
         )
         for index, piece in enumerate(pieces)
     )
+
+
+QUOTES_STAY = 'Mastodon changes no quote: delete it and post anew (posting.correction = "repost" does so)'
 
 
 def reworded(said: Document, visibility: str, people: tuple[str, ...], limits: Limits) -> dict[str, Any]:
@@ -92,7 +97,8 @@ def _worded(place: Place, said: Document, *, follows: bool = False) -> str:
 
 
 def _words(place: Place, said: Document) -> str:
-    return written(said, lambda span: _spell(span, place))
+    private = is_private(place.visibility)
+    return written(said, partial(_spell_in_private, people=place.people) if private else _spell)
 
 
 def _calls(place: Place, said: Document, *, follows: bool) -> str:
@@ -103,17 +109,22 @@ def _calls(place: Place, said: Document, *, follows: bool) -> str:
     return "".join(f"@{person} " for person in place.people if person.casefold() not in named)
 
 
-def _spell(span: Span, place: Place) -> str:
-    match span:
-        case Mention(platform, number, handle, name):
-            called = _name(number, handle) if platform == NAME else None
-            if called and is_private(place.visibility) and called not in map(str.casefold, place.people):
-                return _uncalled(spelled(span))
-            return f"@{called}" if called else _CALL.sub("", name or handle)
-        case Text(text) | Link(_, str(text)) if is_private(place.visibility):
-            return spelled(structs.replace(span, text=_uncalled(text)))
-        case Text() | Link():
-            return spelled(span)
+def _spell(span: Span) -> str:
+    if not isinstance(span, Mention):
+        return spelled(span)
+    called = _called(span)
+    return f"@{called}" if called else _CALL.sub("", span.name or span.handle)
+
+
+def _spell_in_private(span: Span, people: tuple[str, ...]) -> str:
+    if isinstance(span, Mention):
+        called = _called(span)
+        return _uncalled(spelled(span)) if called and called not in map(str.casefold, people) else _spell(span)
+    return spelled(structs.replace(span, text=_uncalled(span.text)) if span.text else span)
+
+
+def _called(mention: Mention) -> str | None:
+    return _name(mention.id, mention.handle) if mention.platform == NAME else None
 
 
 def _uncalled(text: str) -> str:
@@ -125,7 +136,10 @@ def _slices(said: Document, place: Place, limits: Limits, *, numbered: bool) -> 
     most = limits.text_max - measure("".join(f"@{person} " for person in place.people), 0)
     try:
         return slices(
-            said, lambda piece: weight(_words(place, piece), piece.warning, limits) <= most, numbered=numbered
+            said,
+            lambda piece: weight(_words(place, piece), piece.warning, limits) <= most,
+            about=most,
+            numbered=numbered,
         )
     except ValueError as error:
         raise refused(FaultKind.TOO_LONG, str(error)) from error
@@ -134,7 +148,8 @@ def _slices(said: Document, place: Place, limits: Limits, *, numbered: bool) -> 
 def _place(draft: Draft, usual: str) -> Place:
     match draft.target:
         case Timeline():
-            return Place("post", narrowest(usual, _WIDTHS.get(draft.visibility, "public")))
+            visibility = narrowest(usual, _WIDTHS.get(draft.visibility, "public"))
+            return Place("post", visibility, parse_ref(draft.in_reply_to).id if draft.in_reply_to else None)
         case ToPerson(identity, private):
             person = _person(identity)
             if person is None:

@@ -44,6 +44,15 @@ AUDIO_MIMES = (
 
 _POSTS = ("post", "reply", "direct")
 
+# masto config/initializers/twitter_regex.rb: in a path everything but white space, brackets and signs at its end, in a
+# query all that isn't ASCII, too.
+_IN_BRACKETS = r"\([^\s<>()?]+\)"
+_ADDRESS = (
+    r"(?i)https?://(?:[\w-]+\.)+(?:[a-z]{2,}[0-9a-z@+-]*|[^\W\d_]{2,})(?::\d+)?"
+    rf"(?:/(?:(?:[^\s<>()?]|{_IN_BRACKETS})*(?:[^\s<>()?!*\"'「」;:=,.$%\[\]~&|@]|{_IN_BRACKETS}))?)?"
+    r"(?:\?[\w!?*'();:&=+$/%#\[\].,~|@^\u00a0-\U0010ffff-]*[\w&=#/\u00a0-\U0010ffff-])?"
+)
+
 PROFILE = Profile(
     features={
         Feature.EDIT: Support.PARTIAL,
@@ -100,7 +109,7 @@ PROFILE = Profile(
             # A GIF is checked as a picture, with a pixel limit of its own: masto attachmentable.rb.
             MediaKind.GIF: MediaLimits(16_777_215, ("image/gif",), 4, pixels_max=921_600),
             # The only file of its status, as a sound is: masto post_status_service.rb. Types: media_attachment.rb.
-            MediaKind.VIDEO: MediaLimits(103_809_023, VIDEO_MIMES, pixels_max=8_294_400),
+            MediaKind.VIDEO: MediaLimits(103_809_023, VIDEO_MIMES, pixels_max=8_294_400, frames_per_s_max=120),
             MediaKind.AUDIO: MediaLimits(103_809_023, AUDIO_MIMES),
         },
         media_max=4,
@@ -118,6 +127,8 @@ PROFILE = Profile(
         Lane("calls", 300, 300, (*_POSTS, *Change)),
     ),
     calls_by_text=True,  # masto process_mentions_service.rb
+    name_goes_on=r"[.-]*+\w",  # masto account.rb, USERNAME_RE and MENTION_RE
+    address=_ADDRESS,
     idempotency=Idempotency.KEYED,
     # masto post_status_service.rb keeps a key for 3600 s; the last minute is left to the request's own way.
     key_lifetime_s=3540.0,

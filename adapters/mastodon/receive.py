@@ -209,7 +209,7 @@ class Reader:
                 yield await self._events(notes, before, here), _cursor(position)
                 if position == before:
                     break
-            if news := self._news(bell, here):
+            if news := await self._news(bell, here):
                 yield news, _cursor(position)
             await bell.wait(self._clock, self._poll_s)
 
@@ -251,7 +251,8 @@ class Reader:
             return []
         thread = await self._thread(status, here)
         self._memory.keep(status, here, thread.root)
-        return [translate.message(status, here, self._account, thread, raw)]
+        addressed = note.type == "mention" or translate.calls(status, here)
+        return [translate.message(status, here, self._account, thread, raw, addressed=addressed)]
 
     async def _thread(self, status: Status, here: Here) -> Thread:
         """The thread of a status, from memory or by a look at what is above it."""
@@ -276,19 +277,29 @@ class Reader:
         known = self._memory.get(root)
         return known.ref if known else None
 
-    def _news(self, bell: Bell, here: Here) -> list[PlatformEvent]:
-        """Edits and deletions of what was heard before."""
+    async def _news(self, bell: Bell, here: Here) -> list[PlatformEvent]:
+        """Edits and deletions of what was heard before. One that can't be read is passed over."""
         events: list[PlatformEvent] = []
         while bell.news:
             said = bell.news.popleft()
-            known = self._memory.get(said if isinstance(said, str) else said.status.id)
-            if known is None or known.ours:
-                continue
-            if isinstance(said, str):
-                events.append(translate.deleted(known.ref, self._account, known.conversation, self._clock.now()))
-            elif known.ref == ref_of(said.status, here):
-                events.append(translate.edited(said.status, here, self._account, known.conversation, said.raw))
+            try:
+                known = await self._known(said, here)
+                if known is None or known.ours:
+                    continue
+                if isinstance(said, str):
+                    events.append(translate.deleted(known.ref, self._account, known.conversation, self._clock.now()))
+                elif known.ref == ref_of(said.status, here):
+                    events.append(translate.edited(said.status, here, self._account, known.conversation, said.raw))
+            except ValueError as error:
+                log.warning("%s: passed over an edit: %s", self._account, error)
         return events
+
+    async def _known(self, said: News, here: Here) -> Known | None:
+        """What is remembered of a status; of one that calls us, what its thread tells: it was heard before a start."""
+        number = said if isinstance(said, str) else said.status.id
+        if isinstance(said, Edit) and self._memory.get(number) is None and translate.calls(said.status, here):
+            self._memory.keep(said.status, here, (await self._thread(said.status, here)).root)
+        return self._memory.get(number)
 
 
 def _cursor(position: str) -> str:

@@ -24,8 +24,15 @@ class Thread(Struct, frozen=True):
     first: MessageRef | None = None
 
 
-def message(status: Status, here: Here, account: AccountId, thread: Thread, raw: bytes = b"") -> MessageReceived:
-    """Somebody mentioned us. ValueError when a name in it can't be one."""
+def calls(status: Status, here: Here) -> bool:
+    """Whether it mentions or answers us."""
+    return status.in_reply_to_account_id == here.id or any(m.id == here.id for m in status.mentions or ())
+
+
+def message(
+    status: Status, here: Here, account: AccountId, thread: Thread, raw: bytes = b"", *, addressed: bool = True
+) -> MessageReceived:
+    """Somebody mentioned or quoted us. ValueError when a name in it can't be one."""
     ours = status.in_reply_to_account_id == here.id
     kind = Kind.DIRECT if width(status.visibility) == "direct" else Kind.REPLY if ours else Kind.MENTION
     return MessageReceived(
@@ -38,6 +45,7 @@ def message(status: Status, here: Here, account: AccountId, thread: Thread, raw:
         document=document(status, here),
         at=aware(status.created_at),
         private=is_private(status.visibility),
+        addressed=addressed,
         in_reply_to=thread.parent,
         thread_root=thread.first if thread.root != status.id else None,
         attachments=attachments(status),

@@ -33,6 +33,7 @@ REFUSALS: dict[str, tuple[int, str, str]] = {
     "InvalidRequest": (400, "InvalidRequest", 'Invalid app.bsky.feed.post record: Missing required key "text"'),
     "InvalidSwap": (400, "InvalidSwap", "Record was at bafyreiag65rebr5yxevsmwkbzc6ut6ifkgnu4k3le6h6hvvge7l5aymtwm"),
     "InvalidMimeType": (400, "InvalidMimeType", "Referenced Mimetype does not match stored blob."),
+    "InvalidSize": (400, "InvalidSize", "Referenced Size does not match stored blob."),
     "PayloadTooLarge": (413, "PayloadTooLarge", "request entity too large"),
     "RecipientFollowsOnly": (
         400,

@@ -106,7 +106,7 @@ class Repos:
                 self._network.react(post, member, "like")
             case "app.bsky.feed.repost":
                 post.extra.setdefault("reposts", []).append(member.id)
-            case "app.bsky.feed.threadgate" if post.author == member.id and post.key == key:
+            case "app.bsky.feed.threadgate" if post.author == member.id and post.key == key and "allow" in value:
                 post.extra["gate"] = value["allow"]
 
     def remove(self, member: Member, collection: str, key: str) -> Message | None:
@@ -132,7 +132,7 @@ class Repos:
         """Keep a blob; the reference that records name it by."""
         mime, cid = sniff(data, told), blob_cid(data)
         blob = {"$type": "blob", "ref": {"$link": cid}, "mimeType": mime, "size": len(data)}
-        self.blobs.setdefault(member.id, {})[cid] = blob
+        self.blobs.setdefault(member.id, {})[cid] = {**blob}
         self.data[member.id, cid] = data
         return blob
 

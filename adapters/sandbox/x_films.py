@@ -13,12 +13,18 @@ GIF_SIDES = (1280, 1080)
 GIF_FRAMES = 350
 GIF_PIXELS = 300_000_000
 """Of all its frames."""
+FILM_FRAMES_PER_S = 60
 
 
 class Film(NamedTuple):
     seconds: float
     width: int
     height: int
+    frames: int
+
+    @property
+    def frames_per_s(self) -> int:
+        return int(self.frames / self.seconds) if self.seconds else 0
 
     @property
     def well_shaped(self) -> bool:
@@ -35,7 +41,15 @@ def film(data: bytes) -> Film | None:
     per_s, units = struct.unpack_from(layout, data, at + skipped)
     sizes = [_size(data, head.end()) for head in re.finditer(b"tkhd", data)]
     width, height = max(sizes, default=(0, 0))
-    return Film(units / per_s, width, height) if per_s else None
+    return Film(units / per_s, width, height, _samples(data)) if per_s else None
+
+
+def _samples(data: bytes) -> int:
+    """Of the first track of pictures."""
+    track = next((track for track in data.split(b"trak")[1:] if b"vide" in track), b"")
+    table = track.partition(b"stts")[2]
+    runs = min(int.from_bytes(table[4:8]), len(table) // 8)
+    return sum(int.from_bytes(table[at : at + 4]) for at in range(8, 8 + 8 * runs, 8))
 
 
 def _size(data: bytes, at: int) -> tuple[int, int]:

@@ -160,6 +160,8 @@ def _unplayable(upload: Upload, data: bytes) -> dict[str, Any] | None:
         words = f"Duration {_duration(film.seconds)} is below min duration of {_duration(SHORTEST_S)}"
     elif not film.well_shaped:
         words = f"Dimensions {film.width}x{film.height} are not supported"
+    elif film.frames_per_s > x_films.FILM_FRAMES_PER_S:
+        words = f"Frame rate {film.frames_per_s} exceeds max frame rate of {x_films.FILM_FRAMES_PER_S}"
     else:
         return None
     return {"code": 3, "name": "UnsupportedMedia", "message": words}

@@ -17,8 +17,13 @@ DIRECT_MAX = 10_000
 EPOCH_MS = 1288834974657
 _ONE = ((0, 4351), (8192, 8205), (8208, 8223), (8242, 8247))
 _TLDS = "com|org|net|edu|gov|io|dev|app|social|news|info|blog|me|co|uk|de|fr|at|eu|jp"
+_LATIN = "a-z0-9\u00c0-\u024f\u0300-\u036f\u0400-\u04ff\u1e00-\u1eff"
+_BRACKETS = rf"\([{_LATIN}!*';:=+,.$/%#\[\]\u2013_~@|&-]*\)"
 URL = re.compile(
-    rf"https?://[^\s<>\"]+[^\s<>\".,;:!?)\]}}']|(?<![\w@.$#-])(?:[a-z0-9-]+\.)+(?:{_TLDS})(?:/[\w/?=&%.#-]*[\w/])?\b",
+    rf"https?://(?:[\w-]+\.)*(?:[a-z0-9]+|[^\W_]+)(?::\d+)?"
+    rf"(?:/(?:(?:[{_LATIN}!*';:=+,.$/%#\[\]\u2013_~@|&-]|{_BRACKETS})*(?:[{_LATIN}=_#/+-]|{_BRACKETS}))?)?"
+    rf"(?:\?[a-z0-9!?*'@();:&=+$/%#\[\]_.,~|-]*[a-z0-9_&=#/-])?"
+    rf"|(?<![\w@.$#-])(?:[a-z0-9-]+\.)+(?:{_TLDS})(?:/[\w/?=&%.#-]*[\w/])?\b",
     re.IGNORECASE,
 )
 _EMOJI = re.compile(

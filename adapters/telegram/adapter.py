@@ -223,10 +223,17 @@ class TelegramAdapter:
 
     # The rest.
 
-    async def edit(self, ref: MessageRef, document: Document) -> Receipt:
+    def stays(self, before: Document, after: Document) -> str:
+        return planning.stays(before, after)
+
+    async def edit(self, ref: MessageRef, document: Document, *, words_only: bool = False) -> Receipt:
         chat, numbers = planning.messages_of(ref)
         words = planning.edited(document, CAPTION_MAX if document.media else TEXT_MAX)
-        if document.media:
+        if document.media and words_only:
+            where = {"chat_id": chat, "message_id": numbers[0]}
+            told = {"caption": words.text, "caption_entities": words.entities}
+            await self._changed("editMessageCaption", {**where, **told})
+        elif document.media:
             await self._edit_media(chat, numbers, document, words)
         else:
             said = {"chat_id": chat, "message_id": numbers[0], "text": words.text, "entities": words.entities}

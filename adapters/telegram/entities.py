@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import accumulate, groupby, pairwise
 from typing import Annotated, Any, NamedTuple
 
@@ -53,7 +54,10 @@ _ADDRESS = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 PORT_MAX = 65_535
-_FOUND = re.compile(r"(?<![\w/@#$])(?:[@#$/]\w|https?://)")
+_FOUND = re.compile(r"[@#$/h](?<![\w/@#$].)(?:(?<!h)\w|(?<=h)ttps?://)", re.DOTALL)
+_BEGINS_ADDRESS = re.compile(r"""(?:.?\s|\s?[(\["'])?""", re.DOTALL)
+_ENDS_ADDRESS = re.compile(r"""[^.,:;!?'"`)][.,:;!?'"`)]*+(?:[\s<>]|\Z)""")
+"""The last character of an address that is found just so: td MessageEntity.cpp, find_urls."""
 _BLANK = re.compile(r"\n[^\S\n]*(?:\n[^\S\n]*)+")
 
 
@@ -76,7 +80,7 @@ class Entity(Struct):
 
 def clean(text: str) -> str:
     """Without halves of surrogate pairs, which nothing after us could store."""
-    return _LONE.sub("\ufffd", text)
+    return text if text.isascii() else _LONE.sub("\ufffd", text)
 
 
 def covered(text: str, entity: Entity) -> str:
@@ -213,6 +217,7 @@ def render(content: Document) -> Words:
     settings: list[_Setting] = []
     pieces: list[str] = []
     extents: list[tuple[Block, int, int]] = []
+    links: list[tuple[int, int, str]] = []
     at = 0
     for piece in layout(content, _QUOTED if roomy else PLAIN):
         words = piece.text if piece.span is None else _visible(piece.span) if roomy else _open(piece.span)
@@ -221,9 +226,22 @@ def render(content: Document) -> Words:
             extents.append((piece.block, at if piece.between else begin, at))
         extents[-1] = (*extents[-1][:2], at)
         pieces.append(words)
+        links += [(begin, at, piece.span.url)] if isinstance(piece.span, Link) else []
         settings += [_Setting(rank, begin, at, what) for rank, what in _set(piece.span, words, piece.block)]
     text = "".join(pieces)
-    return Words(text, _entities(text, [*settings, *_blocks(extents, quoted=roomy)], room))
+    bounds = _bounds(text, links) if roomy else []
+    return Words(text, _entities(text, [*bounds, *settings, *_blocks(extents, quoted=roomy)], room + len(bounds)))
+
+
+def _bounds(text: str, links: list[tuple[int, int, str]]) -> list[_Setting]:
+    """For the addresses of which the server, that finds them by itself, might make others."""
+    return [
+        _Setting(0, begin, end, {"type": "text_link", "url": clean(url)})
+        for begin, end, url in links
+        if text[begin:end] == clean(url)
+        and _is_taken(url)
+        and not (_BEGINS_ADDRESS.fullmatch(text[max(begin - 2, 0) : begin]) and _ENDS_ADDRESS.match(text, end - 1))
+    ]
 
 
 def without_calls(asked: Any) -> Any:
@@ -315,6 +333,7 @@ def _hides(link: Link) -> bool:
     return bool(link.text and link.text.strip() and link.text != link.url and _is_taken(link.url))
 
 
+@lru_cache(512)  # a document is spelled many times while it is cut
 def _is_taken(url: str) -> bool:
     """Whether an address may lie behind words. The server refuses the whole message for one whose host has no dot or
     whose port is none (td HttpUrl.cpp parse_url, LinkManager.cpp check_link): those are spelled out. So is what names a

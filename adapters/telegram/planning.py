@@ -23,6 +23,7 @@ from gateway.text.split import Slice, slices, split
 class _Step(NamedTuple):
     body: dict[str, Any]
     slice: Document
+    number: str = ""
 
 
 class _Place(NamedTuple):
@@ -46,7 +47,8 @@ def plan(draft: Draft, announce_to: str | int | None) -> tuple[Part, ...]:
             key=f"{draft.id}.{index}",
             body={**_addressed(place, index), **step.body},
             conversation=str(place.chat),
-            rest=step.slice if len(steps) > 1 else None,
+            rest=step.slice if len(steps) > 1 or step.slice != draft.document else None,
+            number=step.number,
         )
         for index, step in enumerate(steps)
     )
@@ -72,7 +74,8 @@ def answering(message_id: int) -> dict[str, Any]:
 def _where(draft: Draft, announce_to: str | int | None) -> _Place:
     target = draft.target
     if isinstance(target, Timeline):
-        return _Place(_channel(announce_to), None, "post", None)
+        answers = message_of(draft.in_reply_to)[1] if draft.in_reply_to else None
+        return _Place(_channel(announce_to), None, "post", answers)
     if isinstance(target, InConversation):
         return _in_conversation(target, draft.in_reply_to)
     if not target.private:
@@ -172,23 +175,28 @@ def _steps(content: Document, *, numbered: bool) -> Iterator[_Step]:
 
 def _pieces(content: Document, *, numbered: bool) -> tuple[Slice, ...]:
     try:
-        return slices(content, lambda piece: len(render(piece).text) <= TEXT_MAX, numbered=numbered)
+        return slices(content, _fits, about=TEXT_MAX, numbered=numbered)
     except ValueError as error:
         raise _no(FaultKind.TOO_LONG, str(error)) from error
 
 
+def _fits(piece: Document) -> bool:
+    """What would fit spelled out fits with entities, and most messages do."""
+    return len(bare(piece)) <= TEXT_MAX or len(render(piece).text) <= TEXT_MAX
+
+
 def _said(part: Slice) -> Iterator[_Step]:
     """Media, with the words below where a caption has room for them; longer words come in a message after them."""
-    said, shown = part
+    said, shown, its_number = part
     words = render(shown)
     captioned = bool(shown.media) and len(words.text) <= CAPTION_MAX
     for number, album in enumerate(uploads.albums(shown.media)):
         caption = words if captioned and number == 0 else Words("", [])
         body = uploads.body(album, sensitive=shown.sensitive) | _caption(caption)
         paragraphs = said.paragraphs if caption.text else ()
-        yield _Step(body, structs.replace(said, paragraphs=paragraphs, media=album))
+        yield _Step(body, structs.replace(said, paragraphs=paragraphs, media=album), its_number if paragraphs else "")
     if words.text.strip() and not captioned:
-        yield _Step(_message(words, veiled=shown.sensitive), structs.replace(said, media=()))
+        yield _Step(_message(words, veiled=shown.sensitive), structs.replace(said, media=()), its_number)
 
 
 def _message(words: Words, *, veiled: bool) -> dict[str, Any]:
@@ -257,9 +265,16 @@ def _poll(poll: Poll, question: str) -> dict[str, Any]:
 
 
 STAYS = (
-    "Telegram changes no poll, makes no message one, and takes no media from a message: delete it and post anew"
+    "Telegram changes no poll, makes no message one, takes no media from a message, keeps an album's number and kind,"
+    " and what a message answers: delete it and post anew"
     ' (posting.correction = "repost" does so)'
 )
+
+
+def stays(before: Document, after: Document) -> str:
+    """Why an edit can't make the one message of the other."""
+    kept = before.poll is after.poll is None and before.quote == after.quote
+    return "" if kept and uploads.may_become(before.media, after.media) else STAYS
 
 
 def edited(content: Document, most: int = TEXT_MAX) -> Words:

@@ -24,7 +24,7 @@ ENTITIES_MAX = 100
 """Entities a message keeps (PTB MessageLimit.MESSAGE_ENTITIES)."""
 UPLOAD_BYTES = 50_000_000
 """PTB FileSizeLimit.FILESIZE_UPLOAD; bot#sending-files says 50 MB and not of which kind: the smaller is safe."""
-DOWNLOAD_BYTES = 20 * 2**20  # tba Client.h: MAX_DOWNLOAD_FILE_SIZE
+DOWNLOAD_BYTES = 20 * 2**20  # tba Client.h: MAX_DOWNLOAD_FILE_SIZE = 20 << 20; "20 MB" in the pages is rounded
 PHOTO_BYTES = 10_000_000
 """PTB FileSizeLimit.PHOTOSIZE_UPLOAD; td takes 10 * 2**20, which is more."""
 PHOTO_SIDES_MAX_PX = 10_000

@@ -55,11 +55,24 @@ def albums(media: Sequence[Media]) -> Iterator[tuple[Media, ...]]:
     """
     found: dict[str, list[Media]] = {}
     for number, one in enumerate(media):
-        what = type_of(one)
-        together = {"photo": "seen", "video": "seen", "animation": f"alone {number}"}.get(what, what)
-        found.setdefault(together, []).append(one)
+        found.setdefault(_together(one, number), []).append(one)
     for fellows in found.values():
         yield from (tuple(fellows[at : at + ALBUM_MAX]) for at in range(0, len(fellows), ALBUM_MAX))
+
+
+def _together(media: Media, number: int) -> str:
+    what = type_of(media)
+    return {"photo": "seen", "video": "seen", "animation": f"alone {number}"}.get(what, what)
+
+
+def may_become(shown: Sequence[Media], wanted: Sequence[Media]) -> bool:
+    """Whether edits make the one of the other. An album keeps its number, and each of it what it goes together with; a
+    message by itself takes any one for its own or below its words, and gives none away (Bot API, editMessageMedia).
+    """
+    if len(shown) < 2:
+        return len(shown) <= len(wanted) < 2
+    kinds, others = [[_together(one, 0) for one in media] for media in (shown, wanted)]
+    return kinds == others
 
 
 def body(media: Sequence[Media], *, sensitive: bool) -> dict[str, Any]:

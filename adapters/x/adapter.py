@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, cast
@@ -134,8 +135,8 @@ class XAdapter:
         return preview(part)
 
     async def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
-        async with crossing(partial(self._describe, None), FAULTS, doing="fetch"):
-            async for piece in self._door.pieces(attachment.handle, self._tokens.access):
+        async with aclosing(self._door.pieces(attachment.handle, self._tokens.access)) as found:
+            async for piece in found:
                 yield piece
 
     async def send(self, part: Part) -> Receipt:

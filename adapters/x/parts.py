@@ -31,7 +31,7 @@ from gateway.model.media import MediaKind
 from gateway.text.shown import poll_line
 from gateway.text.split import Slice, slices
 
-# media/quickstart/best-practices.mdx. A GIF's frames (350, 300 megapixels in all) nobody counts here: X refuses those.
+# media/quickstart/best-practices.mdx
 VIDEO_SHORTEST_S = 0.5
 VIDEO_SIDE_LEAST_PX = 32
 VIDEO_SHAPE_MAX = 3
@@ -79,14 +79,14 @@ def plan(draft: Draft) -> tuple[Part, ...]:
 
 def _slices(draft: Draft, document: Document, measure: Callable[[str], bool]) -> tuple[Slice, ...]:
     try:
-        return slices(document, lambda piece: measure(write(piece)), numbered=draft.numbered)
+        return slices(document, lambda piece: measure(write(piece)), about=POST_MAX, numbered=draft.numbered)
     except ValueError as error:
         _refuse(FaultKind.TOO_LONG, str(error))
 
 
 def _together(cut: Sequence[Slice]) -> Iterator[_Piece]:
     """Posts with the media that belong to each."""
-    for said, shown in cut:
+    for said, shown, _ in cut:
         _check_company(said.media)
         yield _Piece(said, shown, said.media)
 
@@ -95,7 +95,7 @@ def _one_by_one(cut: Sequence[Slice], media: Sequence[Media]) -> Iterator[_Piece
     """Direct messages: one attachment for each, further ones by themselves."""
     nothing = Slice(Document(), Document())
     for piece, one in zip_longest(cut, media):
-        said, shown = piece or nothing
+        said, shown, _ = piece or nothing
         yield _Piece(said, shown, (one,) if one else ())
 
 
@@ -129,7 +129,7 @@ def _rest(aim: Aim, index: int, count: int, piece: _Piece) -> Document | None:
 def _aim(draft: Draft) -> Aim:
     target = draft.target
     if isinstance(target, Timeline):
-        return Aim("post", {})
+        return Aim("reply", {"reply_to": _checked(_ID, draft.in_reply_to)}) if draft.in_reply_to else Aim("post", {})
     if isinstance(target, InConversation):
         if target.conversation.startswith(DIRECT):
             conversation = target.conversation.removeprefix(DIRECT)

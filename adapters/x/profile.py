@@ -66,6 +66,16 @@ SUMMONED_USD = 0.01
 DIRECT_USD = 0.015
 ALT_USD = 0.005
 
+# twitter-text, validUrl. An address ends before letters that are neither Latin nor Cyrillic.
+_LETTERS = r"a-z0-9\u00c0-\u024f\u0300-\u036f\u0400-\u04ff\u1e00-\u1eff"
+_SIGNS = r"!*';:=+,.$/%#\[\]\u2013_~@|&-"
+_IN_BRACKETS = rf"\([{_LETTERS}{_SIGNS}]+\)"
+_ADDRESS = (
+    r"(?i)https?://(?:[\w-]+\.)+(?:[a-z]{2,}[0-9a-z@+-]*|[^\W\d_]{2,})(?::\d+)?"
+    rf"(?:/(?:(?:[{_LETTERS}{_SIGNS}]|{_IN_BRACKETS})*(?:[{_LETTERS}=_#/+-]|{_IN_BRACKETS}))?)?"
+    r"(?:\?[a-z0-9!?*'@();:&=+$/%#\[\]_.,~|-]*[a-z0-9_&=#/-])?"
+)
+
 PROFILE = Profile(
     features={
         Feature.DELETE: Support.FULL,
@@ -126,10 +136,19 @@ PROFILE = Profile(
         image_size_bytes=5_000_000,
         image_mimes=("image/jpeg", "image/png", "image/gif", "image/webp"),
         others={  # best-practices.mdx, accounts without Premium; types: openapi.json, media_type, and its codecs
-            MediaKind.GIF: MediaLimits(15_000_000, ("image/gif",), side_max_px=1280, pixels_max=1280 * 1080),
+            MediaKind.GIF: MediaLimits(
+                15_000_000,
+                ("image/gif",),
+                side_max_px=1280,
+                pixels_max=1280 * 1080,
+                frames_max=350,
+                frames_pixels_max=300_000_000,
+            ),
             # X takes 8 GB, but a film is handed in with 1,000 requests at most (openapi.json, segment_index), of half
             # a mebibyte each here. Direct messages end at 512 MB anyway.
-            MediaKind.VIDEO: MediaLimits(512_000_000, ("video/mp4", "video/quicktime"), duration_max_s=1200.0),
+            MediaKind.VIDEO: MediaLimits(
+                512_000_000, ("video/mp4", "video/quicktime"), duration_max_s=1200.0, frames_per_s_max=60
+            ),
         },
         poll_options_min=2,  # openapi.json; so is the rest of polls
         poll_options_max=4,
@@ -154,6 +173,7 @@ PROFILE = Profile(
         Lane("likes_day", 1000, DAY_S, (Change.REACT,)),
     ),
     calls_by_text=True,  # twitter-text finds the names in a text
+    address=_ADDRESS,
     idempotency=Idempotency.READ_BACK,
     settle_after_s=5.0,  # reading back is eventually consistent (how late is not known); nothing else protects a DM
     # Reads stay open while the account is locked; only a write tells.

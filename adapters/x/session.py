@@ -6,7 +6,7 @@ A file of its own so that the adapter stays a list of what X can do. It knows ai
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from yarl import URL
 
 from adapters.border import Told, judge
 from adapters.x.profile import DAY_S, FAULTS, PROFILE, QUARTER_S, Settings
+from gateway import fetch
 from gateway.model.capabilities import LaneState
 from gateway.model.delivery import Fault, FaultError, FaultKind
 
@@ -31,7 +32,6 @@ HARD_CODED = "https://api.twitter.com"
 MEDIA_PRIVATE = frozenset({"ton.twitter.com"})
 """What direct messages show: direct-messages/lookup/integrate.mdx; asked for with the account's token."""
 MEDIA_HOSTS = frozenset({"pbs.twimg.com", "video.twimg.com"}) | MEDIA_PRIVATE
-MEDIA_TIMES = aiohttp.ClientTimeout(total=600.0, sock_connect=10.0, sock_read=30.0)
 _WINDOWS = {QUARTER_S: "x-rate-limit", DAY_S: "x-user-limit-24hour"}
 """What the headers that tell of a window begin with."""
 
@@ -186,23 +186,16 @@ class Door:
         where = self.server + url.removeprefix(HARD_CODED)
         return self._http.request(method, where, allow_redirects=False, **options)
 
-    async def pieces(self, url: str, token: str) -> AsyncIterator[bytes]:
+    def pieces(self, url: str, token: str) -> AsyncGenerator[bytes]:
         """What lies at an address of X's own media, with the token where it is asked for: never from anywhere else,
         wherever an address leads.
         """
         there, own = _address(url), URL(self.server)
         if there.origin() != own.origin() and (there.scheme != "https" or there.host not in MEDIA_HOSTS):
             raise FaultError(Fault(FaultKind.TARGET_REFUSED, certain=True, evidence="no address of X's media"))
-        headers = {"Accept-Encoding": "identity"}
-        if there.origin() == own.origin() or there.host in MEDIA_PRIVATE:
-            headers["Authorization"] = f"Bearer {token}"
-        async with self._http.get(url, headers=headers, allow_redirects=False, timeout=MEDIA_TIMES) as reply:
-            if reply.status != 200:
-                gone = reply.status in (401, 403, 404, 410)
-                kind = FaultKind.TARGET_GONE if gone else FaultKind.SERVER
-                raise FaultError(Fault(kind, certain=True, evidence=f"fetch: {reply.status}"))
-            async for piece in reply.content.iter_any():
-                yield piece
+        private = there.origin() == own.origin() or there.host in MEDIA_PRIVATE
+        headers = {"Authorization": f"Bearer {token}"} if private else None
+        return fetch.pieces(url, inner=fetch.at(self.server), headers=headers)
 
     @property
     def closed(self) -> bool:

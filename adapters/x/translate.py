@@ -9,14 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from itertools import count
 from typing import Annotated, TypeVar
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta, Raw, Struct, structs
 
+from adapters.x.profile import PROFILE
 from adapters.x.shown import Asked, Shown
-from gateway.model.content import Document, Link, Mention, Quote, Span, Text, plain, spelled, written
+from gateway.model.content import Document, Link, Mention, Quote, Span, Text, is_address, plain, spelled, written
 from gateway.model.events import Kind, MessageEdited, MessageReceived, Reposted
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, ConversationId, MessageRef
@@ -29,6 +32,8 @@ ENTITIES_MAX = 100
 ATTACHMENTS_MAX = 10
 _ID = re.compile(r"[0-9]{1,19}")
 _WEB = re.compile(r"https?://\S+", re.IGNORECASE)
+_ADDRESS = re.compile(PROFILE.address)
+_TAKEN = "!*';:=+,.$/%#[]_~@|&-?()"
 _STATUS = re.compile(r"https?://(?:\w+\.)?(?:x|twitter)\.com/\w+/status/([0-9]{1,19})\b", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 _NO_LANGUAGES = frozenset({"und", "zxx", "art", "qam", "qct", "qht", "qme", "qst"})
@@ -294,7 +299,8 @@ def read(text: str, entities: Entities, quoted: str = "") -> Document:
     for name in entities.mentions[:ENTITIES_MAX]:
         marks[f"@{name.username}".casefold()] = Mention(PLATFORM, name.id, name.username)
     longest_first = sorted(filter(None, marks), key=len, reverse=True)
-    pattern = re.compile(f"({'|'.join(map(re.escape, longest_first))})(?!\\w)", re.IGNORECASE) if marks else None
+    known_ones = "|".join(map(re.escape, longest_first))
+    pattern = re.compile(f"({known_ones})(?![A-Za-z0-9_])", re.IGNORECASE) if marks else None
     blocks = _BLANK_LINES.split(text.replace("\r\n", "\n"))
     paragraphs = (tuple(_spans(block.strip(), pattern, marks)) for block in blocks)
     return Document(tuple(paragraph for paragraph in paragraphs if paragraph))
@@ -329,7 +335,8 @@ def unescape(text: str) -> str:
 
 def write(document: Document) -> str:
     """Plain text as X wants it: no markup, without the characters it refuses, and with one cashtag."""
-    text = written(document, spell).translate(_REFUSED_CHARACTERS).strip()
+    text = written(document, spell)
+    text = (text if text.isascii() else text.translate(_REFUSED_CHARACTERS)).strip()
     return _one_cashtag(text) if text.count("$") > 1 else text
 
 
@@ -341,8 +348,27 @@ def _one_cashtag(text: str) -> str:
 
 def spell(span: Span) -> str:
     """A span in X's spelling. Only people of X are called; others are named, so that no stranger hears it."""
-    if not isinstance(span, Mention):
-        return spelled(span)
+    if isinstance(span, Text):
+        return span.text
+    if isinstance(span, Link):
+        return _linked(span)
     if span.platform == PLATFORM and span.handle:
         return f"@{span.handle}"
     return _CALL.sub("", span.name or span.handle)
+
+
+@lru_cache(512)  # a document is spelled many times while it is cut
+def _linked(link: Link) -> str:
+    text = None if link.text and is_address(link.text, link.url) else link.text
+    return spelled(Link(_encoded(link.url), text))
+
+
+def _encoded(url: str) -> str:
+    """An address with what X would end it before percent-encoded: twitter-text takes no script in a path but Latin and
+    Cyrillic, and in a query ASCII alone.
+    """
+    found = _ADDRESS.match(url)
+    if found is None or found.end() == len(url):
+        return url
+    begin = url.find("/", url.find("://") + 3)
+    return url if begin < 0 else url[:begin] + quote(url[begin:], safe=_TAKEN, errors="replace")

@@ -18,7 +18,7 @@ from aiohttp.typedefs import Handler
 from msgspec import Struct
 
 from gateway.books import StoreError
-from gateway.desk import Desk, DeskError
+from gateway.desk.desk import Desk, DeskError
 
 log = logging.getLogger("multihome.api")
 wire = logging.getLogger("multihome.api.wire")

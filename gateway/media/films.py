@@ -45,12 +45,12 @@ def _inside(data: bytes, box: _Box | None, *path: bytes) -> Iterator[_Box]:
 
 def mp4(data: bytes) -> Measures:
     """A film, or a sound where no track of it is one."""
-    tracks = [_track(data, box) for box in _inside(data, None, b"moov", b"trak")]
+    tracks = [(_handler(data, box), box) for box in _inside(data, None, b"moov", b"trak")]
     duration_s = next((_duration_s(data, box) for box in _inside(data, None, b"moov", b"mvhd")), None)
-    film = next((size for handler, size in tracks if handler == b"vide"), None)
+    film = next((box for handler, box in tracks if handler == b"vide"), None)
     if film is None:
         return Measures(duration_s=duration_s, mime="audio/mp4" if tracks else "")
-    return Measures(*film, duration_s)
+    return Measures(*_size(data, film), duration_s, frames=_frames(data, film))
 
 
 def _duration_s(data: bytes, box: _Box) -> float | None:
@@ -64,16 +64,29 @@ def _duration_s(data: bytes, box: _Box) -> float | None:
     return min(units / per_s, HOURS_MAX_S)
 
 
-def _track(data: bytes, box: _Box) -> tuple[bytes, tuple[int | None, int | None]]:
-    """What plays it, and its size as it is shown."""
-    handler = next((data[one.start + 8 : one.start + 12] for one in _inside(data, box, b"mdia", b"hdlr")), b"")
-    head = next(_inside(data, box, b"tkhd"), None)
+def _handler(data: bytes, track: _Box) -> bytes:
+    """What plays it."""
+    return next((data[box.start + 8 : box.start + 12] for box in _inside(data, track, b"mdia", b"hdlr")), b"")
+
+
+def _size(data: bytes, track: _Box) -> tuple[int | None, int | None]:
+    """As it is shown."""
+    head = next(_inside(data, track, b"tkhd"), None)
     if head is None or head.end - head.start < 84:
-        return handler, (None, None)
+        return None, None
     *matrix, width, height = struct.unpack(">9i2I", data[head.end - 44 : head.end])
     lies = matrix[0] == 0 and matrix[4] == 0  # turned by a quarter
     size = (height >> 16, width >> 16) if lies else (width >> 16, height >> 16)
-    return handler, (size[0] or None, size[1] or None)
+    return size[0] or None, size[1] or None
+
+
+def _frames(data: bytes, track: _Box) -> int | None:
+    """How many samples its table has: runs of those that last equally long."""
+    table = next(_inside(data, track, b"mdia", b"minf", b"stbl", b"stts"), None)
+    if table is None:
+        return None
+    runs = data[table.start + 8 : min(table.end, table.start + 8 + 8 * STEPS_MAX)]
+    return sum(count for count, _ in struct.iter_unpack(">2I", runs[: len(runs) // 8 * 8])) or None
 
 
 def picture(data: bytes) -> Measures:

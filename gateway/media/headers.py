@@ -12,6 +12,7 @@ class Measures(NamedTuple):
     height_px: int | None = None
     duration_s: float | None = None
     animated: bool = False
+    frames: int | None = None
     mime: str = ""
     """Where the bytes are of another type than they seemed by their beginning."""
 

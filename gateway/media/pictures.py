@@ -31,6 +31,7 @@ log = logging.getLogger("multihome.media")
 
 MEDIA_MAX = 40
 """In one document."""
+AT_ONCE = 2
 KEEP_S = 600.0
 """For so long a source or a page is not asked again."""
 PAGE_MAX_BYTES = 512 * 1024
@@ -51,6 +52,8 @@ class Pictures:
         self._web = Web(fetching)
         self._sources: Memo[str, Media] = Memo(clock, KEEP_S)
         self._cards: Memo[str, Card | None] = Memo(clock, KEEP_S)
+        self._fetches, self._drawings = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
+        """Each holds what it works on in memory, until the store has it."""
         self._bench = ThreadPoolExecutor(1, thread_name_prefix="pictures")
         """One picture at a time is decoded: that bounds the memory."""
 
@@ -104,14 +107,16 @@ class Pictures:
         )
 
     async def _fetched(self, source: str) -> Media:
-        found = await self._web.media(source)
-        return await self.keep(found.data, unquote(urlsplit(found.url).path))
+        async with self._fetches:
+            found = await self._web.media(source)
+            return await self.keep(found.data, unquote(urlsplit(found.url).path))
 
     async def _drawn(self, one: Media, limits: MediaLimits) -> Media:
         """A version of a picture for these limits, always from what it was first."""
-        first, data = await self._first_of(one)
-        picture = await self._at_the_bench(_draw, data, limits)
-        sha256 = await self._store.put_media(picture.data, picture.mime)
+        async with self._drawings:
+            first, data = await self._first_of(one)
+            picture = await self._at_the_bench(_draw, data, limits)
+            sha256 = await self._store.put_media(picture.data, picture.mime)
         return structs.replace(
             one,
             sha256=sha256,
@@ -160,12 +165,13 @@ class Pictures:
 
     async def _thumb(self, url: str) -> Media | None:
         try:
-            found = await self._web.beginning(url, PICTURE_MAX_BYTES, PAGE_TIMEOUT_S)
-            picture = await self._at_the_bench(_draw, found.data, CARD_PICTURE)
+            async with self._fetches:
+                found = await self._web.beginning(url, PICTURE_MAX_BYTES, PAGE_TIMEOUT_S)
+                picture = await self._at_the_bench(_draw, found.data, CARD_PICTURE)
+                sha256 = await self._store.put_media(picture.data, picture.mime)
         except MediaError as error:
             log.info("a card without its picture: %s", error)
             return None
-        sha256 = await self._store.put_media(picture.data, picture.mime)
         return Media(
             sha256, picture.mime, len(picture.data), width_px=picture.width_px, height_px=picture.height_px, source=url
         )
@@ -184,6 +190,7 @@ async def kept(store: Store, data: bytes, name: str = "") -> Media:
         height_px=measures.height_px,
         duration_s=measures.duration_s,
         animated=measures.animated,
+        frames=measures.frames,
         name=named(name, found.mime),
     )
 

@@ -80,7 +80,9 @@ def _picture(data: bytes, mime: str) -> Probed:
 def _gif(data: bytes) -> Measures:
     found = bare.gif(data)
     width, height = (int.from_bytes(data[at : at + 2], "little") for at in (6, 8))
-    return Measures(width, height, found.duration_s if found.frames > 1 else None, found.frames > 1)
+    if found.frames == 1:
+        return Measures(width, height)
+    return Measures(width, height, found.duration_s, animated=True, frames=found.frames)
 
 
 def _without_notes(data: bytes, mime: str) -> bytes:

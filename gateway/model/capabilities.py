@@ -118,6 +118,10 @@ class MediaLimits(Struct, frozen=True):
     sides_sum_max_px: int | None = None
     pixels_max: int | None = None
     duration_max_s: float | None = None
+    frames_max: int | None = None
+    frames_pixels_max: int | None = None
+    """Pixels of all its frames."""
+    frames_per_s_max: int | None = None
 
 
 class Limits(Struct, frozen=True):
@@ -176,6 +180,10 @@ class Profile(Struct, frozen=True):
     """For people: what a claim leaves open, and where it is from."""
     calls_by_text: bool = True
     """Whether a plain ``@name`` in a text calls who has that name."""
+    name_goes_on: str = r"\w"
+    """A pattern of what the platform takes for more of such a name."""
+    address: str = ""
+    """A pattern of what the platform takes for a web address in a text; empty where the author says where one ends."""
     key_lifetime_s: float | None = None
     """How long a key protects; ``None`` is for ever. After it the part is read back."""
     settle_after_s: float = 2.0

@@ -119,6 +119,8 @@ class Media(Struct, frozen=True, omit_defaults=True):
     """Why its account can't have it, as far as that is known before the post is planned."""
     original: str = ""
     """Where this is a version made to fit one account: the sha256 of what it was made from."""
+    frames: int | None = None
+    """Of what moves: so many pictures follow one another, as far as its container tells."""
 
     @property
     def kind(self) -> MediaKind:
@@ -174,7 +176,13 @@ class Document(Struct, frozen=True, omit_defaults=True):
 
     @property
     def is_empty(self) -> bool:
-        return not self.media and not self.poll and not any(spelled(span).strip() for span in spans(self))
+        if self.media or self.poll:
+            return False
+        return not any(map(_says, spans(self)))
+
+
+def _says(span: Span) -> bool:
+    return bool(spelled(span).strip())
 
 
 def marked(text: str, *marks: Mark) -> Text:
@@ -228,13 +236,11 @@ def unopened(document: Document, *words: Span) -> Document:
 
 def spelled(span: Span) -> str:
     """A span as unformatted text: the neutral spelling, used for measures and logs."""
-    match span:
-        case Text(text):
-            return text
-        case Link(url, text):
-            return f"{text} ({url})" if text and not is_address(text, url) else url
-        case Mention(handle=handle, name=name):
-            return name or f"@{handle}"
+    if isinstance(span, Text):
+        return span.text
+    if isinstance(span, Link):
+        return f"{span.text} ({span.url})" if span.text and not is_address(span.text, span.url) else span.url
+    return span.name or f"@{span.handle}"
 
 
 def is_address(text: str, url: str) -> bool:

@@ -138,7 +138,8 @@ class Part(Struct, frozen=True, omit_defaults=True):
     """One request to the platform, frozen before it is made.
 
     ``body`` is JSON the adapter alone understands; ``key`` makes a repeat harmless where the platform has one.
-    ``rest`` is this part's slice of the draft, kept so that unsent slices can take another road.
+    ``rest`` is this part's slice of the draft, kept so that unsent slices can take another road; ``number`` is what
+    readers see below it of a numbered thread, such as "2/4".
     ``previous`` and ``first`` are filled in by the outbox just before the send: the messages this part follows.
     """
 
@@ -148,6 +149,7 @@ class Part(Struct, frozen=True, omit_defaults=True):
     body: dict[str, Any]
     conversation: str = ""
     rest: Document | None = None
+    number: str = ""
     previous: MessageRef | None = None
     first: MessageRef | None = None
     notes: tuple[str, ...] = ()

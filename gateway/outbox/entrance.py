@@ -21,6 +21,7 @@ from gateway.outbox.planner import Planner
 from gateway.outbox.settle import Rules
 
 STORE_PAUSE_S = 1.0
+"""Between two tries to store something: a full disk must not lose a receipt."""
 
 Stored = tuple[Delivery, ...]
 Write = Callable[[Sequence[NewDelivery]], Awaitable[Stored]]
@@ -48,12 +49,17 @@ class Entrance:
             return None
         return structs.replace(new, parts=parts)
 
-    async def store(self, planned: NewDelivery, now: datetime, write: Write, told: asyncio.Future[Stored]) -> Stored:
-        """Store it and tell whoever waits. Where it isn't begun, its room is given back."""
+    async def store(
+        self, planned: NewDelivery, now: datetime, write: Write, told: asyncio.Future[Stored]
+    ) -> tuple[Stored, Delivery | None]:
+        """Store it and tell whoever waits. Returns it by itself where it was stored as begun; else its room is given
+        back.
+        """
         stored = await self._written(planned, write, told)
-        if begun(planned, stored) is None and planned.parts:
+        begun = next((one for one in stored if one.id == planned.id and one.state is State.SENDING), None)
+        if begun is None and planned.parts:
             self._pacer.give_back(planned.parts[0], now.timestamp())
-        return stored
+        return stored, begun
 
     async def _written(self, planned: NewDelivery, write: Write, told: asyncio.Future[Stored]) -> Stored:
         try:
@@ -78,8 +84,3 @@ class Entrance:
                 await self._house.clock.sleep(STORE_PAUSE_S)
             else:
                 return () if there is None else (there,)
-
-
-def begun(planned: NewDelivery, stored: Stored) -> Delivery | None:
-    """The delivery, where it was stored as begun."""
-    return next((one for one in stored if one.id == planned.id and one.state is State.SENDING), None)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from gateway.books import Store
 from gateway.bus import Bus
+from gateway.media.room import Room
 from gateway.model.delivery import Delivery
 from gateway.model.ids import AccountId
 from gateway.model.standing import Signal
@@ -19,6 +20,7 @@ class House(Protocol):
     store: Store
     clock: Clock
     bus: Bus
+    room: Room
 
     def can_send(self, account: AccountId) -> bool: ...
 

@@ -33,8 +33,18 @@ class Lineup:
         return len(self._due) < KEPT // 2
 
     @property
+    def running(self) -> int:
+        """How many have begun and not ended. A run's task is a little longer under way than the run."""
+        return len(self._running)
+
+    @property
     def next_at(self) -> datetime | None:
         return self._due[0][0] if self._due else None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits, here or in the database."""
+        return not (self._due or self.more)
 
     def renew(self, delivery: Delivery, now: datetime) -> None:
         """A delivery as it is now, whatever was known of it."""
@@ -80,14 +90,14 @@ class Lineup:
         """One that was never here runs from now on, until :meth:`end`."""
         self._running.add(delivery)
 
-    def end(self, delivery: DeliveryId, again: Delivery | None, now: datetime) -> None:
-        """A run is over; ``again`` is what it left to come back to."""
+    def end(self, delivery: DeliveryId, again: Delivery | None = None) -> None:
+        """A run is over; ``again`` is what it left to come back to, at its hour."""
         self._running.discard(delivery)
         if delivery in self._missed:
             self._missed.discard(delivery)
             self.more = True
-        elif again is not None:
-            self.keep(again, now)
+        elif again is not None and again.due_at is not None:
+            self.keep(again, again.due_at)
 
     def clear(self) -> None:
         """Look everything up again, but for what runs."""

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from gateway.books import NewDelivery
+from gateway.media.room import Room
 from gateway.model.delivery import FINAL, Delivery, Draft, Part, State
 from gateway.model.events import DeliveryChanged, GatewayEvent
 from gateway.model.ids import AccountId, DeliveryId
@@ -39,8 +40,10 @@ class Outbox:
         self.clock = services.clock
         self.bus = services.bus
         self.new_id = services.new_id
+        self.room = Room()
         self._policies = services.policies
-        self._standings = standings
+        self.can_send = standings.can_send
+        self.observe = standings.observe
         self._workers: dict[AccountId, Worker] = {}
         self._retired: set[Worker] = set()
         """Their accounts are gone from here; some still store what became of their last sends."""
@@ -120,12 +123,6 @@ class Outbox:
         for worker in self._workers.values():
             worker.wake()
 
-    def can_send(self, account: AccountId) -> bool:
-        return self._standings.can_send(account)
-
-    def observe(self, account: AccountId, signal: Signal) -> None:
-        self._standings.observe(account, signal)
-
     def stranded(self, account: AccountId) -> None:
         self.on_stranded(account)
 
@@ -144,7 +141,7 @@ class Outbox:
             self._waiting.pop(delivery, None)
 
     def _heard(self, event: GatewayEvent) -> None:
-        if not isinstance(event, DeliveryChanged) or State(event.state) not in FINAL:
+        if not isinstance(event, DeliveryChanged) or event.state not in FINAL:
             return
         for future in self._waiting.pop(event.delivery, ()):
             if not future.done():

@@ -47,17 +47,18 @@ def planned(adapter: Adapter, draft: Draft, account: AccountId, at: datetime, ma
     Raises FaultError.
     """
     fitting, notes = carried(draft, account, adapter.profile, manner)
-    fitting = structs.replace(fitting, numbered=fitting.numbered or manner.numbered)
+    if manner.numbered and not fitting.numbered:
+        fitting = structs.replace(fitting, numbered=True)
     try:
-        parts = _plan(adapter, fitting, at)
+        parts = _plan(adapter, fitting, at, draft)
     except FaultError as error:
         if error.fault.kind is not FaultKind.MEDIA or manner.misfit is not Misfit.LINK:
             raise
         fitting, more = _thinned(adapter, fitting, at, manner)
-        parts, notes = _plan(adapter, fitting, at), (*notes, *more)
+        parts, notes = _plan(adapter, fitting, at, draft), (*notes, *more)
     if len(parts) > manner.parts_max:
-        parts, note = _begun(adapter, fitting, at, manner, len(parts))
-        notes = (*notes, note)
+        fitting, note = _begun(adapter, fitting, at, manner, len(parts))
+        parts, notes = _plan(adapter, fitting, at, draft), (*notes, note)
     if not notes or not parts:
         return parts
     return (structs.replace(parts[0], notes=(*notes, *parts[0].notes)), *parts[1:])
@@ -85,17 +86,17 @@ def _showing(draft: Draft, media: tuple[Media, ...]) -> Draft:
     return structs.replace(draft, document=structs.replace(draft.document, media=media))
 
 
-def _plan(adapter: Adapter, draft: Draft, at: datetime) -> tuple[Part, ...]:
-    """An edit has to know what is said where there is one part, too."""
+def _plan(adapter: Adapter, draft: Draft, at: datetime, asked: Draft) -> tuple[Part, ...]:
+    """Edits have to know what is said where there is one part, too, unless it is just what was asked for."""
     parts = adapter.plan(draft, at)
-    if draft.revises is None or len(parts) != 1 or parts[0].rest is not None:
+    if len(parts) != 1 or parts[0].rest is not None or (draft.document is asked.document and not draft.revises):
         return parts
     return (structs.replace(parts[0], rest=draft.document),)
 
 
 def _begun(
     adapter: Adapter, draft: Draft, at: datetime, manner: Manner, parts: int
-) -> tuple[tuple[Part, ...], str]:  # fmt: skip
+) -> tuple[Draft, str]:  # fmt: skip
     """The beginning of a draft that takes too many parts, and where the rest is."""
     told = f"it takes {parts} posts, and this account posts {manner.parts_max} at most"
     if manner.too_long is not TooLong.LEAD or not draft.canonical_url:
@@ -115,4 +116,4 @@ def _begun(
         beginning = lead(draft.document, fits)
     except ValueError as error:
         raise FaultError(Fault(FaultKind.TOO_LONG, True, told)) from error
-    return _plan(adapter, shortened(beginning), at), f"only its beginning, with a link to the rest: {told}"
+    return shortened(beginning), f"only its beginning, with a link to the rest: {told}"

@@ -9,6 +9,7 @@ from gateway.model.content import Document
 from gateway.model.delivery import CHANGES, Change, Fault, FaultError, FaultKind, Part, Receipt
 from gateway.model.ids import AccountId, MessageRef
 from gateway.outbox.house import House
+from gateway.outbox.revision import WORDS_ONLY
 from gateway.ports import Adapter, Deletes, Edits, Reacts, Reposts
 
 log = logging.getLogger("multihome.outbox")
@@ -56,7 +57,7 @@ class Requests:
         adapter, ref = self._adapter, MessageRef(part.body["ref"])
         match part.kind:
             case Change.EDIT if isinstance(adapter, Edits):
-                return await adapter.edit(ref, part.rest or Document())
+                return await adapter.edit(ref, part.rest or Document(), words_only=bool(part.body.get(WORDS_ONLY)))
             case Change.DELETE if isinstance(adapter, Deletes):
                 await adapter.delete(ref)
             case Change.REACT if isinstance(adapter, Reacts):

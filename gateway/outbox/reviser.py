@@ -9,8 +9,8 @@ from gateway.model.delivery import FINAL, Change, Delivery, Draft, Fault, FaultK
 from gateway.model.ids import AccountId
 from gateway.model.manner import Correction, Manner
 from gateway.outbox.planner import Planner
-from gateway.outbox.revision import NOTHING_THERE, Here, is_repeatable, key, planned, there
-from gateway.ports import Adapter, Clock
+from gateway.outbox.revision import NOTHING_THERE, Here, is_repeatable, key, no_limits, planned, there
+from gateway.ports import Adapter, Clock, LimitsEdits
 
 FORGOTTEN = "what it changes is not remembered any more"
 UNCERTAIN = "nobody knows whether what it changes was sent: settle that first (multihome deliveries --uncertain)"
@@ -35,14 +35,15 @@ class Reviser:
         if revises is None:
             return self._planner.parts(draft)
         # The account's own profile: a plan or a server may have what the platform as such hasn't.
-        here = Here(self._adapter.profile, self._manner, self._clock.now())
+        limits = self._adapter.stays if isinstance(self._adapter, LimitsEdits) else no_limits
+        here = Here(self._adapter.profile, self._manner, self._clock.now(), limits)
         if revises.message is not None:
             return planned(draft, (), here, self._planner.parts)
         said = await self._said(revises)
         if isinstance(said, str):
             return said
         rows = [(one, await self._store.sent_parts(one.id)) for one in said]
-        messages = there(self._account, rows, numbered=here.manner.numbered)
+        messages = there(self._account, rows)
         if not messages and said[0].account != self._account:
             return f"{NOTHING_THERE}: it went by {said[0].account}"
         return planned(draft, messages, here, self._planner.parts)

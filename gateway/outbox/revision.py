@@ -14,15 +14,19 @@ from msgspec import Struct, structs
 from gateway.books import SentPart
 from gateway.model.capabilities import Feature, Profile
 from gateway.model.content import Document
-from gateway.model.delivery import CHANGES, Change, Delivery, Draft, InConversation, Part
+from gateway.model.delivery import CHANGES, Change, Delivery, Draft, InConversation, Part, Repliers
 from gateway.model.ids import AccountId, DeliveryId, MessageRef
 from gateway.model.manner import Correction, Manner
 from gateway.text.split import with_number
 
-UNEDITABLE = "the old text stays: it can't be edited here"
+STAYS = "the old text stays"
+UNEDITABLE = f"{STAYS}: it can't be edited here"
 UNDELETABLE = "it stays: nothing can be deleted here"
 NOTHING_THERE = "nothing of it is there"
 SAME = "it says so already"
+
+WORDS_ONLY = "words_only"
+"""In the body of an edit: all but the words is there already."""
 
 Plan = Callable[[Draft], tuple[Part, ...] | str]
 
@@ -32,6 +36,7 @@ class There(Struct, frozen=True):
 
     ref: MessageRef
     at: datetime
+    conversation: str = ""
     document: Document | None = None
 
 
@@ -41,6 +46,12 @@ class Here(Struct, frozen=True):
     profile: Profile
     manner: Manner
     now: datetime
+    stays: Callable[[Document, Document], str]
+
+
+def no_limits(_before: Document, _after: Document) -> str:
+    """For platforms on which any message may become any other."""
+    return ""
 
 
 def key(delivery: DeliveryId, account: AccountId, number: int) -> str:
@@ -49,14 +60,14 @@ def key(delivery: DeliveryId, account: AccountId, number: int) -> str:
 
 
 def there(
-    account: AccountId, said: Sequence[tuple[Delivery, Sequence[SentPart]]], *, numbered: bool = False
-) -> tuple[There, ...]:
+    account: AccountId, said: Sequence[tuple[Delivery, Sequence[SentPart]]]
+) -> tuple[There, ...]:  # fmt: skip
     """The messages of this account after a delivery and all its changes so far, in the order of their reading."""
     messages: dict[MessageRef, There] = {}
     for delivery, sent in said:
         for row, part in zip(sent, _parts_of(delivery, len(sent)), strict=True):
             if row.account == account and row.kind not in (Change.REACT, Change.REPOST):
-                _apply(messages, row, part, _shown(delivery, part, numbered=numbered))
+                _apply(messages, row, part, _shown(delivery, part))
     return tuple(messages.values())
 
 
@@ -65,9 +76,10 @@ def _apply(messages: dict[MessageRef, There], row: SentPart, part: Part | None, 
     if row.kind == Change.DELETE:
         messages.pop(before, None)
     elif row.kind != Change.EDIT:
-        messages[row.ref] = There(row.ref, row.at, document)
+        messages[row.ref] = There(row.ref, row.at, row.conversation, document)
     elif before in messages:
-        messages[before] = There(row.ref or before, messages[before].at, part.rest if part else None)
+        said = part.rest if part else None
+        messages[before] = structs.replace(messages[before], ref=row.ref or before, document=said)
 
 
 def _parts_of(delivery: Delivery, sent: int) -> list[Part | None]:
@@ -76,16 +88,15 @@ def _parts_of(delivery: Delivery, sent: int) -> list[Part | None]:
     return [*[None] * (sent - len(planned)), *planned]
 
 
-def _shown(delivery: Delivery, part: Part | None, *, numbered: bool) -> Document | None:
-    among = len(delivery.parts or ())
-    if part is None or part.rest is None:
-        return delivery.draft.document if part is not None and among == 1 else None
-    return shown(part, among, numbered=numbered or delivery.draft.numbered)
+def _shown(delivery: Delivery, part: Part | None) -> Document | None:
+    if part is not None and part.rest is None and len(delivery.parts or ()) == 1:
+        return delivery.draft.document
+    return shown(part) if part is not None else None
 
 
-def shown(part: Part, among: int, *, numbered: bool) -> Document | None:
+def shown(part: Part) -> Document | None:
     """What a part says, with its number in the thread where it has one."""
-    return with_number(part.rest, part.index + 1, among) if part.rest and numbered and among > 1 else part.rest
+    return with_number(part.rest, part.number) if part.rest and part.number else part.rest
 
 
 def planned(draft: Draft, messages: Sequence[There], here: Here, plan: Plan) -> tuple[Part, ...] | str:
@@ -114,32 +125,47 @@ def _deleted(messages: Sequence[There], here: Here) -> tuple[Part, ...] | str:
     """The last message first, so that no reply hangs in the air."""
     if not here.profile.supports(Feature.DELETE):
         return UNDELETABLE
-    return tuple(_part(Change.DELETE, one.ref) for one in reversed(messages))
+    return tuple(_part(Change.DELETE, one.ref, one.conversation) for one in reversed(messages))
 
 
 def _edited(draft: Draft, messages: Sequence[There], here: Here, plan: Plan) -> tuple[Part, ...] | str:
     new = plan(draft)
     if isinstance(new, str):
         return new
-    numbered = draft.numbered or here.manner.numbered
-    wanted = [shown(part, len(new), numbered=numbered) for part in new]
+    wanted = [shown(part) for part in new]
     if wanted == [one.document for one in messages] and None not in wanted:
         return SAME
-    pairs = [(one, part, said) for one, part, said in zip(messages, new, wanted, strict=False) if said != one.document]
-    if not _editable(draft, [one for one, _, _ in pairs], here) or any(said is None for _, _, said in pairs):
-        return _corrected(draft, messages, wanted, here, plan)
+    pairs = [(one, said) for one, said in zip(messages, wanted, strict=False) if said != one.document]
+    if why := _why_not(draft, pairs, here):
+        return why if here.manner.correction is Correction.LEAVE else _corrected(draft, messages, wanted, here, plan)
     surplus = _deleted(messages[len(new) :], here) if len(messages) > len(new) else ()
     if isinstance(surplus, str):
         return surplus
-    edits = tuple(_part(Change.EDIT, one.ref, part.conversation, said) for one, part, said in pairs)
+    edits = tuple(_part(Change.EDIT, one.ref, one.conversation, said, **_same(one, said)) for one, said in pairs)
     return (*edits, *_appended(new[len(messages) :], messages), *surplus)
 
 
-def _editable(draft: Draft, messages: Sequence[There], here: Here) -> bool:
+def _why_not(draft: Draft, pairs: Sequence[tuple[There, Document | None]], here: Here) -> str:
+    """Why not all of these messages can be edited to say that."""
     turned_down = draft.revises is not None and draft.revises.anew
     window_s = here.profile.limits.edit_window_s
-    late = window_s is not None and any((here.now - one.at).total_seconds() >= window_s for one in messages)
-    return here.profile.supports(Feature.EDIT) and not turned_down and not late
+    late = window_s is not None and any((here.now - one.at).total_seconds() >= window_s for one, _ in pairs)
+    if turned_down or late or not here.profile.supports(Feature.EDIT) or any(said is None for _, said in pairs):
+        return UNEDITABLE
+    whys = (here.stays(one.document, said) for one, said in pairs if one.document and said)
+    return next((f"{STAYS}: {why}" for why in whys if why), "")
+
+
+def _same(one: There, said: Document | None) -> dict[str, bool]:
+    """What an edit leaves as it is."""
+    if one.document is None or said is None:
+        return {}
+    return {WORDS_ONLY: True} if _besides_words(one.document) == _besides_words(said) else {}
+
+
+def _besides_words(document: Document) -> Document:
+    media = tuple(structs.replace(one, at=None) for one in document.media)
+    return structs.replace(document, paragraphs=(), media=media, card=None)
 
 
 def _appended(parts: Sequence[Part], messages: Sequence[There]) -> tuple[Part, ...]:
@@ -152,16 +178,17 @@ def _corrected(
     draft: Draft, messages: Sequence[There], wanted: Sequence[Document | None], here: Here, plan: Plan
 ) -> tuple[Part, ...] | str:
     """Where nothing can be edited, the operator has said what happens instead."""
-    match here.manner.correction:
-        case Correction.LEAVE:
-            return UNEDITABLE
-        case Correction.REPLY:
-            return SAME if _ends_with(messages, wanted) else plan(structs.replace(draft, in_reply_to=messages[-1].ref))
-        case Correction.REPOST:
-            gone, new = _deleted(messages, here), plan(draft)
-            if isinstance(gone, str):
-                return f"{UNEDITABLE}, nor deleted"
-            return new if isinstance(new, str) else (*gone, *new)
+    if here.manner.correction is Correction.REPLY:
+        return SAME if _ends_with(messages, wanted) else plan(_answering(draft, messages[-1].ref))
+    gone, new = _deleted(messages, here), plan(draft)
+    if isinstance(gone, str):
+        return f"{UNEDITABLE}, nor deleted"
+    return new if isinstance(new, str) else (*gone, *new)
+
+
+def _answering(draft: Draft, ref: MessageRef) -> Draft:
+    """Who may reply was said by what it answers."""
+    return structs.replace(draft, in_reply_to=ref, repliers=Repliers.EVERYONE)
 
 
 def _ends_with(messages: Sequence[There], wanted: Sequence[Document | None]) -> bool:

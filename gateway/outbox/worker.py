@@ -20,7 +20,7 @@ from gateway.model.ids import AccountId, ConversationId, DeliveryId, DraftId
 from gateway.model.standing import Signal, Source
 from gateway.outbox import detour, settle
 from gateway.outbox.claims import Claims
-from gateway.outbox.entrance import Entrance, Stored, Write, begun
+from gateway.outbox.entrance import STORE_PAUSE_S, Entrance, Stored, Write
 from gateway.outbox.house import House
 from gateway.outbox.lineup import KEPT, Lineup
 from gateway.outbox.pacer import Pacer
@@ -32,8 +32,6 @@ from gateway.ports import Adapter, Reconciles, Taken, Unsure
 
 log = logging.getLogger("multihome.outbox")
 
-STORE_PAUSE_S = 1.0
-"""Between two tries to store what became of a send: a full disk must not lose a receipt."""
 END_PATIENCE_S = 0.5
 """How long a cancelled send may take to end when the gateway stops."""
 
@@ -80,8 +78,8 @@ class Worker:
     def enter(self, new: NewDelivery, write: Write) -> asyncio.Future[Stored] | None:
         """Store it as begun and send it, where it can leave at once: whoever asked for it hears what was stored."""
         now = self._clock.now()
-        full = len(self._active) >= self._rules.profile.concurrency
-        if full or self._stopping or not self._lineup.is_free(now) or not self._house.can_send(self.account):
+        waits = bool(new.draft.document.media) or self._lineup.running >= self._rules.profile.concurrency
+        if waits or self._stopping or not self._lineup.is_free(now) or not self._house.can_send(self.account):
             return None
         planned = self._entrance.planned(new, now)
         if planned is None:
@@ -126,13 +124,14 @@ class Worker:
 
     def _pump(self) -> None:
         """Start everything that is due and has a slot; then see to it that somebody calls again."""
-        if self._stopping or not self._house.can_send(self.account):
+        idle = self._lineup.is_empty and self._more_at is None
+        if idle or self._stopping or not self._house.can_send(self.account):
             return
         now = self._clock.now()
         slots = self._rules.profile.concurrency
-        while len(self._active) < slots and (delivery := self._lineup.begin(now)) is not None:
+        while self._lineup.running < slots and (delivery := self._lineup.begin(now)) is not None:
             self._spawn(self._carry(delivery))
-        if len(self._active) >= slots:
+        if self._lineup.running >= slots:
             return
         if self._more_at is not None and self._more_at <= now:
             self._lineup.more, self._more_at = True, None
@@ -192,11 +191,10 @@ class Worker:
         delivery: Delivery | None = None
         stored: Stored = ()
         try:
-            stored = await self._entrance.store(planned, now, write, told)
-            delivery = begun(planned, stored)
+            stored, delivery = await self._entrance.store(planned, now, write, told)
         finally:
             if delivery is None:
-                self._lineup.end(planned.id, None, now)
+                self._lineup.end(planned.id)
         if delivery is None:
             self._house.offer(stored)
         else:
@@ -205,7 +203,8 @@ class Worker:
     async def _carry(self, delivery: Delivery) -> None:
         again: Delivery | None = None
         try:
-            again = await self._attempt(delivery)
+            async with self._house.room.of(delivery.draft.document):
+                again = await self._attempt(delivery)
         except Superseded as error:
             log.warning("%s: another one has gone on with a delivery: %s", self.account, error)
             self._lineup.more = True
@@ -213,7 +212,7 @@ class Worker:
             if again is None:
                 self._failed_in_a_row.pop(delivery.id, None)
                 self._asked.pop(delivery.id, None)
-            self._lineup.end(delivery.id, again, self._clock.now())
+            self._lineup.end(delivery.id, again)
 
     async def _attempt(self, delivery: Delivery) -> Delivery | None:
         """One step on the delivery's way; returns it where this worker has to come back to it."""
@@ -251,7 +250,7 @@ class Worker:
         else:
             moves = [Move(delivery.id, self.account, delivery.order_key, State.REFUSED, now, reason)]
         moved = await self._store.move(moves, now)
-        self._tell(delivery, moves[0].state, reason)
+        self._tell(delivery, Settlement(moves[0].state, None, reason), now)
         self._lineup.more = True
         self._house.offer(moved)
 
@@ -275,20 +274,20 @@ class Worker:
                 return await self._failed(delivery, outcome, doubtful=doubtful)
             self._pacer.heard(outcome.lanes)
             self._failed_in_a_row.pop(delivery.id, None)
-            settlement = settle.after_receipt(delivery, part, outcome, self._clock.now())
+            now = self._clock.now()
+            settlement = settle.after_receipt(delivery, part, outcome, now)
             if settlement.state is State.SENDING:
-                settlement = self._unless_it_rests(delivery, settlement)
-            again = await self._settle(delivery, settlement)
+                settlement = self._unless_it_rests(delivery, settlement, now)
+            again = await self._settle(delivery, settlement, now)
             if settlement.state is not State.SENDING:
                 return again
             delivery, doubtful = structs.replace(delivery, sent=(*delivery.sent, outcome)), False
 
-    def _unless_it_rests(self, delivery: Delivery, settlement: Settlement) -> Settlement:
+    def _unless_it_rests(self, delivery: Delivery, settlement: Settlement, now: datetime) -> Settlement:
         """Between two parts: what has to wait, for the rate windows or a lost account, waits in the queue. There it
         takes no slot, and a crash or a loss meanwhile leaves no question behind.
         """
         after = (delivery.parts or ())[len(delivery.sent) + 1]
-        now = self._clock.now()
         if self._stopping or not self._house.can_send(self.account):
             return structs.replace(settlement, state=State.QUEUED)
         wait_s = self._pacer.wait_s(after, now.timestamp())
@@ -309,13 +308,13 @@ class Worker:
         tried = structs.replace(delivery, attempts=times)
         settlement = settle.after_fault(tried, fault, self._rules, now, doubtful=doubtful)
         if settlement.state is State.REFUSED and delivery.account != delivery.home:
-            await self._stored(delivery, structs.replace(settlement, state=State.QUEUED, due_at=now))
+            await self._stored(delivery, structs.replace(settlement, state=State.QUEUED, due_at=now), now)
             await self._turn_away(delivery, settlement.reason)
             return None
         if (draft := without_edits(delivery, fault, settlement, self._rules.manner)) is not None:
             await self._anew(delivery, structs.replace(settlement, state=State.QUEUED, due_at=now), draft, now)
             return None
-        return await self._settle(delivery, settlement)
+        return await self._settle(delivery, settlement, now)
 
     async def _follow(self, delivery: Delivery, fault: Fault, now: datetime) -> None:
         """The conversation has a new id: what is unsent goes there."""
@@ -324,7 +323,7 @@ class Worker:
         await self._anew(delivery, settle.moved(delivery, fault, now), draft, now)
 
     async def _anew(self, delivery: Delivery, settlement: Settlement, draft: Draft, now: datetime) -> None:
-        await self._stored(delivery, settlement)
+        await self._stored(delivery, settlement, now)
         draft = structs.replace(draft, id=DraftId(self._house.new_id()))
         move = Move(delivery.id, self.account, delivery.order_key, State.QUEUED, now, settlement.reason, draft)
         self._house.offer(await self._store.move([move], now))
@@ -333,15 +332,16 @@ class Worker:
         """An unknown send: was it sent? Asked of the platform where it can be read back."""
         now = self._clock.now()
         if not isinstance(self._adapter, Reconciles) or delivery.parts is None:
-            return await self._settle(delivery, settle.unasked(self._rules, delivery.reason, now))
+            return await self._settle(delivery, settle.unasked(self._rules, delivery.reason, now), now)
         part = settle.next_part(delivery)
         asked = self._asked[delivery.id] = self._asked.get(delivery.id, 0) + 1
         with self._claims.of(delivery.created_at) as taken:
             answer = await self._answer(self._adapter, part, delivery.created_at, taken)
-            settlement = settle.after_asking(delivery, part, answer, self._rules, self._clock.now(), asked=asked)
+            now = self._clock.now()
+            settlement = settle.after_asking(delivery, part, answer, self._rules, now, asked=asked)
             if settlement.state is not State.UNCERTAIN:
                 del self._asked[delivery.id]
-            return await self._settle(delivery, settlement)
+            return await self._settle(delivery, settlement, now)
 
     async def _answer(self, adapter: Reconciles, part: Part, since: datetime, taken: Taken) -> Receipt | Unsure:
         try:
@@ -353,10 +353,10 @@ class Worker:
             log.exception("%s: the adapter failed while reading back", self.account)
             return Unsure.UNKNOWN
 
-    async def _settle(self, delivery: Delivery, settlement: Settlement) -> Delivery | None:
+    async def _settle(self, delivery: Delivery, settlement: Settlement, now: datetime) -> Delivery | None:
         """Store the next state, tell it, and let what follows go on. Returns what this worker comes back to."""
-        promoted = await self._stored(delivery, settlement)
-        self._tell(delivery, settlement.state, settlement.reason, settlement.receipt)
+        promoted = await self._stored(delivery, settlement, now)
+        self._tell(delivery, settlement, now)
         if promoted is not None:
             self._house.offer((promoted,))
         if settlement.state is not State.SENDING and not self._house.can_send(self.account):
@@ -369,31 +369,30 @@ class Worker:
             delivery, state=settlement.state, due_at=settlement.due_at, reason=settlement.reason, sent=sent
         )
 
-    async def _stored(self, delivery: Delivery, settlement: Settlement) -> Delivery | None:
+    async def _stored(self, delivery: Delivery, settlement: Settlement, now: datetime) -> Delivery | None:
         """Insist until the database has it: what a platform accepted must not be forgotten."""
         while True:
             try:
-                return await self._store.settle(delivery, settlement, self._clock.now())
+                return await self._store.settle(delivery, settlement, now)
             except StoreError as error:
                 log.error("%s: storing what became of %s failed, trying again: %s", self.account, delivery.id, error)  # noqa: TRY400 - it says it all
                 await self._clock.sleep(STORE_PAUSE_S)
             except Superseded:
                 raise
             except Exception as error:
-                await self._unstorable(delivery, settlement, error)
+                await self._unstorable(delivery, settlement, error, now)
                 raise
 
-    async def _unstorable(self, delivery: Delivery, settlement: Settlement, error: Exception) -> None:
+    async def _unstorable(self, delivery: Delivery, settlement: Settlement, error: Exception, now: datetime) -> None:
         """What no database will ever take is a question for the operator, so that its conversation goes on."""
         became = settlement.receipt.ref if settlement.receipt is not None else settlement.reason
-        told = f"{became}: could not be stored ({type(error).__name__})"
-        promoted = await self._store.settle(delivery, Settlement(State.UNCERTAIN, None, told), self._clock.now())
-        self._tell(delivery, State.UNCERTAIN, told)
+        doubt = Settlement(State.UNCERTAIN, None, f"{became}: could not be stored ({type(error).__name__})")
+        promoted = await self._store.settle(delivery, doubt, now)
+        self._tell(delivery, doubt, now)
         if promoted is not None:
             self._house.offer((promoted,))
 
-    def _tell(self, delivery: Delivery, state: State, reason: str, receipt: Receipt | None = None) -> None:
-        if state is State.SENDING:
-            return
-        ref = receipt.ref if receipt is not None else None
-        self._house.bus.publish(DeliveryChanged(delivery.id, self.account, state, self._clock.now(), reason, ref))
+    def _tell(self, delivery: Delivery, became: Settlement, now: datetime) -> None:
+        ref = became.receipt.ref if became.receipt is not None else None
+        if became.state is not State.SENDING:
+            self._house.bus.publish(DeliveryChanged(delivery.id, self.account, became.state, now, became.reason, ref))

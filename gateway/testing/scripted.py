@@ -272,7 +272,8 @@ def message(account: AccountId, name: str, document: Document, at: datetime, *, 
 class RevisingAdapter(ScriptedAdapter):
     """One that can change what it said, and react; its profile has to claim EDIT, DELETE, REACT and REPOST."""
 
-    async def edit(self, ref: MessageRef, document: Document) -> Receipt:
+    async def edit(self, ref: MessageRef, document: Document, *, words_only: bool = False) -> Receipt:
+        del words_only
         self._found(ref)
         await self._asked("edit", ref, lambda post: structs.replace(post, text=plain(document)))
         return Receipt(ref, self.platform.clock.now())

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from gateway.duration import spoken
-from gateway.model.capabilities import Feature, Profile, Support
+from gateway.model.capabilities import Feature, MediaLimits, Profile, Support
 from gateway.model.content import (
     BULLET,
     Block,
@@ -28,16 +28,19 @@ from gateway.model.content import (
     marked,
     respanned,
     spans,
+    spelled,
 )
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Repliers, Timeline, Visibility
 from gateway.model.ids import AccountId, platform_of
 from gateway.model.manner import Manner, Misfit
 from gateway.model.media import MediaKind
+from gateway.text.apart import apart
 
 WARNING_WORDS = "CW: "
 NO_CALL = "\u2060"
 """A word joiner: nothing to see, and no name begins with it."""
 _SEEN = (MediaKind.IMAGE, MediaKind.GIF, MediaKind.VIDEO)
+_BLANK = re.compile(r"\n\s*\n")
 _CALL = re.compile(
     r"(?<![\w.-])(?:[\w-]++\.)++[^\W\d_][\w-]++/\S*+"  # an address, which may have an @ of its own
     r"|(?<![A-Za-z0-9_])[@\uff20](?=[A-Za-z0-9_]|\Z)"
@@ -63,9 +66,10 @@ def carried(draft: Draft, account: AccountId, profile: Profile, manner: Manner) 
     """
     notes: list[str] = []
     here = _Here(platform_of(account), profile, manner, notes.append)
-    for step in (_media, _poll, _quote, _warning, _sensitive, _spoilers, _audience, _strangers):
+    words = Document(draft.document.paragraphs, language=draft.document.language)
+    for step in _OF_WORDS if draft.document == words else (*_BESIDE_WORDS, *_OF_WORDS):
         draft = step(draft, here)
-    return draft, tuple(notes)
+    return _with(draft, paragraphs=apart(draft.document, here.platform, profile).paragraphs), tuple(notes)
 
 
 def linked(draft: Draft, one: Media, why: str, manner: Manner) -> Carried:
@@ -138,6 +142,19 @@ def _misfit(one: Media, profile: Profile) -> str:
         return f"{one.size_bytes} bytes, {limits.size_bytes} are the most"
     if limits.duration_max_s is not None and (one.duration_s or 0.0) > limits.duration_max_s:
         return f"{spoken(one.duration_s or 0.0)}, {spoken(limits.duration_max_s)} are the most"
+    return _too_lively(one, limits)
+
+
+def _too_lively(one: Media, limits: MediaLimits) -> str:
+    """Why it has too many frames, as far as it tells how many."""
+    frames, pixels = one.frames or 0, (one.width_px or 0) * (one.height_px or 0)
+    per_s = int(frames / one.duration_s) if one.duration_s else 0
+    if limits.frames_max is not None and frames > limits.frames_max:
+        return f"{frames} frames, {limits.frames_max} are the most"
+    if limits.frames_pixels_max is not None and frames * pixels > limits.frames_pixels_max:
+        return f"{frames} frames of {pixels} pixels, {limits.frames_pixels_max} in all are the most"
+    if limits.frames_per_s_max is not None and per_s > limits.frames_per_s_max:
+        return f"{per_s} frames a second, {limits.frames_per_s_max} are the most"
     return ""
 
 
@@ -212,7 +229,8 @@ def _warning(draft: Draft, here: _Here) -> Draft:
     here.note("the content warning stands before the words" + (", which are hidden" if hides else ""))
     document = respanned(draft.document, _hidden) if hides else draft.document
     opening: Paragraph = (Text(WARNING_WORDS + warning),)
-    return _with(draft, warning="", sensitive=True, paragraphs=(opening, *document.paragraphs))
+    media = tuple(one if one.at is None else structs.replace(one, at=one.at + 1) for one in document.media)
+    return _with(draft, warning="", sensitive=True, paragraphs=(opening, *document.paragraphs), media=media)
 
 
 def _hidden(span: Span) -> Span:
@@ -229,12 +247,29 @@ def _sensitive(draft: Draft, here: _Here) -> Draft:
 
 
 def _spoilers(draft: Draft, here: _Here) -> Draft:
-    """The words are said all the same: without them the text may mean something else."""
-    if here.profile.supports(Feature.SPOILER):
+    """Where none is hidden the words are said all the same: without them the text may mean something else."""
+    if not any(Mark.SPOILER in span.marks for span in spans(draft.document)):
         return draft
-    if any(Mark.SPOILER in span.marks for span in spans(draft.document)):
-        here.note("a spoiler is open: the platform hides no words")
+    if here.profile.supports(Feature.SPOILER):
+        return _with(draft, paragraphs=tuple(map(_uncoded, respanned(draft.document, _unmarked).paragraphs)))
+    here.note("a spoiler is open: the platform hides no words")
     return draft
+
+
+def _unmarked(span: Span) -> Span:
+    """Hidden code is hidden words: not everywhere does a spoiler cover what is set as code."""
+    if Mark.SPOILER not in span.marks:
+        return span
+    return structs.replace(span, marks=tuple(mark for mark in span.marks if mark is not Mark.CODE))
+
+
+def _uncoded(paragraph: Paragraph | Block) -> Paragraph | Block:
+    if not isinstance(paragraph, Block) or paragraph.kind is not BlockKind.CODE:
+        return paragraph
+    if not any(Mark.SPOILER in span.marks for span in paragraph.spans):
+        return paragraph
+    lines = _BLANK.sub("\n", "".join(map(spelled, paragraph.spans))).strip("\n")
+    return structs.replace(paragraph, spans=(marked(lines, Mark.SPOILER),), kind=BlockKind.PARAGRAPH, language="")
 
 
 def _audience(draft: Draft, here: _Here) -> Draft:
@@ -255,8 +290,8 @@ def _audience(draft: Draft, here: _Here) -> Draft:
 
 def _strangers(draft: Draft, here: _Here) -> Draft:
     """What was written for several networks means nobody on this one by a plain ``@name``."""
-    elsewhere = any(platform_of(one) != here.platform for one in (draft.account, *draft.copies))
-    if not elsewhere or not here.profile.calls_by_text:
+    at_home = all(platform_of(one) == here.platform for one in (draft.account, *draft.copies))
+    if at_home or not here.profile.calls_by_text:
         return draft
     shows_code = here.profile.supports(Feature.FORMAT)
     uncalled = respanned(draft.document, lambda span: _uncalled(span, in_code=not shows_code), code=not shows_code)
@@ -271,3 +306,8 @@ def _uncalled(span: Span, *, in_code: bool) -> Span:
         return span
     words = _CALL.sub(lambda found: found[0] if len(found[0]) > 1 else found[0] + NO_CALL, span.text)
     return structs.replace(span, text=words)
+
+
+_BESIDE_WORDS = (_media, _poll, _quote, _warning, _sensitive)
+_OF_WORDS = (_spoilers, _audience, _strangers)
+"""In this order: what is put into words by the first is read by the second."""

@@ -13,7 +13,8 @@ from gateway.model.content import Document, Link, Paragraph, Span, Text
 
 _BLANK_LINES = regex.compile(r"\n(?:[^\S\n]*+\n)++")
 _URL = regex.compile(
-    r"""(?<![A-Za-z0-9])https?://[\p{L}\p{N}\[][^\s<>"“”„«»、。，！？「」『』（）]*+""", regex.IGNORECASE
+    r"""(?<![A-Za-z0-9])https?://[\p{L}\p{N}\[][^\s<>"“”„«»、。，！？；：「」『』（）【】《》〈〉〔〕\p{Bidi_Control}\u2060]*+""",
+    regex.IGNORECASE,
 )
 _MARKUP = regex.compile(r"\]\(|\]\[|\|\||\*\*|~~|`")
 _NOT_LAST = ".,;:!?'*_~…"

@@ -8,14 +8,18 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
 from enum import IntEnum
+from functools import lru_cache
 from itertools import accumulate, zip_longest
 from typing import NamedTuple
 
 import regex
 from msgspec import structs
 
-from gateway.model.content import Block, BlockKind, Document, Media, Paragraph, Span, Text, block, follows
+from gateway.model.content import Block, BlockKind, Document, Media, Paragraph, Text, block, follows
+from gateway.text.turns import Turns
 
+_UNSEEN = r"\u200e\u200f\u202c\u2069"
+"""Marks of the direction of writing that may close a sentence."""
 _MARK = r"\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}"
 # Python strips the four separators of ASCII as well: to a reader they are nothing. A space that carries an accent is
 # a character of its own, not a gap.
@@ -26,7 +30,7 @@ _GAP = rf"(?:{_NO_BREAK})*+{_SPACE}(?:{_SPACE})*+"
 _STOPS = "。！？｡、，；"
 _GAPS = regex.compile(_GAP)
 _ASCII_GAPS = re.compile(r"\s+")
-_GAPS_AND_STOPS = regex.compile(rf"[{_STOPS}]++[」』”’）{_MARK}]*+\K(?:{_SPACE})*+|{_GAP}")
+_GAPS_AND_STOPS = regex.compile(rf"[{_STOPS}]++[」』”’）{_UNSEEN}{_MARK}]*+\K(?:{_SPACE})*+|{_GAP}")
 _COLONS = ":："
 _STOP = regex.compile(f"[{_STOPS}]")
 # A line of code keeps its indentation, and what is cut within a line keeps the space.
@@ -35,15 +39,18 @@ _CODE_GAPS = regex.compile(rf"(?:(?:{_BLANK})*+\n)++|(?<=[^\s\x1c-\x1f])(?={_BLA
 _EDGE = regex.compile(rf"(?:{_SPACE})*+")
 _CODE_EDGE = regex.compile(rf"(?:(?:{_BLANK})*+\n)*+")
 _CHARACTER = regex.compile(rf"\ufffc|(?!{_SPACE})\X")
-_SENTENCE_END = regex.compile(rf"[.!?…。！？｡؟।][\"'”’»)\]」』）{_MARK}]*+")
+_SENTENCE_END = regex.compile(rf"[.!?…。！？｡؟।][\"'”’»)\]」』）{_UNSEEN}{_MARK}]*+")
 _OBJECT = "\ufffc"
 
 _WELL_FILLED = 1 / 3
 """A better break is taken when the part is still this full: three posts for two would be a bad bargain."""
 
 
-_WIDEST = 9_999
+_WIDEST = "9999/9999"
 """The number that there is room for; nobody posts a longer thread."""
+
+
+_ABOUT = 300
 
 
 class _Level(IntEnum):
@@ -56,39 +63,46 @@ class _Level(IntEnum):
 
 
 class Slice(NamedTuple):
-    """One part of a thread: what is ``said`` in it, and how that is ``shown``, with its number where it has one."""
+    """One part of a thread: what is ``said`` in it, and how that is ``shown``, with its ``number`` where it has one."""
 
     said: Document
     shown: Document
+    number: str = ""
 
 
-def slices(document: Document, fits: Callable[[Document], bool], *, numbered: bool = False) -> tuple[Slice, ...]:
+def slices(
+    document: Document, fits: Callable[[Document], bool], *, about: int = _ABOUT, numbered: bool = False
+) -> tuple[Slice, ...]:
     """As :func:`split`; the parts of a thread that is ``numbered`` end with "2/4", for which there is room."""
     if not numbered or fits(document):
-        return tuple(Slice(piece, piece) for piece in split(document, fits))
-    pieces = split(document, lambda piece: fits(with_number(piece, _WIDEST, _WIDEST)), whole=False)
-    return tuple(Slice(piece, with_number(piece, n, len(pieces))) for n, piece in enumerate(pieces, 1))
+        return tuple(Slice(piece, piece) for piece in split(document, fits, about=about))
+    pieces = split(document, lambda piece: fits(with_number(piece, _WIDEST)), about=about, whole=False)
+    numbered_pieces = ((piece, f"{n}/{len(pieces)}") for n, piece in enumerate(pieces, 1))
+    return tuple(Slice(piece, with_number(piece, number), number) for piece, number in numbered_pieces)
 
 
-def with_number(piece: Document, number: int, among: int) -> Document:
+def with_number(piece: Document, number: str) -> Document:
     """How a part of a numbered thread is shown."""
-    return structs.replace(piece, paragraphs=(*piece.paragraphs, (Text(f"{number}/{among}"),)))
+    return structs.replace(piece, paragraphs=(*piece.paragraphs, (Text(number),)))
 
 
-def split(document: Document, fits: Callable[[Document], bool], *, whole: bool = True) -> tuple[Document, ...]:
+def split(
+    document: Document, fits: Callable[[Document], bool], *, about: int = _ABOUT, whole: bool = True
+) -> tuple[Document, ...]:
     """The document in parts that each fit, in order; where ``whole``, the document itself when it fits as it is.
 
     ``fits`` judges a part as it will be written; its media aside. It is taken to be monotonic: what fits still fits
     with less. Cuts come at a block, a sentence end, a word or, in a word that is too long by itself, between two
     characters; in code at a line before all else; never inside a link or a mention. A heading goes with what follows,
-    and so do words that end in a colon. Only white space at a cut is dropped, and an item that is cut goes on without
-    a marker. Media are on the part in which the paragraph ends that mentions them, else on the first, where poll and
-    quote are too; a warning is on each.
+    and so do words that end in a colon. Only white space at a cut is dropped, an item that is cut goes on without a
+    marker, and a turn to another direction of writing ends at a cut and begins again. Media are on the part in
+    which the paragraph ends that mentions them, else on the first, where poll and quote are too; a warning is on
+    each. ``about`` so many characters make a part: the better the guess, the less is asked.
     Raises ValueError when a link, a mention or a single character does not fit alone.
     """
     if whole and fits(document):
         return (document,)
-    knife = _Knife(document, fits)
+    knife = _Knife(document, fits, about)
     parts = list(knife.parts()) or [structs.replace(document, paragraphs=(), media=())]
     parts[0] = structs.replace(parts[0], poll=document.poll, quote=document.quote, card=document.card)
     return _illustrated(parts, document.media, knife.last_paragraphs)
@@ -96,7 +110,7 @@ def split(document: Document, fits: Callable[[Document], bool], *, whole: bool =
 
 def lead(document: Document, fits: Callable[[Document], bool]) -> Document:
     """The beginning of a document, as much as fits, without its media. Raises ValueError when nothing does."""
-    return next(iter(_Knife(document, fits).parts()), Document())
+    return next(iter(_Knife(document, fits, _ABOUT).parts()), Document())
 
 
 def _illustrated(
@@ -108,10 +122,6 @@ def _illustrated(
         place = 0 if one.at is None else min(bisect_left(last_paragraphs, one.at), len(parts) - 1)
         shown[place].append(structs.replace(one, at=None))
     return tuple(structs.replace(part, media=tuple(here)) for part, here in zip(parts, shown, strict=True))
-
-
-_Break = tuple[int, int, _Level]
-"""Where a part may end, where the next one then starts, and how good that is."""
 
 
 class _Sheet:
@@ -129,27 +139,35 @@ class _Sheet:
         edge = (_CODE_EDGE if self.is_code else _EDGE).match(self.text)
         self.begin = edge.end() if edge else 0
         self.end = len(self.text.rstrip())
+        self._turns = None if self.text.isascii() else Turns(self.text) or None
 
-    def breaks(self) -> list[_Break]:
-        """Where a part may end inside."""
-        text, base = self.text, self.base
-        gaps = [found.span() for found in self._pattern().finditer(text, self.begin, self.end)]
-        if gaps and gaps[-1][0] >= self.end:
-            gaps.pop()
+    def gaps(self) -> list[tuple[int, int]]:
+        """Where a part may end inside, and where the next one then starts."""
+        found = [each.span() for each in self._pattern().finditer(self.text, self.begin, self.end)]
+        return found[:-1] if found and found[-1][0] >= self.end else found
+
+    def levels(self, gaps: list[tuple[int, int]]) -> bytes:
+        """How good it is to end at each of them."""
+        text = self.text
         good, poor = (_Level.LINE, _Level.BAD) if self.is_code else (_Level.SENTENCE, _Level.WORD)
-        stops = [] if self.is_code else [found.span() for found in _SENTENCE_END.finditer(text)]
-        ended = {place for begin, end in stops for place in range(begin + 1, end + 1)}
-        ended.update(end for end, after in gaps if "\n" in text[end:after] and text[end - 1] not in _COLONS)
-        return [(end + base, after + base, good if end in ended else poor) for end, after in gaps]
+        ended = set() if self.is_code else self._sentence_ends()
+        if "\n" in text:
+            ended.update(end for end, after in gaps if "\n" in text[end:after] and text[end - 1] not in _COLONS)
+        yes, no = int(good), int(poor)
+        return bytes([yes if end in ended else no for end, _ in gaps])
+
+    def _sentence_ends(self) -> set[int]:
+        stops = [found.span() for found in _SENTENCE_END.finditer(self.text)]
+        return {place for begin, end in stops for place in range(begin + 1, end + 1)}
 
     def _pattern(self) -> regex.Pattern[str] | re.Pattern[str]:
         if self.is_code:
             return _CODE_GAPS
-        if self.text.isascii():
+        if self.text.replace(_OBJECT, "").isascii():
             return _ASCII_GAPS
         return _GAPS_AND_STOPS if _STOP.search(self.text) else _GAPS
 
-    def last_break(self, other: _Sheet | None) -> _Break:
+    def last_break(self, other: _Sheet | None) -> tuple[int, int, _Level]:
         """Where it ends, and another one starts."""
         end = self.base + self.end
         if other is None:
@@ -163,60 +181,93 @@ class _Sheet:
         """What lies between two places. An item that was begun before has no marker."""
         if begin <= 0 and end >= len(self.text):
             return self._paragraph
-        first = bisect_right(self._starts, max(begin, 0)) - 1
-        last = bisect_left(self._starts, min(end, len(self.text)))
-        spans = tuple(
-            _cut(self.block.spans[n], begin - self._starts[n], end - self._starts[n]) for n in range(first, last)
-        )
+        first = bisect_right(self._starts, begin) - 1 if begin > 0 else 0
+        last = (bisect_left(self._starts, end) if end < len(self.text) else len(self.block.spans)) - 1
+        spans = list(self.block.spans[first : last + 1])
+        if end < len(self.text) and isinstance(tail := spans[-1], Text):
+            spans[-1] = Text(tail.text[: end - self._starts[last]], tail.marks)
+        if begin > 0 and isinstance(head := spans[0], Text):
+            spans[0] = Text(head.text[begin - self._starts[first] :], head.marks)
+        if self._turns:
+            before, after = self._turns.opening(begin), self._turns.closing(end)
+            spans = [*([Text(before)] if before else []), *spans, *([Text(after)] if after else [])]
         if not isinstance(self._paragraph, Block):
-            return spans
-        return structs.replace(self.block, spans=spans, marker=self.block.marker if begin <= self.begin else "")
+            return tuple(spans)
+        marker = self.block.marker if begin <= self.begin else ""
+        return structs.replace(self.block, spans=tuple(spans), marker=marker)
 
 
-def _cut(span: Span, begin: int, end: int) -> Span:
-    if not isinstance(span, Text) or (begin <= 0 and end >= len(span.text)):
-        return span
-    return Text(span.text[max(0, begin) : end], span.marks)
+class _Seams:
+    """Where blocks may be cut, whoever cuts them."""
+
+    def __init__(self, paragraphs: Sequence[Paragraph | Block]) -> None:
+        self.sheets: list[_Sheet] = []
+        base = 0
+        for number, paragraph in enumerate(paragraphs):
+            sheet = _Sheet(paragraph, number, base)
+            if sheet.begin < sheet.end:
+                self.sheets.append(sheet)
+                base += len(sheet.text) + 2
+        self._bases = [sheet.base for sheet in self.sheets]
+        self.ends: list[int] = []
+        """Where a part may end."""
+        self.starts: list[int] = []
+        """Where the next one then starts."""
+        self.levels = bytearray()
+        """How good that is."""
+        for sheet, after in zip_longest(self.sheets, self.sheets[1:]):
+            self._add(sheet, after)
+
+    def _add(self, sheet: _Sheet, after: _Sheet | None) -> None:
+        gaps, base = sheet.gaps(), sheet.base
+        end, start, level = sheet.last_break(after)
+        self.ends += [end + base for end, _ in gaps]
+        self.ends.append(end)
+        self.starts += [start + base for _, start in gaps]
+        self.starts.append(start)
+        self.levels += sheet.levels(gaps)
+        self.levels.append(level)
+
+    def sheet(self, place: int) -> _Sheet:
+        """The block that ends at this place or goes on there."""
+        return self.sheets[bisect_right(self._bases, place) - 1]
+
+    def cut(self, start: int, end: int) -> tuple[Paragraph | Block, ...]:
+        """What lies between two places."""
+        first = bisect_right(self._bases, start) - 1
+        last = bisect_right(self._bases, end, first)
+        return tuple([sheet.cut(start - sheet.base, end - sheet.base) for sheet in self.sheets[first:last]])
+
+
+_seams = lru_cache(8)(_Seams)
+"""A post goes to several networks, and each cuts it otherwise."""
 
 
 class _Knife:
-    def __init__(self, document: Document, fits: Callable[[Document], bool]) -> None:
+    def __init__(self, document: Document, fits: Callable[[Document], bool], about: int) -> None:
         self._document = document
         self._fits = fits
-        self._sheets: list[_Sheet] = []
-        base = 0
-        for number, paragraph in enumerate(document.paragraphs):
-            sheet = _Sheet(paragraph, number, base)
-            if sheet.begin < sheet.end:
-                self._sheets.append(sheet)
-                base += len(sheet.text) + 2
-        self._bases = [sheet.base for sheet in self._sheets]
-        self._breaks: list[_Break] = []
-        for sheet, after in zip_longest(self._sheets, self._sheets[1:]):
-            self._breaks += sheet.breaks()
-            self._breaks.append(sheet.last_break(after))
-        self._ends = [end for end, _, _ in self._breaks]
-        self._levels = bytes([level for _, _, level in self._breaks])
-        self._reach = 500
+        self._seams = _seams(document.paragraphs)
+        self._reach = about
         """Where to look first: about as far as the last part went."""
         self.last_paragraphs: list[int] = []
         """Of each part the last paragraph that ends in it, or before it."""
 
     def parts(self) -> Iterator[Document]:
-        start, index = self._sheets[0].begin if self._sheets else 0, 0
-        while index < len(self._ends):
-            beyond = self._furthest(start, self._ends, index)
+        seams = self._seams
+        start, index = seams.sheets[0].begin if seams.sheets else 0, 0
+        while index < len(seams.ends):
+            beyond = self._furthest(start, seams.ends, index)
             if beyond == index:
-                start = yield from self._through_word(start, self._ends[index])
+                start = yield from self._through_word(start, seams.ends[index])
                 continue
             chosen = self._natural(start, index, beyond)
-            end, after, _ = self._breaks[chosen]
-            yield self._finished(start, end)
-            start, index = after, chosen + 1
+            yield self._finished(start, seams.ends[chosen])
+            start, index = seams.starts[chosen], chosen + 1
 
     def _through_word(self, start: int, end: int) -> Generator[Document, None, int]:
         """Cut a word that is too long for one part; returns where its last piece, which fits, starts."""
-        sheet = self._sheet(end)
+        sheet = self._seams.sheet(end)
         found = [each.span() for each in _CHARACTER.finditer(sheet.text, start - sheet.base, end - sheet.base)]
         begins, ends = ([place + sheet.base for place in places] for places in zip(*found, strict=True))
         ends[-1] = end
@@ -238,7 +289,7 @@ class _Knife:
         def within(reach: int) -> int:
             return bisect_right(ends, start + reach, lo=index)
 
-        low, step = index, max(1, self._reach // 8)
+        low, step = index, max(1, self._reach // 64)
         high = max(index + 1, within(self._reach))
         if self._passes(start, ends[high - 1]):
             while True:
@@ -266,32 +317,26 @@ class _Knife:
     def _passes(self, start: int, end: int) -> bool:
         return self._fits(self._part(start, end))
 
-    def _sheet(self, place: int) -> _Sheet:
-        """The block that ends at this place or goes on there."""
-        return self._sheets[bisect_right(self._bases, place) - 1]
-
     def _finished(self, start: int, end: int) -> Document:
-        sheet = self._sheet(end)
+        sheet = self._seams.sheet(end)
         ended = end >= sheet.base + sheet.end
         self.last_paragraphs.append(sheet.number if ended else sheet.number - 1)
         return self._part(start, end)
 
     def _part(self, start: int, end: int) -> Document:
-        first, last = (bisect_right(self._bases, place) - 1 for place in (start, end))
-        sheets = self._sheets[first : last + 1]
-        paragraphs = tuple([sheet.cut(start - sheet.base, end - sheet.base) for sheet in sheets])
         whole = self._document
-        return Document(paragraphs, (), whole.language, whole.warning, whole.sensitive)
+        return Document(self._seams.cut(start, end), (), whole.language, whole.warning, whole.sensitive)
 
     def _natural(self, start: int, first: int, beyond: int) -> int:
         """The index of the break to take among those that fit: the last of the best that leave the part well filled."""
+        ends, levels = self._seams.ends, self._seams.levels
         last = beyond - 1
-        if beyond == len(self._ends):
+        if beyond == len(ends):
             return last
-        if self._levels[last] == _Level.BAD:
-            last = max(self._levels.rfind(better, first, last) for better in (_Level.LINE, _Level.PARAGRAPH))
+        if levels[last] == _Level.BAD:
+            last = max(levels.rfind(better, first, last) for better in (_Level.LINE, _Level.PARAGRAPH))
             if last < first:
                 return beyond - 1
-        enough = start + (self._ends[last] - start) * _WELL_FILLED
-        low = bisect_left(self._ends, enough, first, last)
-        return self._levels.rindex(max(self._levels[low : last + 1]), low, last + 1)
+        enough = start + (ends[last] - start) * _WELL_FILLED
+        low = bisect_left(ends, enough, first, last)
+        return levels.rindex(max(levels[low : last + 1]), low, last + 1)

@@ -16,8 +16,8 @@ from chaos_processes import ChaosError, Gateway, Sandbox
 from chaos_traffic import KINDS, LINKED, PEOPLE, Traffic, now_unix_s, pairs
 
 from gateway.api import ENDPOINT
+from gateway.commands.trial import toml
 from gateway.config import place_of
-from gateway.trial import toml
 
 CALM_TIMEOUT_S = 120.0
 RESUME_EVERY_S = 5.0

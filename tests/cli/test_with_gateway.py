@@ -96,7 +96,7 @@ def test_a_token_that_is_not_the_gateways_is_told(up: tuple[House, Process]) -> 
 def test_a_gateway_that_hangs_is_told_with_its_process(
     up: tuple[House, Process], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gateway import caller
+    from gateway.commands import caller
 
     house, process = up
     monkeypatch.setattr(caller, "TIMEOUT_S", 0.2)

@@ -48,6 +48,7 @@ POST_ROWS = [
     ("AccountDeactivated", K.LOCKED, True),
     ("InvalidRequest", K.INVALID, True),
     ("InvalidMimeType", K.MEDIA, True),
+    ("InvalidSize", K.MEDIA, True),
     ("PayloadTooLarge", K.MEDIA, True),  # 413 is the library's NetworkError too, and permanent
     ("BlockedByActor", K.TARGET_REFUSED, True),
 ]

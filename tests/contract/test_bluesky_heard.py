@@ -20,7 +20,6 @@ from msgspec import json
 
 from adapters.bluesky.blobs import Blobs
 from adapters.bluesky.receive import Position
-from gateway.clock import SystemClock
 from gateway.model.content import Link
 from gateway.model.delivery import FaultKind, InConversation
 from gateway.model.events import Reacted, Reposted
@@ -97,7 +96,7 @@ async def test_an_author_who_lives_inside_isnt_asked(did: str) -> None:
         async def own() -> str:
             return url
 
-        blobs = Blobs(own, SystemClock(), public=True)
+        blobs = Blobs(own, public=True)
         fault = await fault_of(fetched(blobs, Attachment(f"{did} bafkreinone")))
     assert (fault.kind, fault.certain) == (FaultKind.TARGET_REFUSED, True)
     assert len(asked) == 1
@@ -110,7 +109,7 @@ async def test_an_answer_that_leads_elsewhere_isnt_followed() -> None:
         async def own() -> str:
             return url
 
-        blobs = Blobs(own, SystemClock(), public=True)
+        blobs = Blobs(own, public=True)
         fault = await fault_of(fetched(blobs, Attachment("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa bafkreinone")))
     assert fault.kind is FaultKind.SERVER
     assert len(asked) == 1

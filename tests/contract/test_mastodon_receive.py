@@ -292,6 +292,21 @@ async def test_changes_come_while_the_stream_is_there(rig: Rig, account: Mastodo
     assert len({event.id, edit.id, gone.id}) == 3
 
 
+async def test_an_edit_of_what_was_heard_before_a_restart_is_one(rig: Rig, account: MastodonAdapter) -> None:
+    async with listening(account) as heard:
+        root = rig.face.say("ana", "mention", "@agent the question")
+        said = rig.face.say("ana", "reply", "@agent frist", to=root.id)
+        event = await heard.message("frist")
+    again = await rig.open()
+    async with listening(again) as heard:
+        rig.face.person_edits(said.id, "@agent first")
+        await heard.until(lambda: any(isinstance(e, MessageEdited) for e in heard.events))
+        rig.face.person_edits(said.id, "nobody is called now")
+        await heard.until(lambda: sum(isinstance(e, MessageEdited) for e in heard.events) > 1)
+    edits = [e for e in heard.events if isinstance(e, MessageEdited)]
+    assert {(edit.ref, edit.conversation) for edit in edits} == {(event.ref, event.conversation)}
+
+
 async def _published(rig: Rig, account: MastodonAdapter) -> str:
     await send(account, draft("ours"))
     return rig.held()[-1].id

@@ -19,8 +19,8 @@ from adapters.sandbox.mastodon_media import PIXEL
 from adapters.sandbox.world import Message
 from gateway.clock import SystemClock
 from gateway.model.capabilities import Feature, Support
-from gateway.model.content import Document, Media, Poll, Quote
-from gateway.model.delivery import FaultKind, Part, Shown, ToPerson, Visibility
+from gateway.model.content import Document, Link, Mark, Media, Mention, Poll, Quote, Text, marked
+from gateway.model.delivery import FaultKind, Part, Shown, Timeline, ToPerson, Visibility
 from gateway.model.events import Reacted, Reposted
 from gateway.model.identity import Identity
 from gateway.model.ids import MessageRef
@@ -41,6 +41,7 @@ from tests.contract.mastodon_rig import (
 )
 
 ANA = Identity("mastodon", "ana@mastodon.sandbox", "ana", "Ana")
+BO = Identity("mastodon", "bo@mastodon.sandbox", "bo", "Bo")
 GIF = b"GIF89a" + struct.pack("<HH", 2, 2) + b"\x00\x21\xf9\x04frame" * 2
 FILM = b"\0\0\0\x18ftypmp42" + b"\0" * 40
 SOUND = b"ID3" + b"\0" * 40
@@ -160,6 +161,27 @@ async def test_a_film_that_takes_long_is_sent_once(rig: Rig) -> None:
     (held,) = rig.held()
     assert len(rig.face._files._media) == 1
     assert again.result().ref.startswith(held.id)
+
+
+@pytest.mark.parametrize("name", ["@ana", "@@ana", "Team @ana", "(@ana)", "@", "@ana@mastodon.sandbox"])
+async def test_somebody_from_elsewhere_calls_nobody_whatever_the_name(
+    rig: Rig, account: MastodonAdapter, name: str
+) -> None:
+    for person in ("ana", "bo"):
+        rig.face.say(person, "mention", "hi")
+    for target in (Timeline(), ToPerson(BO, private=True)):
+        elsewhere = Document(((Text("thanks "), Mention("elsewhere", "1", "ana", name), Text("ana")),))
+        await send(account, draft(elsewhere, target))
+        called = [rig.face.network.members[one].handle for one in rig.held()[-1].extra["mentions"]]
+        assert called == (["bo"] if isinstance(target, ToPerson) else [])
+
+
+async def test_the_words_of_a_link_call_nobody_in_private(rig: Rig, account: MastodonAdapter) -> None:
+    for person in ("ana", "bo"):
+        rig.face.say(person, "mention", "hi")
+    words = Document(((Link("https://e.org/a", "@ana"), Text(" @"), marked("ana", Mark.BOLD)),))
+    await send(account, draft(words, ToPerson(BO, private=True)))
+    assert [rig.face.network.members[one].handle for one in rig.held()[-1].extra["mentions"]] == ["bo"]
 
 
 async def test_a_crash_after_the_upload_makes_no_second_post(rig: Rig, account: MastodonAdapter) -> None:
@@ -300,6 +322,9 @@ async def test_what_others_do_with_ours_is_heard(rig: Rig, account: MastodonAdap
         rig.face.person_reposts("ana", own.id)
         rig.face.say("bo", "post", "@nobody listen", quote=own.id)
         quoting = await heard.message("listen")
+        rig.face.say("bo", "post", "@agent come here", quote=own.id)
+        calling = await heard.message("come here")
+    assert (quoting.addressed, calling.addressed) == (False, True)
     (liked,) = [event for event in heard.events if isinstance(event, Reacted)]
     (shown,) = [event for event in heard.events if isinstance(event, Reposted)]
     assert (liked.reaction, liked.ref, shown.ref) == ("❤️", receipt.ref, receipt.ref)

@@ -21,7 +21,8 @@ STIFF = (*FEATURES, Feature.DELETE)
 
 
 def revising(world: World, *features: Feature, correction: Correction = Correction.LEAVE, **more: Any) -> House:
-    profile = scripted_profile(more.pop("idempotency", Idempotency.READ_BACK), features=features or ALL)
+    idempotency, lanes = more.pop("idempotency", Idempotency.READ_BACK), more.pop("lanes", ())
+    profile = scripted_profile(idempotency, features=features or ALL, lanes=lanes)
     limits = structs.replace(profile.limits, edit_window_s=more.pop("edit_window_s", None))
     profile = structs.replace(profile, limits=limits)
     house = world.house(kind=RevisingAdapter, profiles=dict.fromkeys(world.platforms, profile), **more)

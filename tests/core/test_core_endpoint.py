@@ -12,7 +12,7 @@ from core_rig import World
 
 from gateway.api.local import LocalEndpoint
 from gateway.books import StoreError
-from gateway.desk import Desk, Papers
+from gateway.desk.desk import Desk, Papers
 from gateway.directory import Directory
 
 

@@ -114,6 +114,19 @@ async def test_an_uncertain_post_stays_for_the_accounts_return_and_the_others_go
     assert (w.texts(RED), w.texts(BLUE)) == (["maybe there"], ["later"])
 
 
+async def test_what_an_outage_held_goes_on_first_when_it_turns_out_to_be_a_suspension(world: Worlds) -> None:
+    w = world(RED, BLUE)
+    async with w.house(routes=(road(RED, BLUE),)) as house:
+        w[RED].lost = refused(FaultKind.NETWORK).fault
+        first = await house.say("first")
+        await house.pass_time(10)
+        assert house.monitor.record(RED).standing is Standing.OFFLINE
+        assert await house.state(first) is State.HELD
+        await house.lose()
+        await ended(house, first, await house.say("later"))
+    assert (w.texts(RED), w.texts(BLUE)) == ([], ["first", "later"])
+
+
 async def test_two_accounts_lost_at_once_and_the_next_road_lost_while_diverting(world: Worlds) -> None:
     w = world(RED, BLUE, GREEN)
     async with w.house(routes=(road(RED, BLUE, GREEN), road(BLUE, GREEN))) as house:

@@ -11,8 +11,8 @@ from revising_rig import ALL, DONE, STIFF, Worlds, changing, finished, revising,
 
 from gateway.agent import Conversation
 from gateway.announcement import Terms
-from gateway.corrections import Corrections
-from gateway.model.capabilities import Feature, Idempotency
+from gateway.desk.corrections import Corrections
+from gateway.model.capabilities import Feature, Idempotency, Lane, Scope
 from gateway.model.content import Poll
 from gateway.model.delivery import Delivery, FaultKind, State, Visibility
 from gateway.model.events import MessageReceived
@@ -269,6 +269,16 @@ async def test_what_an_edit_does_not_say_stays_as_the_last_one_left_it(world: Wo
             assert (document.warning, document.poll) == (warning, poll if warning else None)
 
 
+async def test_each_conversation_has_its_own_window_for_changes_too(world: Worlds) -> None:
+    w = world()
+    lanes = [Lane("changes", 1, 600.0, ("edit", "delete"), Scope.CONVERSATION)]
+    async with revising(w, lanes=lanes) as house:
+        places = [await said(house, f"in {place}", place=place) for place in ("c1", "c2", "c3")]
+        outcomes = [one for delivery in places for one in await changing(house).delete(delivery.id)]
+        await house.pass_time(5)
+        assert [(await house.now(one.delivery)).state for one in outcomes] == [State.DELIVERED] * 3
+
+
 async def test_changes_asked_for_at_once_come_one_after_the_other(world: Worlds) -> None:
     w = world()
     async with revising(w) as house:
@@ -315,9 +325,14 @@ async def test_any_document_becomes_any_other(world: Worlds, versions: list[list
             assert w.texts(RED) == version
 
 
-@pytest.mark.parametrize("features", [ALL, STIFF])
+LONGER = ["uno", "due", "tre", "quattro"]
+
+
+@pytest.mark.parametrize(("features", "version"), [(ALL, LONGER), (STIFF, LONGER), (ALL, ["uno"]), (ALL, [])])
 @pytest.mark.parametrize("after", [True, False])
-async def test_a_change_survives_a_crash_anywhere(world: Worlds, features: tuple[Feature, ...], *, after: bool) -> None:
+async def test_a_change_survives_a_crash_anywhere(
+    world: Worlds, features: tuple[Feature, ...], version: list[str], *, after: bool
+) -> None:
     for at in range(40):
         w = world()
         house = revising(w, *features, correction=Correction.REPOST)
@@ -325,7 +340,9 @@ async def test_a_change_survives_a_crash_anywhere(world: Worlds, features: tuple
         delivery = await said(house, "one\n\ntwo\n\nthree")
         crash = Crash(house, at, after=after)
         try:
-            outcomes = await changing(house).edit(delivery.id, words("uno\n\ndue\n\ntre\n\nquattro"))
+            change = changing(house)
+            edit = change.edit(delivery.id, words("\n\n".join(version))) if version else change.delete(delivery.id)
+            outcomes = await edit
         except BaseException:
             if not crash.struck:
                 raise
@@ -339,7 +356,7 @@ async def test_a_change_survives_a_crash_anywhere(world: Worlds, features: tuple
             assert await again.open() == [], at
             if not outcomes and w.texts(RED) == ["one", "two", "three"]:
                 continue
-            assert w.texts(RED) == ["uno", "due", "tre", "quattro"], at
+            assert w.texts(RED) == version, at
         if not crash.struck:
             return
     raise AssertionError("it never got through")

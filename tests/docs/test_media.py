@@ -14,6 +14,7 @@ from gateway.media.drawing import READ, drawn
 from gateway.media.kinds import KNOWN
 from gateway.media.memo import AGAIN_AFTER_S
 from gateway.media.probe import PICTURE_MAX_BYTES, PIXELS_MAX
+from gateway.media.room import ROOM_BYTES
 from gateway.media.web import REDIRECTS_MAX
 from gateway.model.capabilities import Feature, MediaLimits
 from gateway.model.fetching import Fetching
@@ -34,6 +35,7 @@ def test_the_numbers_are_those_of_the_code() -> None:
         f"posts within {pictures.KEEP_S / 60:.0f} minutes",
         f"remembered for {AGAIN_AFTER_S:.0f} seconds",
         f"may have {PIXELS_MAX:,} pixels",
+        f"media of {ROOM_BYTES // 2**20} MiB in all",
         f"{pictures.PAGE_MAX_BYTES // 1024} KiB and {pictures.PAGE_TIMEOUT_S:.0f} seconds",
         f"Known are {KNOWN};",
     ):

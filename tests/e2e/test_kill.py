@@ -21,7 +21,7 @@ from town_rig import PATIENCE_S, route, write_config
 from adapters.sandbox.control import Sandbox, serve
 from adapters.sandbox.faults import Rule, Trouble
 from adapters.sandbox.world import Message
-from gateway.caller import CallError, call
+from gateway.commands.caller import CallError, call
 
 SCRIPT = Path(sys.executable).with_name("multihome")
 NETWORKS = ("x", "discord", "telegram", "bluesky", "mastodon")

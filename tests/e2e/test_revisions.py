@@ -12,7 +12,7 @@ from msgspec import structs
 from PIL import Image
 
 from adapters.sandbox.faults import Trouble
-from gateway.desk import DeskError
+from gateway.desk.desk import DeskError
 
 NETWORKS = ("x", "discord", "telegram", "bluesky", "mastodon")
 CAN_EDIT = ("discord", "telegram", "mastodon")
@@ -47,6 +47,8 @@ async def test_an_edit_reaches_every_copy_and_a_deletion_leaves_none(
         assert outcomes(answer) == {name: "done" if name in CAN_EDIT else outcome for name in NETWORKS}
         shown = {name: ["Release 2 is out"] if name in CAN_EDIT else texts for name in NETWORKS}
         assert {name: t.texts(name) for name in NETWORKS} == shown
+        for before, answering in filter(lambda held: held[1:], map(t.messages, NETWORKS)):
+            assert answering.in_reply_to == before.id
         answer = await t.gateway.desk.delete(told["announcement"])
         assert outcomes(answer) == dict.fromkeys(NETWORKS, "done")
         assert {name: t.texts(name) for name in NETWORKS} == {name: [] for name in NETWORKS}

@@ -73,6 +73,11 @@ def test_films_and_sounds_say_how_long_they_are() -> None:
     ]
 
 
+def test_what_moves_says_how_many_frames_it_has() -> None:
+    found = [probed(data) for data in (moving("GIF", 3), moving("GIF", 1), mp4(frames=300), mp4(), webm())]
+    assert [one.measures.frames for one in found] == [3, None, 300, None, None]
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.sampled_from([mp4(notes=b"x" * 20), webm(), wav(), moving("GIF"), moving("WEBP"), moving("PNG")]),
@@ -95,6 +100,7 @@ def test_damage_is_refused_or_understood(data: bytes, damage: list[tuple[int, in
     [
         ftyp(b"isom") + struct.pack(">I4s", 8, b"moov") * 100_000,
         ftyp(b"isom") + struct.pack(">I4s", 0, b"moov") * 100_000,
+        mp4(frames=1).replace(struct.pack(">2I", 1, 1), struct.pack(">2I", 2**32 - 1, 2**32 - 1)) + bytes(100_000),
         ftyp(b"isom") + struct.pack(">I4sQ", 1, b"moov", 2**63) + bytes(100_000),
         webm()[:40] + b"\x1f\x43\xb6\x75\xff" * 100_000,
         webm()[:40] + b"\x15\x49\xa9\x66\xff" * 100_000,

@@ -24,12 +24,13 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 from bluesky_pds import Pds, UnavailableError, running
-from bluesky_records import MP4, PNG, what_differs
+from bluesky_records import MP4, PNG, Put, Upload, what_differs, what_two_tell_otherwise
 from msgspec import structs
 
 from adapters.bluesky.adapter import BlueskyAdapter, open_account
 from adapters.bluesky.profile import Settings
 from adapters.bluesky.translate import Post, place_of
+from adapters.sandbox.control import build
 from gateway.clock import SystemClock
 from gateway.model.content import Card, Document, Media, Mention, Quote, Text
 from gateway.model.delivery import (
@@ -187,6 +188,24 @@ async def relay(url: str) -> AsyncIterator[tuple[str, asyncio.Event]]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def writing(http: aiohttp.ClientSession, url: str, did: str, token: str) -> tuple[Put, Upload]:
+    """Write records and blobs as nobody's library."""
+
+    async def post(nsid: str, **options: Any) -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
+        async with http.post(f"{url}/xrpc/{nsid}", headers=headers, **options) as response:
+            return response.status, await response.json()
+
+    async def put(collection: str, key: str, record: dict[str, Any]) -> tuple[int, Any]:
+        body = {"repo": did, "collection": collection, "rkey": key, "record": record}
+        return await post("com.atproto.repo.putRecord", json=body)
+
+    async def upload(data: bytes, mime: str) -> tuple[int, Any]:
+        return await post("com.atproto.repo.uploadBlob", data=io.BytesIO(data), headers={"Content-Type": mime})
+
+    return put, upload
 
 
 async def test_signing_in_and_being_well(world: World) -> None:
@@ -447,21 +466,27 @@ async def test_what_the_server_refuses(world: World) -> None:
 
 async def test_records_are_taken_and_refused_as_the_face_does(world: World) -> None:
     person = await world.join()
-    headers = {"Authorization": f"Bearer {person.token}"}
+    assert await what_differs(*writing(world.http, world.pds.url, person.did, person.token)) == []
 
-    async def post(nsid: str, **options: Any) -> tuple[int, Any]:
-        given = {**options, "headers": headers | options.get("headers", {})}
-        async with world.http.post(f"{world.pds.url}/xrpc/{nsid}", **given) as response:
-            return response.status, await response.json()
 
-    async def put(collection: str, key: str, record: dict[str, Any]) -> tuple[int, Any]:
-        body = {"repo": person.did, "collection": collection, "rkey": key, "record": record}
-        return await post("com.atproto.repo.putRecord", json=body)
-
-    async def upload(data: bytes, mime: str) -> tuple[int, Any]:
-        return await post("com.atproto.repo.uploadBlob", data=io.BytesIO(data), headers={"Content-Type": mime})
-
-    assert await what_differs(put, upload) == []
+async def test_records_with_one_wrong_place_are_told_as_the_face_tells_them(world: World) -> None:
+    person, sandbox = await world.join(), build(["bluesky"])
+    await sandbox.start()
+    try:
+        face = sandbox.faces["bluesky"]
+        given = face.account()
+        (password,) = given["environment"].values()
+        who = {"identifier": given["settings"]["identifier"], "password": password}
+        async with world.http.post(f"{face.url}/xrpc/com.atproto.server.createSession", json=who) as response:
+            made = await response.json()
+        differing = await what_two_tell_otherwise(
+            writing(world.http, world.pds.url, person.did, person.token),
+            writing(world.http, face.url, made["did"], made["accessJwt"]),
+            every=17,  # of six thousand
+        )
+    finally:
+        await sandbox.stop()
+    assert differing == []
 
 
 async def test_a_restart_needs_no_password(world: World) -> None:

@@ -238,7 +238,7 @@ PREFIX = "Invalid app.bsky.feed.post record: "
         ("x" * 301, {}, KEY, PREFIX + "grapheme too big (maximum 300, got 301) at $.record.text"),
         ("é" * 1501, {}, KEY, PREFIX + "string too big (maximum 3000, got 3002) at $.record.text"),
         ("x", {"createdAt": "bad"}, KEY, PREFIX + 'Invalid datetime (got "bad") at $.record.createdAt'),
-        ("x", {"text": None}, KEY, PREFIX + 'Missing required key "text" at $.record'),
+        ("x", {"text": None}, KEY, PREFIX + "Expected string value type (got null) at $.record.text"),
         ("x", {}, "not-a-tid", f'Invalid record key for {POSTS}: Invalid TID string (got "not-a-tid") at $'),
     ],
 )
@@ -261,7 +261,9 @@ async def test_blobs_and_the_pictures_that_name_them(wire: Wire) -> None:
 
     status, told = await wire.put(record=pictured({**blob, "mimeType": "image/jpeg"}))
     assert (status, told["error"]) == (400, "InvalidMimeType")
-    status, told = await wire.put(record=pictured({**blob, "ref": {"$link": "bafkreinone"}}))
+    status, told = await wire.put(record=pictured({**blob, "size": 1}))
+    assert (status, told["error"]) == (400, "InvalidSize")
+    status, told = await wire.put(record=pictured({**blob, "ref": {"$link": "bafkrei" + "a" * 52}}))
     assert (status, told["error"]) == (400, "BlobNotFound")
     assert (await wire.put(record=pictured(blob)))[0] == 200
     assert wire.face.network.held_by("agent")[0].media == [

@@ -381,6 +381,8 @@ async def test_no_media_beyond_its_category(wire: Wire, mime: str, category: str
         (film(0.4), "tweet_video", "Duration 400.milliseconds"),
         (film(5.0, 1000, 300), "tweet_video", "1000x300"),
         (film(5.0, 90, 30), "tweet_video", "90x30"),
+        (film(5.0, frames=300), "tweet_video", None),
+        (film(5.0, frames=305), "tweet_video", "Frame rate 61"),
         (b"no film at all", "tweet_video", None),
     ],
 )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sim_world import World
 
     from gateway.model.events import MessageReceived
+    from gateway.model.standing import Record
 
 STARVES_S = 3 * 3600.0
 """Longer than any rate window, any pause a network asks for, and a backlog of a whole story on the slowest lane."""
@@ -315,6 +316,18 @@ def held_ones_come_home(world: World) -> None:
     for row in world.books.open.values():
         if row.state is State.HELD and now - max(world.watch.able_since[row.account], row.at_s) > COMES_HOME_S:
             raise Broken("every held post has a way home", f"{row} is held, and {row.account} can send")
+
+
+def held_ones_are_judged_anew(world: World, records: Sequence[Record]) -> None:
+    """What is held says for which standing: where that is another one by now, there may be a road."""
+    lost = {record.account: record for record in records if not record.can_send}
+    for row in world.books.open.values():
+        record = lost.get(row.account)
+        judged_for = row.reason.removeprefix(f"{RESENT}: ").partition(":")[0]
+        if row.state is not State.HELD or record is None or judged_for == record.standing:
+            continue
+        if world.universe.now - max(world.watch.changed_at_s[row.account], row.at_s) > COMES_HOME_S:
+            raise Broken("every held post has a way home", f"{row} is held, and {row.account} is {record.standing}")
 
 
 def the_mirror_is_true(world: World, disk: dict[int, tuple[object, ...]]) -> None:

@@ -144,7 +144,7 @@ def _suspended_accounts_send() -> Patch:
     def can_send(self: Any, account: Any) -> bool:
         return True
 
-    return outbox.Outbox, "can_send", can_send
+    return monitor.Monitor, "can_send", can_send
 
 
 def _a_resend_is_not_marked() -> Patch:
@@ -215,6 +215,16 @@ def _found_words_are_ours() -> Patch:
     return worker.Worker, "_answer", answer
 
 
+def _what_is_held_is_judged_once() -> Patch:
+    """While its account is lost, whatever else the loss turns out to be."""
+    real = rerouter.Rerouter.look_at
+
+    def look_at(self: Any, account: Any, **_: Any) -> None:
+        real(self, account)
+
+    return rerouter.Rerouter, "look_at", look_at
+
+
 PLANTED: dict[str, Bug] = {
     "uncertain counts as failed": Bug(_uncertain_counts_as_failed, (TWICE,)),
     "a dead worker's sends are trusted": Bug(_a_dead_workers_sends_are_trusted, (TWICE,)),
@@ -233,6 +243,7 @@ PLANTED: dict[str, Bug] = {
     "a direct message goes public": Bug(_a_direct_message_goes_public, (PRIVATE,)),
     "the way home is forgotten": Bug(_the_way_home_is_forgotten, (HOME,)),
     "the last part is skipped": Bug(_the_last_part_is_skipped, (BOOKS,)),
+    "what is held is judged once": Bug(_what_is_held_is_judged_once, (HOME, ORDER)),
     "found words are ours": Bug(_found_words_are_ours, (BOOKS, TWICE)),
 }
 

@@ -62,6 +62,8 @@ class Watch:
         self.resumed: set[str] = set()
         self.able_since = dict.fromkeys(world.networks.accounts, 0.0)
         """By account: since when nothing is known to keep it from sending."""
+        self.changed_at_s = dict.fromkeys(world.networks.accounts, 0.0)
+        """By account: when its standing changed last, or when somebody could act on that again."""
 
     # How a story ends.
 
@@ -144,7 +146,7 @@ class Watch:
             case StandingChanged():
                 self._story.tell(f"{event.account}: {event.before} -> {event.after} ({event.evidence})")
                 self._story.happened[f"standing: {event.after}"] += 1
-                self.able_since[event.account] = self._world.universe.now
+                self.able_since[event.account] = self.changed_at_s[event.account] = self._world.universe.now
                 self.judge(invariants.a_change_has_evidence, self._world, event.account, event.after, event.evidence)
             case DeliveryChanged(state=state):
                 if state != "delivered":
@@ -161,6 +163,7 @@ class Watch:
             for name in self.able_since:
                 if not process.gateway.monitor.can_send(AccountId(name)):
                     self.able_since[name] = world.universe.now
+            self.judge(invariants.held_ones_are_judged_anew, world, process.gateway.monitor.records())
         self.judge(invariants.no_lane_starves, world)
         self.judge(invariants.held_ones_come_home, world)
         world.universe.after(CHECK_EVERY_S, self.checkpoint)
@@ -168,7 +171,7 @@ class Watch:
     def nobody_is_able(self) -> None:
         """No process, or no database: what waits waits for that."""
         for name in self.able_since:
-            self.able_since[name] = self._world.universe.now
+            self.able_since[name] = self.changed_at_s[name] = self._world.universe.now
 
     def compare_with_the_disk(self) -> None:
         """After a process has ended, however it did."""

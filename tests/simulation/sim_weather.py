@@ -91,6 +91,8 @@ class Weather:
         def back() -> None:
             there.outage = False
             self.world.story.tell(f"{there.name} can be reached again")
+            if there.lost is None and self.rng.random() < 0.3:
+                self._take(there, MINUTE, 8 * HOUR)
 
         there.outage = True
         self._strikes("outage", there, self._for_a_while(0.2 * MINUTE, 5 * HOUR, back))
@@ -113,9 +115,11 @@ class Weather:
         self._lose(1.0, 2 * MINUTE)
 
     def _lose(self, shortest_s: float, longest_s: float) -> None:
-        if self.over:
-            return
-        there, kind = self._somebody(), self.rng.choice(LOSSES)
+        if not self.over:
+            self._take(self._somebody(), shortest_s, longest_s)
+
+    def _take(self, there: Account, shortest_s: float, longest_s: float) -> None:
+        kind = self.rng.choice(LOSSES)
         retry_at = None
         if kind is FaultKind.QUOTA and self.rng.random() < 0.5:
             retry_at = self.world.universe.true + timedelta(seconds=self.rng.choice((-60, 600, 3600)))

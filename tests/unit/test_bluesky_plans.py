@@ -264,7 +264,14 @@ def test_a_thread_says_which_part_it_is_and_shows_each_picture_at_its_place() ->
 
 @pytest.mark.parametrize(
     ("language", "told"),
-    [("pt-BR", ["pt-BR"]), ("sr-Latn-RS-x-a", ["sr-Latn-RS"]), ("de-1996", ["de"]), ("english", None), ("en_US", None)],
+    [
+        ("pt-BR", ["pt-BR"]),
+        ("EN-us", ["en-us"]),
+        ("sr-Latn-RS-x-a", ["sr-Latn-RS"]),
+        ("de-1996", ["de"]),
+        ("english", None),
+        ("en_US", None),
+    ],
 )
 def test_a_language_is_told_as_far_as_no_server_refuses_it(language: str, told: list[str] | None) -> None:
     (part,) = plan(draft(structs.replace(SAID, language=language)), AT)

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from gateway import caller
-from gateway.caller import CallError, call
+from gateway.commands import caller
+from gateway.commands.caller import CallError, call
 from gateway.config import Config
 
 

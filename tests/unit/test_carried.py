@@ -32,7 +32,10 @@ from gateway.text.carried import NO_CALL, carried
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 LIMITS = Limits(
     500, "characters", 500, 4, 1_000, ("image/png", "image/jpeg"), 100,
-    others={MediaKind.VIDEO: MediaLimits(5_000, ("video/mp4",), duration_max_s=60.0)},
+    others={
+        MediaKind.VIDEO: MediaLimits(5_000, ("video/mp4",), duration_max_s=60.0, frames_per_s_max=60),
+        MediaKind.GIF: MediaLimits(5_000, ("image/gif",), frames_max=350, frames_pixels_max=30_000),
+    },
     poll_options_min=2, poll_options_max=4, poll_option_length=25,
 )  # fmt: skip
 WORDS = ((Text("hello "), Link("https://a.example/")),)
@@ -168,6 +171,28 @@ def test_a_warning_stands_before_the_words_and_hides_them_where_that_is_possible
     assert notes == ("the content warning stands before the words, which are hidden",)
 
 
+def test_code_under_a_warning_is_hidden_like_any_words():
+    """Not everywhere does a spoiler cover what is set as code."""
+    inline = (Text("call "), marked("this()", Mark.CODE))
+    code = Block((Text("a = 1\n\n\n  b = 2\n"),), BlockKind.CODE, quote=1, language="py")
+    hidden = structs.replace(draft(warning="cats"), document=Document((inline, code), warning="cats"))
+    said, _ = said_by(hidden, profile(spoiler=Support.FULL, format=Support.FULL), USUAL)
+    assert said.document.paragraphs[1:] == (
+        (marked("call ", Mark.SPOILER), marked("this()", Mark.SPOILER)),
+        Block((marked("a = 1\n  b = 2", Mark.SPOILER),), quote=1),
+    )
+    shown, _ = said_by(structs.replace(hidden, document=Document((inline, code))), profile(spoiler=Support.FULL), USUAL)
+    assert shown.document.paragraphs == (inline, code)
+
+
+def test_media_stay_with_their_paragraph_behind_a_warning():
+    pictures = (PICTURE, structs.replace(PICTURE, at=1))
+    document = Document((*WORDS, (Text("the cat"),)), pictures, warning="cats")
+    said, _ = said_by(structs.replace(draft(), document=document), profile(sensitive=Support.FULL), USUAL)
+    assert [one.at for one in said.document.media] == [None, 2]
+    assert said.document.paragraphs[2] == (Text("the cat"),)
+
+
 def test_hidden_media_are_shown_with_a_note_where_nothing_hides_them():
     said, notes = said_by(draft(sensitive=True, media=(PICTURE,)), profile(), USUAL)
     assert said.document.media == (PICTURE,)
@@ -197,18 +222,24 @@ def test_unlisted_and_repliers_are_dropped_with_a_note():
 # Media.
 
 FILM = Media("11", "video/mp4", 10, "a film", duration_s=30.0, source="https://a.example/film.mp4")
+MOVING = structs.replace(FILM, mime="image/gif", animated=True, duration_s=9.0, frames=300, width_px=20, height_px=5)
 SOUND = Media("22", "audio/ogg", 10, "a song", name="song.ogg", source="https://a.example/song.ogg")
 MISFITS = [
     (structs.replace(PICTURE, mime="image/webp"), "image/webp is not taken"),
     (structs.replace(PICTURE, size_bytes=1_001), "1001 bytes, 1000 are the most"),
     (structs.replace(FILM, duration_s=61.0), "1 min 1 s, 1 min are the most"),
     (SOUND, "the platform takes none"),
+    (structs.replace(FILM, duration_s=2.0, frames=122), "61 frames a second, 60 are the most"),
+    (structs.replace(MOVING, frames=351), "351 frames, 350 are the most"),
+    (structs.replace(MOVING, frames=301), "301 frames of 100 pixels, 30000 in all are the most"),
     (structs.replace(PICTURE, sha256="", misfit="its address is not public"), "its address is not public"),
 ]
 
 
 def test_media_that_fit_are_left_alone():
-    assert said_by(draft(media=(PICTURE, FILM)), profile(), USUAL) == (draft(media=(PICTURE, FILM)), ())
+    film = structs.replace(FILM, duration_s=2.0, frames=121)
+    for fitting in (FILM, film, MOVING):
+        assert said_by(draft(media=(PICTURE, fitting)), profile(), USUAL) == (draft(media=(PICTURE, fitting)), ())
 
 
 @pytest.mark.parametrize(("misfit", "why"), MISFITS)

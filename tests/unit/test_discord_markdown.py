@@ -9,13 +9,14 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from some_documents import documents
+from some_documents import documents, glued
 
+from adapters.discord import markup
 from adapters.discord.markup import render
 from adapters.discord.planning import words
 from adapters.sandbox.discord_markdown import shown
 from adapters.sandbox.discord_people import CALLED
-from gateway.model.content import Document, Link, Mark, Mention, Text, marked, plain
+from gateway.model.content import Document, Link, Mark, Mention, Text, marked, plain, spans
 from gateway.text.markdown import from_markdown
 from gateway.text.split import split
 
@@ -102,3 +103,31 @@ def test_a_list_that_is_cut_goes_on_without_a_mark() -> None:
 def test_signs_that_would_run_into_each_other_are_kept_apart(document: Document, content: str) -> None:
     assert render(document) == content
     assert read(document) == without_signs(plain(document))
+
+
+@pytest.mark.parametrize(
+    ("behind", "written"),
+    [
+        (("、次",), "<https://e.org/a>、次"),
+        (("字",), "<https://e.org/a>字"),
+        ((".", "then"), "<https://e.org/a>.then"),
+        ((". then",), "https://e.org/a. then"),
+        ((").", " then"), "https://e.org/a). then"),
+        ((), "https://e.org/a"),
+    ],
+)
+def test_an_address_ends_before_what_the_client_would_take_for_more_of_it(
+    behind: tuple[str, ...], written: str
+) -> None:
+    touching = tuple(marked(words, *([Mark.BOLD] if n else [])) for n, words in enumerate(behind))
+    said = Document(((Link("https://e.org/a"), *touching),))
+    assert render(said).replace("**", "") == written
+    assert read(said) == plain(said).split()
+
+
+@given(glued("discord"))
+def test_what_touches_an_address_stays_outside_of_it(document: Document) -> None:
+    meant = [span for span in spans(document) if isinstance(span, Link)]
+    heard = markup.document(render(document), {"42": markup.Person("ben")})
+    assert [span for span in spans(heard) if isinstance(span, Link)] == meant
+    assert "".join(plain(heard).split()) == "".join(plain(document).split())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.demo.command import succeeded
+from gateway.demo.play import succeeded
 from gateway.demo.tally import Expected, Found, Loss, Tried, found_in, tally, tried_on
 
 LOSS = Loss("x", "suspended", 100.0, 200.0)

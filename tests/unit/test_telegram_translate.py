@@ -10,16 +10,19 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from some_documents import glued
 
+from adapters.sandbox.telegram_text import trimmed
 from adapters.telegram import planning
-from adapters.telegram.entities import Words, document, render
-from adapters.telegram.profile import Settings
+from adapters.telegram.entities import Entity, Words, document, render
+from adapters.telegram.profile import PROFILE, Settings
 from adapters.telegram.translate import Me, parse
-from gateway.model.content import Block, BlockKind, Document, Link, Mark, Mention, Text, marked, plain
+from gateway.model.content import Block, BlockKind, Document, Link, Mark, Mention, Text, marked, plain, spans
 from gateway.model.delivery import Draft, FaultError, FaultKind, InConversation, Part, Target, Timeline, ToPerson
 from gateway.model.events import Kind, MemberJoined, MessageEdited, MessageReceived, Reacted
 from gateway.model.identity import Identity
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, ConversationId, DraftId, MessageRef
+from gateway.text.apart import apart
 from gateway.text.plain import from_text
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -434,3 +437,24 @@ def test_settings_want_a_token_and_know_their_keys() -> None:
 
 def test_no_words_are_no_paragraphs() -> None:
     assert document("", []) == Document()
+
+
+# Addresses that touch what is around them.
+
+
+@given(glued("telegram"))
+def test_what_touches_an_address_stays_outside_of_it(said: Document) -> None:
+    said = apart(said, "telegram", PROFILE)
+    meant = [span for span in spans(said) if isinstance(span, Link)]
+    text, marks = trimmed(*render(said))
+    heard = document(text, msgspec.convert(marks, list[Entity]))
+    assert [Link(span.url) for span in spans(heard) if isinstance(span, Link)] == meant
+    assert "".join(plain(heard).split()) == "".join(plain(said).split())
+
+
+def test_an_address_that_ends_where_the_server_ends_it_needs_nothing() -> None:
+    assert render(from_text("see https://e.org/a, (https://e.org/b).")).entities == []
+    assert render(from_text("【https://e.org/a】次")).entities == [
+        {"type": "text_link", "url": "https://e.org/a", "offset": 1, "length": 15}
+    ]
+    assert [each["url"] for each in render(from_text("https://e.org/(a)")).entities] == ["https://e.org/(a)"]

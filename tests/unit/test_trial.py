@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from gateway import config, trial, wiring
+from gateway import config, wiring
+from gateway.commands import trial
 from gateway.model.secret import Secret
 
 NETWORKS = {

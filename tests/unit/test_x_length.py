@@ -24,3 +24,38 @@ pieces = st.lists(st.sampled_from(WORDS) | st.sampled_from(SPACES) | others, max
 def test_a_text_weighs_what_its_words_do(text):
     whole = int(length._parse()(unicodedata.normalize("NFC", text)).weightedLength)
     assert length.weighted_length(text) == whole
+
+
+HOSTS = ["a", "example", "x-y", "0", "www", "t.co", "com", "1-2--3", "A1", "sub_d", "xn--wgv71a119e"]
+TOPS = ["com", "org", "ORG", "dev", "co.uk", "co", "uk", "company", "museum", "onion", "zzz"]
+TAILS = ["", "", ".", ")", ").", "?!", ":", '"', "',", "..."]
+paths = st.lists(
+    st.sampled_from(["a", "B", "/", "-", "_", "0", ".", ".html", "..", "com", "?", "=", "&", "~"]), max_size=8
+)
+addresses = st.builds(
+    "{}{}{}.{}{}{}".format,
+    st.sampled_from(["", "", "(", '"', "x"]),
+    st.sampled_from(["https://", "http://", "HTTPS://"]),
+    st.lists(st.sampled_from(HOSTS), min_size=1, max_size=3).map(".".join),
+    st.sampled_from(TOPS),
+    st.just("") | paths.map(lambda path: "/" + "".join(path)),
+    st.sampled_from(TAILS),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(addresses)
+def test_what_needs_no_parser_weighs_what_the_parser_says(word):
+    parse = length._parse()
+    url = length._certain(word)
+    if url:
+        weight = len(word) - len(url) + 23
+        assert (parse(word).weightedLength, parse(f" {word}").weightedLength - 1) == (weight, weight)
+        assert length._addresses(word) == [url]
+
+
+def test_most_addresses_need_no_parser():
+    for word in ["https://example.org/a/b-c.html", "(http://example.com).", "https://docs.example.dev/x?y=1&z=2,"]:
+        assert length._certain(word)
+    for word in ["https://example.zzz/", "https://t.co/a/b", "https://example.org/(a)", "https://a.org/" + "a" * 5_000]:
+        assert not length._certain(word)

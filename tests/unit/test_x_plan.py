@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import UTC, datetime
+from urllib.parse import unquote
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -47,4 +48,4 @@ def test_any_document_fits_and_loses_no_word(document: Document, times: int, num
         assert int(length._parse()(unicodedata.normalize("NFC", text)).weightedLength) <= length.POST_MAX
         sign = f"{number}/{len(parts)}"
         told += words(text.removesuffix(sign) if numbered and len(parts) > 1 else text)
-    assert told == words(plain(said))
+    assert unquote(" ".join(told)) == " ".join(words(plain(said)))

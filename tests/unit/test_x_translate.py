@@ -126,6 +126,16 @@ def test_a_text_is_read_with_its_addresses_and_names() -> None:
     )
 
 
+def test_letters_beside_an_address_or_a_name_are_no_part_of_it() -> None:
+    marks = entities(
+        urls=[{"url": "https://t.co/aaaaaaaaaa", "expanded_url": "https://example.org"}],
+        mentions=[{"username": "ana", "id": "7"}],
+    )
+    said = translate.read("@anaさん、https://t.co/aaaaaaaaaaから @anabel", marks)
+    ana, page = Mention("x", "7", "ana"), Link("https://example.org")
+    assert said.paragraphs == ((ana, Text("さん、"), page, Text("から @anabel")),)
+
+
 def test_an_address_that_is_none_stays_short() -> None:
     marks = entities(urls=[{"url": "https://t.co/aaaaaaaaaa", "expanded_url": "javascript:alert(1)"}])
     assert translate.read("https://t.co/aaaaaaaaaa", marks).paragraphs == ((Link("https://t.co/aaaaaaaaaa"),),)
@@ -195,6 +205,12 @@ def seen(text: str, *, reply: bool = False, **kinds: Any) -> Any:
     return lambda sent: recognize.says(found, sent, reply=reply)
 
 
+@pytest.mark.parametrize("shown", ["thanks @ana and $BBB", "thanks @\u2060ana and $\u2060BBB"])
+def test_what_was_sent_is_recognised_whether_or_not_x_keeps_the_joiner(shown: str) -> None:
+    assert seen(shown)("thanks @\u2060ana and $\u2060BBB")
+    assert not seen(shown)("thanks @\u2060ben and $\u2060BBB")
+
+
 def test_what_was_sent_is_recognised() -> None:
     urls = [
         {"url": "https://t.co/aaaaaaaaaa", "expanded_url": "http://example.com"},
@@ -239,7 +255,7 @@ PERSON = Identity("x", "7", "ana", "Ana")
     ("target", "reply", "kind", "body"),
     [
         (Timeline(), None, "post", {"text": "hi"}),
-        (Timeline(), "5", "post", {"text": "hi"}),
+        (Timeline(), "5", "reply", {"reply_to": "5", "text": "hi"}),
         (thread("8"), "9", "reply", {"reply_to": "9", "text": "hi"}),
         (thread("8"), None, "reply", {"reply_to": "8", "text": "hi"}),
         (thread("dm/1-2", private=True), None, "direct", {"conversation": "1-2", "text": "hi"}),
@@ -443,6 +459,20 @@ def test_nobody_is_called_who_was_not_meant(span: Any, text: str) -> None:
 def test_a_post_has_one_cashtag(text: str, written: str) -> None:
     assert translate.write(from_text(text)) == written
     assert seen(text)(written)
+
+
+@pytest.mark.parametrize(
+    ("url", "written"),
+    [
+        ("https://例え.jp/パス?次=1", "https://例え.jp/%E3%83%91%E3%82%B9?%E6%AC%A1=1"),
+        ("https://e.org/?q=é#1", "https://e.org/?q=%C3%A9#1"),
+        ("https://e.org/größe/путь", "https://e.org/größe/путь"),
+        ("https://bücher.example/%20x", "https://bücher.example/%20x"),
+    ],
+)
+def test_an_address_is_whole_for_twitters_own_parser(url: str, written: str) -> None:
+    assert translate.spell(Link(url)) == translate.spell(Link(url, url)) == written
+    assert length._addresses(f"see {written.replace('.example', '.com')}.") == [written.replace(".example", ".com")]
 
 
 def test_characters_x_refuses_are_left_out() -> None:

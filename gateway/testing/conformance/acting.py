@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from gateway.model.capabilities import Feature
 from gateway.model.delivery import FaultKind
@@ -11,9 +12,11 @@ from gateway.ports import Deletes, Edits, Reacts, ShowsTyping
 from gateway.testing.conformance.rig import (
     Rig,
     answer_to,
+    draft,
     hear,
     needs,
     now,
+    picture,
     publish,
     refused,
     send_all,
@@ -45,6 +48,23 @@ class Acting:
         await adapter.edit(ref, from_text(text))
         await adapter.edit(ref, from_text(text))
         assert rig.message(message).text == text
+
+    async def test_an_edit_of_words_alone_sends_no_file_again(self, rig: Rig) -> None:
+        adapter = await rig.open()
+        needs(rig, Feature.EDIT)
+        assert isinstance(adapter, Edits)
+        needs(rig, Feature.IMAGE)
+        asked = draft(rig, unique("Frist"))
+        seen = structs.replace(asked.document, media=(picture(rig, "a square"),))
+        (receipt,) = await send_all(adapter, adapter.plan(structs.replace(asked, document=seen), now()))
+        before = rig.held()[-1].media[0]["size_bytes"]
+        rig.bench.pictures.clear()
+        text = unique("First")
+        said = structs.replace(from_text(text), media=seen.media)
+        for _ in range(2):
+            await adapter.edit(receipt.ref, said, words_only=True)
+        (held,) = rig.held()
+        assert (held.text, [one["size_bytes"] for one in held.media]) == (text, [before])
 
     async def test_an_edit_of_what_is_gone_says_so(self, rig: Rig) -> None:
         adapter = await rig.open()

@@ -193,7 +193,7 @@ def _told(status: int, body: bytes, address: _Address) -> Any:
 async def _in_process(config: Config, operation: str, arguments: dict[str, Any], uploads: Sequence[Upload]) -> Any:
     from gateway import logs, wiring
     from gateway.books import StoreError
-    from gateway.desk import DeskError
+    from gateway.desk.desk import DeskError
 
     logs.silence()
     try:

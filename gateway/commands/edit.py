@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.commands import DEFAULT_CONFIG, Alts, ConfigFile, Images, Json, Plain, TextFile, ask, print_json
-from gateway.terminal import cut, say, table, width, written
+from gateway.commands.asking import ask
+from gateway.commands.options import DEFAULT_CONFIG, Alts, ConfigFile, Images, Json, Plain, TextFile
+from gateway.commands.terminal import cut, print_json, say, table, width
+from gateway.commands.written import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -7,19 +7,10 @@ from typing import Any
 
 import typer
 
-from gateway.commands import (
-    DEFAULT_CONFIG,
-    Accounts,
-    Alts,
-    ConfigFile,
-    Images,
-    Json,
-    Plain,
-    TextFile,
-    ask,
-    print_json,
-)
-from gateway.terminal import INDENT, WIDTH, folded, printable, width, written
+from gateway.commands.asking import ask
+from gateway.commands.options import DEFAULT_CONFIG, Accounts, Alts, ConfigFile, Images, Json, Plain, TextFile
+from gateway.commands.terminal import INDENT, WIDTH, folded, print_json, printable, width
+from gateway.commands.written import written
 
 MARGIN = "  | "
 

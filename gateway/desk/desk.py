@@ -15,23 +15,23 @@ from msgspec import structs
 
 from gateway.announcement import AnnouncementError, Head, parted
 from gateway.announcer import Announcer
-from gateway.books import Doubt, StoreError, Superseded, Topic
-from gateway.corrections import Corrections
+from gateway.books import StoreError, Superseded, Topic
+from gateway.desk.corrections import Corrections
+from gateway.desk.previewer import Previewer
+from gateway.desk.rows import account_row, delivery_row, doubt_row, person_row
 from gateway.directory import Directory, DirectoryError, parse_identity
 from gateway.media.errors import MediaError
 from gateway.media.kinds import named
 from gateway.media.pictures import Pictures
-from gateway.model.content import Document, Media, plain
+from gateway.model.content import Document, Media
 from gateway.model.delivery import Delivery, Draft, Fault, FaultError, FaultKind, Receipt, State, Timeline
 from gateway.model.events import DeliveryChanged
-from gateway.model.identity import Person
 from gateway.model.ids import AccountId, DeliveryId, DraftId, MessageRef, platform_of
-from gateway.model.standing import MEANING, Record, Standing
+from gateway.model.standing import Record, Standing
 from gateway.monitor import Monitor
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.settle import Choice, by_operator
 from gateway.ports import Adapter
-from gateway.preview import Previewer
 from gateway.revisions import ALL_BUT_WORDS, EXTRAS, RevisionError
 from gateway.services import Services
 from gateway.text.markdown import from_markdown
@@ -100,7 +100,7 @@ class Desk:
         """
         store = self._services.store
         counts, holders = await store.counts(), await store.holders()
-        rows = [_account(record, counts.get(record.account, {})) for record in self._monitor.records()]
+        rows = [account_row(record, counts.get(record.account, {})) for record in self._monitor.records()]
         return [
             {
                 **row,
@@ -121,14 +121,14 @@ class Desk:
         wanted = self._account(account) if account else None
         limit = max(1, min(int(limit), LISTED_MAX))
         found = await self._services.store.deliveries(account=wanted, states=states, limit=limit)
-        return [_delivery(delivery) for delivery in found]
+        return [delivery_row(delivery) for delivery in found]
 
     async def doubts(self, account: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
         """What maybe was sent, and nobody but the operator can say; the oldest first."""
         wanted = self._account(account) if account else None
         found = await self._services.store.doubts(LISTED_MAX)
         mine = [doubt for doubt in found if wanted is None or doubt.delivery.account == wanted]
-        return [_doubt(doubt) for doubt in mine[: max(1, int(limit))]]
+        return [doubt_row(doubt) for doubt in mine[: max(1, int(limit))]]
 
     async def settle(self, delivery: str, choice: Choice, ref: str = "") -> dict[str, Any]:
         """The operator's word on an uncertain delivery; ``ref`` is the message's, or an address, where it was sent."""
@@ -139,7 +139,7 @@ class Desk:
             raise DeskError(f"there is no delivery {delivery[:100]!r}: see `multihome deliveries --uncertain`")
         if found.state is not State.UNCERTAIN:
             raise DeskError(f"{found.id} is {found.state}, not uncertain: there is nothing to settle")
-        return _delivery(await self._decided(found, choice, ref))
+        return delivery_row(await self._decided(found, choice, ref))
 
     async def _decided(self, delivery: Delivery, choice: Choice, ref: str) -> Delivery:
         now = self._services.clock.now()
@@ -189,7 +189,7 @@ class Desk:
         head, document = _written(text, shown, files or {}, plain=plain)
         targets = [self._account(account) for account in dict.fromkeys(accounts or head.accounts)]
         announcement, deliveries = await self._announcer.announce(document, accounts=targets, key=key, terms=head.terms)
-        return {"announcement": announcement, "deliveries": [_delivery(delivery) for delivery in deliveries]}
+        return {"announcement": announcement, "deliveries": [delivery_row(delivery) for delivery in deliveries]}
 
     async def preview(
         self,
@@ -247,7 +247,7 @@ class Desk:
         """Two identities are one person: the operator's word."""
         try:
             self._platforms(first, second)
-            return _person(await self._directory.link(first, second))
+            return person_row(await self._directory.link(first, second))
         except DirectoryError as error:
             raise DeskError(str(error)) from error
 
@@ -343,56 +343,3 @@ def _written(text: str, media: Sequence[Media], files: Mapping[str, Media], *, p
     if document.is_empty:
         raise DeskError("there is nothing to announce: the text is empty")
     return head, document
-
-
-def _account(record: Record, counts: Mapping[State, int]) -> dict[str, Any]:
-    meaning = MEANING[record.standing]
-    return {
-        "account": record.account,
-        "standing": record.standing,
-        "since": record.since.isoformat(),
-        "evidence": record.evidence,
-        "can_send": meaning.can_send,
-        "cure": "" if record.standing is Standing.HEALTHY else meaning.cure,
-        "deliveries": {str(state): number for state, number in counts.items()},
-    }
-
-
-def _delivery(delivery: Delivery) -> dict[str, Any]:
-    revises = delivery.draft.revises
-    return {
-        "id": delivery.id,
-        "account": delivery.account,
-        "home": delivery.home,
-        "state": delivery.state,
-        "reason": delivery.reason,
-        "attempts": delivery.attempts,
-        "created_at": delivery.created_at.isoformat(),
-        "due_at": delivery.due_at.isoformat() if delivery.due_at else None,
-        "parts": len(delivery.parts or ()),
-        "refs": [receipt.ref for receipt in delivery.sent if receipt.ref],
-        "urls": [receipt.url for receipt in delivery.sent if receipt.url],
-        "announcement": delivery.draft.announcement,
-        "change": revises.change if revises else None,
-        "changes": revises.delivery if revises else None,
-    }
-
-
-def _doubt(doubt: Doubt) -> dict[str, Any]:
-    """``why`` is the reason without what goes without saying here."""
-    delivery = doubt.delivery
-    why = delivery.reason
-    for prefix in ("the platform can't say whether it was sent: ", "maybe sent: "):
-        why = why.removeprefix(prefix)
-    document = delivery.draft.document
-    return {
-        **_delivery(delivery),
-        "since": doubt.since.isoformat(),
-        "says": plain(document) or "[image]",
-        "why": why,
-        "part": len(delivery.sent) + 1,
-    }
-
-
-def _person(person: Person) -> dict[str, Any]:
-    return {"person": person.id, "identities": [str(identity) for identity in person.identities]}

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.commands import DEFAULT_CONFIG, USAGE, ConfigFile, Json, OwnConfigFile, ask, print_json, say_whose
-from gateway.terminal import INDENT, cut, fail, say, table, width
+from gateway.commands.asking import ask
+from gateway.commands.options import DEFAULT_CONFIG, USAGE, ConfigFile, Json, OwnConfigFile
+from gateway.commands.terminal import INDENT, cut, fail, print_json, say, say_whose, table, width
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,10 +14,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from gateway import logs, trial, wiring
+from gateway import logs, wiring
 from gateway.agent import AgentError
 from gateway.api.local import EndpointError
 from gateway.books import StoreError
+from gateway.commands import trial
 from gateway.config import Config
 
 log = logging.getLogger("multihome")
