@@ -42,8 +42,7 @@ class Outbox:
         self.new_id = services.new_id
         self.room = Room()
         self._policies = services.policies
-        self.can_send = standings.can_send
-        self.observe = standings.observe
+        self._standings = standings
         self._workers: dict[AccountId, Worker] = {}
         self._retired: set[Worker] = set()
         """Their accounts are gone from here; some still store what became of their last sends."""
@@ -122,6 +121,12 @@ class Outbox:
         """Many rows of many accounts changed at once."""
         for worker in self._workers.values():
             worker.wake()
+
+    def can_send(self, account: AccountId) -> bool:
+        return self._standings.can_send(account)
+
+    def observe(self, account: AccountId, signal: Signal) -> None:
+        self._standings.observe(account, signal)
 
     def stranded(self, account: AccountId) -> None:
         self.on_stranded(account)

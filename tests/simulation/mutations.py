@@ -144,7 +144,7 @@ def _suspended_accounts_send() -> Patch:
     def can_send(self: Any, account: Any) -> bool:
         return True
 
-    return monitor.Monitor, "can_send", can_send
+    return outbox.Outbox, "can_send", can_send
 
 
 def _a_resend_is_not_marked() -> Patch:
