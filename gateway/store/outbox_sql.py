@@ -116,7 +116,7 @@ def _waiters(n: int) -> Select[Any]:
         _b.c.workspace == _d.workspace,
         _b.c.order_key == _d.order_key,
         text(f"b.{OPEN}"),
-        text("b.state IN ('waiting', 'queued')"),
+        text("b.state IN ('waiting', 'queued', 'held')"),
         _b.c.seq != _d.seq,
     )
     return select(_d.id, _d.order_key).where(_d.workspace == _workspace, _d.id == rows.c.id, others.exists())
@@ -140,4 +140,4 @@ REPEATED = select(_d.sent).where(
 )
 """The receipts of one that is being sent, when it has just so many."""
 WAITERS = Batched(_waiters)
-"""(id,) -> (id, order key) of those that have others of their order waiting or queued."""
+"""(id,) -> (id, order key) of those that have others of their order waiting, queued or held."""

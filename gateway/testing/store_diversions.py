@@ -97,6 +97,14 @@ class DiversionConformance:
         assert due == [NOW, NOW + timedelta(seconds=2), NOW + timedelta(seconds=4)]
         assert await store.release(HOME, NOW, 2.0) == 0
 
+    async def test_what_has_to_be_sent_again_waits_behind_what_was_held_meanwhile(self, store: Store) -> None:
+        await store.add([new("a", order="o"), new("x", order="p")], NOW)
+        await begun(store, "x")
+        (moved,) = await store.move([diverted("a", "p", account=HOME, state=State.HELD)], NOW)
+        assert moved.state is State.HELD
+        await settled(store, "x", State.QUEUED, NOW)
+        assert await states(store, "a", "x") == [State.HELD, State.WAITING]
+
     async def test_a_move_without_a_hour_keeps_the_tighter_one(self, store: Store) -> None:
         await store.add([new("a", expires_at=NOW + DAY)], NOW)
         (moved,) = await store.move([held("a", "a")], NOW)

@@ -115,6 +115,7 @@ def within_limits(adapter: Adapter, parts: Sequence[Part]) -> bool:
 
 
 # One network lives through all examples: it only ever gets more to hold.
+@pytest.mark.timeout(600)  # only where it fails and looks for the shortest way there, or the machine is busy
 @settings(max_examples=60, deadline=None, suppress_health_check=[*HealthCheck])
 @given(data=st.data(), numbered=st.booleans(), longer=st.sampled_from([1, 1, 1, 9]), alone=st.booleans())
 async def test_every_network_takes_what_is_planned(
