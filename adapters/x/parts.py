@@ -156,11 +156,7 @@ def _called(document: Document, call: Mention) -> Document:
     first = block(document.paragraphs[0]).spans if document.paragraphs else ()
     if first and isinstance(first[0], Mention) and first[0].id == call.id:
         return document
-    called = opened(document, call, Text(" "))
-    if len(called.paragraphs) == len(document.paragraphs):
-        return called
-    moved = (structs.replace(one, at=None if one.at is None else one.at + 1) for one in document.media)
-    return structs.replace(called, media=tuple(moved))
+    return opened(document, call, Text(" "))
 
 
 # What a post shows besides its words.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hmac
 import inspect
 import json
@@ -25,6 +26,7 @@ wire = logging.getLogger("multihome.api.wire")
 wire.setLevel(logging.CRITICAL)
 """aiohttp's word on requests that are no HTTP: a traceback for each, whoever sends it. What is ours, we log."""
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 BODY_MAX_BYTES = 24 * 1024 * 1024
 
 
@@ -140,7 +142,7 @@ def _shape(name: str, operation: Callable[..., Any]) -> type[Struct]:
 
 
 def _unable(error: OSError, port: int, file: Path) -> str:
-    if error.filename is not None:
+    if error.filename is not None or error.errno in _FULL:
         return f"{file} can't be written ({error.strerror}): the command line finds the gateway by it"
     reason = os.strerror(error.errno) if error.errno else str(error)
     return f"api_port {port} can't be used ({reason}): choose another in [gateway], or 0 for any free one"

@@ -218,8 +218,18 @@ def opened(document: Document, *words: Span) -> Document:
     """The document with words before its own: in its first paragraph, or by themselves before a list or the like."""
     first, *others = document.paragraphs or ((),)
     if isinstance(first, Block):
-        return structs.replace(document, paragraphs=(words, *document.paragraphs))
+        return preceded(document, words)
     return structs.replace(document, paragraphs=((*words, *first), *others))
+
+
+def preceded(document: Document, paragraph: Paragraph) -> Document:
+    """The document with a paragraph before its own; media stay with theirs."""
+    media = _shifted(document.media, 1)
+    return structs.replace(document, paragraphs=(paragraph, *document.paragraphs), media=media)
+
+
+def _shifted(media: tuple[Media, ...], by: int) -> tuple[Media, ...]:
+    return tuple(one if one.at is None else structs.replace(one, at=max(0, one.at + by)) for one in media)
 
 
 def unopened(document: Document, *words: Span) -> Document:
@@ -227,8 +237,9 @@ def unopened(document: Document, *words: Span) -> Document:
     first, *others = document.paragraphs or ((),)
     if isinstance(first, Block) or first[: len(words)] != words:
         return document
-    rest = first[len(words) :]
-    return structs.replace(document, paragraphs=((rest, *others) if rest else tuple(others)))
+    if rest := first[len(words) :]:
+        return structs.replace(document, paragraphs=(rest, *others))
+    return structs.replace(document, paragraphs=tuple(others), media=_shifted(document.media, -1))
 
 
 # How it is written.

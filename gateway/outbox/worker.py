@@ -337,6 +337,8 @@ class Worker:
         asked = self._asked[delivery.id] = self._asked.get(delivery.id, 0) + 1
         with self._claims.of(delivery.created_at) as taken:
             answer = await self._answer(self._adapter, part, delivery.created_at, taken)
+            if answer is Unsure.NOT_SENT and not self._house.can_send(self.account):
+                answer = Unsure.UNKNOWN  # what a lost account can't see may be there all the same
             now = self._clock.now()
             settlement = settle.after_asking(delivery, part, answer, self._rules, now, asked=asked)
             if settlement.state is not State.UNCERTAIN:

@@ -26,6 +26,7 @@ from gateway.model.content import (
     Span,
     Text,
     marked,
+    preceded,
     respanned,
     spans,
     spelled,
@@ -228,9 +229,8 @@ def _warning(draft: Draft, here: _Here) -> Draft:
     hides = here.profile.supports(Feature.SPOILER)
     here.note("the content warning stands before the words" + (", which are hidden" if hides else ""))
     document = respanned(draft.document, _hidden) if hides else draft.document
-    opening: Paragraph = (Text(WARNING_WORDS + warning),)
-    media = tuple(one if one.at is None else structs.replace(one, at=one.at + 1) for one in document.media)
-    return _with(draft, warning="", sensitive=True, paragraphs=(opening, *document.paragraphs), media=media)
+    document = preceded(document, (Text(WARNING_WORDS + warning),))
+    return structs.replace(draft, document=structs.replace(document, warning="", sensitive=True))
 
 
 def _hidden(span: Span) -> Span:

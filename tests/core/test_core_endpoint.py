@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import aiohttp
 from core_rig import World
 
+from gateway.api import local
 from gateway.api.local import LocalEndpoint
 from gateway.books import StoreError
 from gateway.desk.desk import Desk, Papers
@@ -55,3 +57,8 @@ async def test_a_database_that_is_gone_is_a_clear_503_and_nothing_is_accepted(
             await endpoint.stop()
         await house.quiet()
     assert w.texts(house.members[0].account) == ["Hello"]
+
+
+def test_a_full_disk_is_not_blamed_on_the_port(tmp_path: Path) -> None:
+    why = local._unable(OSError(errno.ENOSPC, "No space left on device"), 0, tmp_path / "endpoint")
+    assert why.startswith(f"{tmp_path / 'endpoint'} can't be written (No space left on device)")

@@ -18,6 +18,7 @@ from gateway.model.events import Kind, MessageReceived
 from gateway.model.identity import Identity, Link
 from gateway.model.ids import AccountId, ConversationId, MessageRef, platform_of
 from gateway.model.standing import Signal, Source, Standing
+from gateway.ports import Unsure
 from gateway.testing.scripted import FEATURES, ScriptedAdapter, Trouble, refused, scripted_profile, unclear
 
 Worlds = Callable[..., World]
@@ -108,6 +109,33 @@ async def test_an_uncertain_post_stays_for_the_accounts_return_and_the_others_go
         later = await house.say("later")
         await house.lose()
         await ended(house, later)
+        assert await house.state(first) is State.UNCERTAIN
+        await house.regain()
+        await ended(house, first)
+    assert (w.texts(RED), w.texts(BLUE)) == (["maybe there"], ["later"])
+
+
+async def test_what_a_lost_account_does_not_find_may_be_there_all_the_same(world: Worlds) -> None:
+    w = world(RED, BLUE)
+    asked, told = asyncio.Event(), asyncio.Event()
+
+    class Slow(ScriptedAdapter):
+        async def reconcile(self, part: Any, since: Any, taken: Any = None) -> Any:
+            answer = await super().reconcile(part, since)
+            if self.account == RED and not told.is_set():
+                asked.set()
+                await told.wait()
+                return Unsure.NOT_SENT
+            return answer
+
+    async with w.house(routes=(road(RED, BLUE),), kind=Slow) as house:
+        w[RED].troubles.append(unclear(accepted=True))
+        first = await house.say("maybe there")
+        while not asked.is_set():
+            await house.pass_time(1)
+        await house.lose()
+        told.set()
+        await ended(house, await house.say("later"))
         assert await house.state(first) is State.UNCERTAIN
         await house.regain()
         await ended(house, first)

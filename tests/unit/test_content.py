@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from gateway.model.content import (
     Block,
@@ -9,6 +10,7 @@ from gateway.model.content import (
     Document,
     Link,
     Mark,
+    Media,
     Mention,
     Style,
     Text,
@@ -95,6 +97,14 @@ def test_words_are_put_before_a_document_and_taken_away(paragraphs: list, text: 
     assert plain(opened(said, *CALL)) == text
     assert unopened(opened(said, *CALL), *CALL) == said
     assert unopened(said, *CALL) == said
+
+
+def test_a_picture_stays_with_its_paragraph_behind_words_of_their_own() -> None:
+    said = Document(((Text("here"),), item("there")), (Media("ab", "image/png", 1, at=0), Media("cd", "image/png", 1)))
+    behind = opened(structs.replace(said, paragraphs=(item("here"), item("there"))), *CALL)
+    assert [one.at for one in behind.media] == [1, None]
+    assert [one.at for one in opened(said, *CALL).media] == [0, None]
+    assert [one.at for one in unopened(behind, *CALL).media] == [0, None]
 
 
 @pytest.mark.parametrize("words", ["example.org/a", "https://example.org/a", "example.org/a/", ""])
