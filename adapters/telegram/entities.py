@@ -5,7 +5,7 @@ messages have it, because it is all there is about text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import accumulate, groupby, pairwise
 from typing import Annotated, Any, NamedTuple
@@ -212,8 +212,8 @@ def render(content: Document) -> Words:
     """The text, and entities for what plain text can't say. Where a message has no room for them, links are spelled
     out and quotations have their sign at each line.
     """
-    room = max(0, ENTITIES_MAX - _found_anyway(content))
-    roomy = _needed(content) <= room
+    roomy = _hides_well(content)
+    room = max(0, ENTITIES_MAX - _found_anyway(content, _visible if roomy else _open))
     settings: list[_Setting] = []
     pieces: list[str] = []
     extents: list[tuple[Block, int, int]] = []
@@ -262,15 +262,26 @@ def bare(content: Document) -> str:
     return written(content, _open)
 
 
-def _found_anyway(content: Document) -> int:
-    """How many entities the server makes of the words itself: addresses, names, tags and commands. They count too."""
-    return sum(len(_FOUND.findall(_visible(span))) for span in spans(content))
+def keeps_all(content: Document) -> bool:
+    """Whether every address and every name leads where it should: a message has no more entities than that."""
+    return _hides_well(content) or _found_anyway(content, _open) + _calls(content) <= ENTITIES_MAX
 
 
-def _needed(content: Document) -> int:
-    """How many entities it takes so that nothing has to be spelled out."""
+def _hides_well(content: Document) -> bool:
+    """Whether there is room for all that stays unsaid in the words, so that nothing has to be spelled out."""
     hidden = sum(isinstance(span, Link) and _hides(span) for span in spans(content))
-    return hidden + sum(each.quote > 0 or each.kind is BlockKind.CODE for each in blocks(content))
+    framed = sum(each.quote > 0 or each.kind is BlockKind.CODE for each in blocks(content))
+    return hidden + framed + _calls(content) + _found_anyway(content, _visible) <= ENTITIES_MAX
+
+
+def _found_anyway(content: Document, words: Callable[[Span], str]) -> int:
+    """How many entities the server makes of the words itself: addresses, names, tags and commands. They count too."""
+    said = (span for block in blocks(content) if block.kind is not BlockKind.CODE for span in block.spans)
+    return sum(len(_FOUND.findall(words(span))) for span in said if Mark.CODE not in span.marks)
+
+
+def _calls(content: Document) -> int:
+    return sum(isinstance(span, Mention) and _pings_by_id(span) for span in spans(content))
 
 
 def _blocks(extents: list[tuple[Block, int, int]], *, quoted: bool) -> Iterator[_Setting]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from msgspec import structs
 
 from adapters.telegram import uploads
-from adapters.telegram.entities import PLATFORM, Words, bare, render
+from adapters.telegram.entities import PLATFORM, Words, bare, keeps_all, render
 from adapters.telegram.profile import CAPTION_MAX, POLL_LONGEST_S, POLL_SHORTEST_S, QUESTION_MAX, TEXT_MAX, UPLOAD_BYTES
 from gateway.model.content import Document, Link, Media, Poll
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, InConversation, Part, Timeline
@@ -182,7 +182,7 @@ def _pieces(content: Document, *, numbered: bool) -> tuple[Slice, ...]:
 
 def _fits(piece: Document) -> bool:
     """What would fit spelled out fits with entities, and most messages do."""
-    return len(bare(piece)) <= TEXT_MAX or len(render(piece).text) <= TEXT_MAX
+    return keeps_all(piece) and (len(bare(piece)) <= TEXT_MAX or len(render(piece).text) <= TEXT_MAX)
 
 
 def _said(part: Slice) -> Iterator[_Step]:

@@ -12,7 +12,19 @@ from adapters.telegram import planning, uploads
 from adapters.telegram.preview import preview
 from adapters.telegram.profile import PROFILE
 from adapters.telegram.reactions import TAKEN, nearest
-from gateway.model.content import Document, Link, Media, Poll, Quote, Text, plain
+from gateway.model.content import (
+    Block,
+    BlockKind,
+    Document,
+    Link,
+    Media,
+    Mention,
+    Poll,
+    Quote,
+    Span,
+    Text,
+    plain,
+)
 from gateway.model.delivery import Change, Draft, FaultError, FaultKind, InConversation, Part, Target, Timeline
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, ConversationId, DraftId, MessageRef
 from gateway.model.manner import Manner
@@ -52,6 +64,31 @@ def refused(content: Document, target: Target | None = None, **more: Any) -> Fau
         plan(content, target, **more)
     assert info.value.fault.certain
     return info.value.fault.kind
+
+
+# More than a message sets apart.
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        Link("https://a.example"),
+        Link("https://a.example", "a"),
+        Mention("telegram", "42", "ben"),
+        Mention("telegram", "42", "", "Ben"),
+    ],
+)
+def test_what_a_message_has_no_entity_for_comes_in_the_next(one: Span) -> None:
+    def count(part: Part) -> int:
+        return len(part.body.get("entities", ())) or part.body["text"].count("https:") + part.body["text"].count("@")
+
+    row = (one, Text(" ")) * 100
+    assert [count(part) for part in plan(Document((row,)))] == [100]
+    assert [count(part) for part in plan(Document((row, (one,))))] == [100, 1]
+
+
+def test_code_sets_nothing_apart_in_it() -> None:
+    assert len(plan(Document((Block((Text("@a /b #c\n" * 100),), BlockKind.CODE),)))) == 1
 
 
 # Media.
