@@ -247,6 +247,7 @@ class Revisions:
             copies=(*known.draft.copies, known.home),
             detour=None,
             refused_by=(),
+            been_on=(),
             expires_at=None,
             revises=Revises(change, known.id),
         )

@@ -105,7 +105,7 @@ class Draft(Struct, frozen=True, omit_defaults=True):
     ``key`` is unique in the workspace: a second draft with the same key is the first one.
     ``with_person`` is who a conversation is with, so that it can go on elsewhere. ``copies`` are the accounts that get
     the same announcement in their own right. ``account`` stays the home while a ``detour`` leads elsewhere, and
-    ``refused_by`` are the accounts that would not carry it.
+    ``refused_by`` are the accounts that would not carry it, and ``been_on`` those whose road it left again.
     """
 
     id: DraftId
@@ -123,6 +123,7 @@ class Draft(Struct, frozen=True, omit_defaults=True):
     """Said among the members of a group or between two: whatever road it takes, it never goes out in public."""
     detour: Detour | None = None
     refused_by: tuple[AccountId, ...] = ()
+    been_on: tuple[AccountId, ...] = ()
     expires_at: datetime | None = None
     visibility: Visibility = Visibility.USUAL
     repliers: Repliers = Repliers.EVERYONE

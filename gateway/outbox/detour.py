@@ -60,9 +60,11 @@ def homeward(delivery: Delivery, new_id: DraftId) -> Draft:
         return structs.replace(draft, document=document)
     if detour.preface and not delivery.sent:
         document = structs.replace(document, paragraphs=document.paragraphs[1:])
+    been_on = (*(one for one in draft.been_on if one != delivery.account), delivery.account)
     return structs.replace(
-        draft, id=new_id, target=detour.target, in_reply_to=detour.in_reply_to, document=document, detour=None
-    )
+        draft, id=new_id, target=detour.target, in_reply_to=detour.in_reply_to, document=document, detour=None,
+        been_on=been_on,
+    )  # fmt: skip
 
 
 def refused(draft: Draft, account: AccountId) -> Draft:

@@ -41,6 +41,9 @@ class _Reader:
         self._address = re.compile(profile.address) if profile.address else None
 
     def parted(self, spans: Paragraph) -> Iterator[Span]:
+        return self._parted(spans) if any(map(_touch, spans, spans[1:])) else iter(spans)
+
+    def _parted(self, spans: Paragraph) -> Iterator[Span]:
         words = [spelled(span) for span in spans]
         text = "".join(words)
         for span, after, end in zip(spans, (*spans[1:], None), accumulate(map(len, words)), strict=False):
@@ -66,3 +69,11 @@ class _Reader:
         """One that has only a number is called by that, not by what stands in the text."""
         named = bool(mention.handle) or "@" in mention.id
         return self._calls and mention.platform == self._platform and named
+
+
+def _touch(before: Span, after: Span) -> bool:
+    """Whether no space is between them."""
+    return not (
+        (isinstance(before, Text) and before.text[-1:].isspace())
+        or (isinstance(after, Text) and after.text[:1].isspace())
+    )

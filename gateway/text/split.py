@@ -51,6 +51,8 @@ _WIDEST = "9999/9999"
 
 
 _ABOUT = 300
+_ADDRESS = 20
+"""So much more than one character a link takes on the networks, more or less."""
 
 
 class _Level(IntEnum):
@@ -141,6 +143,10 @@ class _Sheet:
         self.end = len(self.text.rstrip())
         self._turns = None if self.text.isascii() else Turns(self.text) or None
 
+    def objects(self) -> Iterator[int]:
+        """Where links and mentions are."""
+        return (found.start() for found in re.finditer(_OBJECT, self.text))
+
     def gaps(self) -> list[tuple[int, int]]:
         """Where a part may end inside, and where the next one then starts."""
         found = [each.span() for each in self._pattern().finditer(self.text, self.begin, self.end)]
@@ -209,6 +215,7 @@ class _Seams:
                 self.sheets.append(sheet)
                 base += len(sheet.text) + 2
         self._bases = [sheet.base for sheet in self.sheets]
+        self._objects = [sheet.base + place for sheet in self.sheets for place in sheet.objects()]
         self.ends: list[int] = []
         """Where a part may end."""
         self.starts: list[int] = []
@@ -227,6 +234,10 @@ class _Seams:
         self.starts.append(start)
         self.levels += sheet.levels(gaps)
         self.levels.append(level)
+
+    def length(self, place: int) -> int:
+        """About how much is written up to there."""
+        return place + _ADDRESS * bisect_left(self._objects, place)
 
     def sheet(self, place: int) -> _Sheet:
         """The block that ends at this place or goes on there."""
@@ -285,9 +296,11 @@ class _Knife:
         """The index beyond the last end that can be reached. Tried first is what the last part reached, then more or
         less than that by growing steps, so that a long text takes time in proportion to its length.
         """
+        length = self._seams.length
+        begin = length(start)
 
         def within(reach: int) -> int:
-            return bisect_right(ends, start + reach, lo=index)
+            return bisect_right(ends, begin + reach, lo=index, key=length)
 
         low, step = index, max(1, self._reach // 64)
         high = max(index + 1, within(self._reach))
@@ -296,12 +309,12 @@ class _Knife:
                 low = high
                 if low == len(ends):
                     return low
-                high = max(low + 1, within(ends[low - 1] - start + step))
+                high = max(low + 1, within(length(ends[low - 1]) - begin + step))
                 step *= 2
                 if not self._passes(start, ends[high - 1]):
                     break
         else:
-            while (middle := within(ends[high - 1] - start - step)) > index:
+            while (middle := within(length(ends[high - 1]) - begin - step)) > index:
                 step *= 2
                 if self._passes(start, ends[middle - 1]):
                     low = middle
@@ -311,7 +324,7 @@ class _Knife:
             middle = (low + high) // 2
             low, high = (middle, high) if self._passes(start, ends[middle - 1]) else (low, middle)
         if low > index:
-            self._reach = ends[low - 1] - start
+            self._reach = length(ends[low - 1]) - begin
         return low
 
     def _passes(self, start: int, end: int) -> bool:

@@ -60,15 +60,15 @@ class Loss:
 
 @dataclass(frozen=True)
 class Entry:
-    """One part that the books say was sent, and what its delivery says of itself. ``returned``: it was on
-    another road and came home.
+    """One part that the books say was sent, and what its delivery says of itself. ``rerouted``: it left
+    a road that it was on, for home or for a third one.
     """
 
     network: str
     ref: str
     delivery: str
     reason: str = ""
-    returned: bool = False
+    rerouted: bool = False
 
 
 @dataclass
@@ -111,8 +111,8 @@ def broken(world: World) -> list[str]:
     """Promises that no moment may break, however unwell everybody is."""
     perhaps_chosen = {one.mark for one in world.found if one.network in world.resend}
     twice = [line for one, line in _doubles(world) if one.mark not in perhaps_chosen]
-    homes = {one.mark: one.home for one in world.expected if not _is_copy(one)}
-    judged = [one for one in world.found if homes.get(one.mark) != one.network]  # those may have returned: see count()
+    copies = {one.mark for one in world.expected if _is_copy(one)}
+    judged = [one for one in world.found if one.mark in copies]  # the others may have left a road: see count()
     return [*twice, *_disordered(world.expected, judged), *_forbidden(world)]
 
 
@@ -135,7 +135,7 @@ def count(world: World, rows: Sequence[Row], books: Sequence[Entry], held: Mappi
     resent = _resent(world, books)
     unmarked = [line for one, line in _doubles(world) if one.mark not in resent]
     result.doubled = len(_doubles(world)) - len(unmarked)
-    stayed = _without_returned(world.found, books)
+    stayed = _without_rerouted(world.found, books)
     result.wrong += lost + unmarked + _disordered(world.expected, stayed) + _forbidden(world)
     result.wrong += _left_over(rows) + _unwritten(world, rows, books, resent) + _unreal(books, held)
     return result
@@ -182,10 +182,10 @@ def _resent(world: World, books: Sequence[Entry]) -> frozenset[str]:
     return frozenset(one.mark for one in world.found if (one.network, one.message) in refs)
 
 
-def _without_returned(found: Sequence[Found], books: Sequence[Entry]) -> list[Found]:
-    """Without what came back from another road: while it was there, what was said at its home went before it."""
-    returned = {(one.network, name) for one in books if one.returned for name in _names(one.ref)}
-    return [one for one in found if (one.network, one.message) not in returned]
+def _without_rerouted(found: Sequence[Found], books: Sequence[Entry]) -> list[Found]:
+    """Without what left another road: while it was there, what else was said at its home went before it."""
+    rerouted = {(one.network, name) for one in books if one.rerouted for name in _names(one.ref)}
+    return [one for one in found if (one.network, one.message) not in rerouted]
 
 
 def _disordered(expected: Sequence[Expected], found: Sequence[Found]) -> list[str]:

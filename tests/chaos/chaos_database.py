@@ -20,7 +20,7 @@ from sqlalchemy import Row, TextClause, create_engine, text
 from sqlalchemy.pool import NullPool
 
 SENT = text(
-    "SELECT p.account, p.ref, p.delivery, d.reason, d.home, d.draft FROM sent_parts p"
+    "SELECT p.account, p.ref, p.delivery, d.reason, d.draft FROM sent_parts p"
     " JOIN deliveries d ON d.workspace = p.workspace AND d.id = p.delivery"
 )
 TABLES = ("deliveries", "sent_parts", "events", "cursors", "accounts", "standings", "members", "leases")
@@ -55,17 +55,9 @@ class Database(ABC):
         """Every part that was sent, as it is written there."""
         rows = await asyncio.to_thread(_read, self.address, SENT)
         return [
-            Entry(account.partition("/")[0], ref, delivery, reason, account == home and _moved(delivery, draft))
-            for account, ref, delivery, reason, home, draft in rows
+            Entry(account.partition("/")[0], ref, delivery, reason, rerouted="been_on" in json.loads(bytes(draft)))
+            for account, ref, delivery, reason, draft in rows
         ]
-
-
-def _moved(delivery: str, draft: bytes) -> bool:
-    """A draft that takes another road, or comes back, gets a new id; ids grow with time, and a draft is made before
-    its delivery.
-    """
-    made: str = json.loads(bytes(draft))["id"]
-    return made > delivery
 
 
 class File(Database):

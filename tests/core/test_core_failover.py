@@ -221,6 +221,25 @@ async def test_posts_diverted_to_an_account_that_is_lost_too_go_on_as_their_home
     assert (w.texts(BLUE), w.texts(GREEN)) == (["post 0"], ["post 1", "post 2"])
 
 
+async def test_nothing_waits_for_what_waits_on_another_road_and_who_leaves_that_says_so(world: Worlds) -> None:
+    lane = Lane("posts", 1, 900.0, ("post",))
+    w = world(RED, BLUE, GREEN)
+    profiles = {GREEN: scripted_profile(lanes=[lane])}
+    async with w.house(routes=(road(RED, BLUE, GREEN),), profiles=profiles) as house:
+        for account in (RED, BLUE):
+            await house.lose(account)
+        posts = [await house.say(f"post {n}") for n in range(2)]
+        await house.quiet()
+        await house.regain(BLUE)
+        posts.append(await house.say("post 2"))
+        await house.quiet()
+        await house.lose(GREEN)
+        await ended(house, *posts)
+        rows = [await house.store.delivery(one.id) for one in posts]
+    assert (w.texts(GREEN), w.texts(BLUE)) == (["post 0"], ["post 2", "post 1"])
+    assert [row and row.draft.been_on for row in rows] == [(), (GREEN,), ()]
+
+
 async def test_a_diverted_post_goes_home_when_the_other_is_lost_and_home_is_well(world: Worlds) -> None:
     lane = Lane("posts", 1, 900.0, ("post",))
     w = world(RED, BLUE)
