@@ -42,6 +42,8 @@ def fits_post(text: str) -> bool:
     """Whether X takes it as one post: 280 by the weights of twitter-text v3."""
     normal = unicodedata.normalize("NFC", text)
     doubtful = _doubtful(normal)
+    if normal.isascii() and None not in (surplus := [_certain_surplus(word) for word in doubtful]):
+        return len(normal) + sum(filter(None, surplus)) <= POST_MAX
     heavy = 0 if normal.isascii() else len(_HEAVY.findall(normal))
     most = len(normal) + heavy + _URL * sum(len(_ADDRESS.findall(word)) for word in doubtful)
     if most <= POST_MAX or most == len(normal):
@@ -101,8 +103,8 @@ def _surplus(word: str, *, begins: bool) -> int:
     """What a word weighs above its characters. ``begins``: nothing is before it. The parser finds some addresses only
     there, and some only after a space.
     """
-    if url := _certain(word):
-        return _URL - len(url)
+    if (certain := _certain_surplus(word)) is not None:
+        return certain
     weight = _parse()(word).weightedLength if begins else _parse()(f" {word}").weightedLength - 1
     return int(weight) - len(word)
 
@@ -111,6 +113,13 @@ def _certain(word: str) -> str:
     """The address that a word surely is, and no more than it: most are, and the parser takes 0.2 ms for each."""
     found = _PLAIN.fullmatch(word) if len(word) < _PLAIN_MAX else None
     return found["url"] if found and found["host"].lower() != "t.co" and _is_domain(found["top"].lower()) else ""
+
+
+@functools.lru_cache(WORDS_KEPT)
+def _certain_surplus(word: str) -> int | None:
+    """What an address weighs above its characters, None where the word may be something else."""
+    url = _certain(word)
+    return _URL - len(url) if url else None
 
 
 @functools.lru_cache(WORDS_KEPT)

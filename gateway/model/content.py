@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec import Struct, structs
@@ -254,6 +255,7 @@ def spelled(span: Span) -> str:
     return span.name or f"@{span.handle}"
 
 
+@lru_cache(512)  # a document is spelled many times while it is cut
 def is_address(text: str, url: str) -> bool:
     """Whether a link's words are its address, perhaps as people say it: without its beginning or its last slash."""
     return text.rstrip("/") in (url.rstrip("/"), url.partition("://")[2].rstrip("/"))
@@ -305,6 +307,13 @@ def layout(document: Document, style: Style = PLAIN) -> Iterator[Piece]:
     before: Block | None = None
     left = 0
     for each in blocks(document):
+        if each.kind is BlockKind.PARAGRAPH and each.quote <= style.quotes:  # most are, and nothing is about them
+            if before is not None:
+                yield Piece("\n\n", None, each, between=True)
+            for span in each.spans:
+                yield Piece("", span, each)
+            before, left = each, each.indent
+            continue
         joined = before is not None and follows(before, each)
         if before is not None:
             yield Piece("\n" if joined else "\n\n", None, each, between=True)

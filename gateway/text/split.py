@@ -9,7 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
 from enum import IntEnum
 from functools import lru_cache
-from itertools import accumulate, zip_longest
+from itertools import accumulate, compress, pairwise, zip_longest
 from typing import NamedTuple
 
 import regex
@@ -30,6 +30,7 @@ _GAP = rf"(?:{_NO_BREAK})*+{_SPACE}(?:{_SPACE})*+"
 _STOPS = "。！？｡、，；"
 _GAPS = regex.compile(_GAP)
 _ASCII_GAPS = re.compile(r"\s+")
+_BLANKS = bytes(chr(code).isspace() for code in range(256))
 _GAPS_AND_STOPS = regex.compile(rf"[{_STOPS}]++[」』”’）{_UNSEEN}{_MARK}]*+\K(?:{_SPACE})*+|{_GAP}")
 _COLONS = ":："
 _STOP = regex.compile(f"[{_STOPS}]")
@@ -38,9 +39,10 @@ _BLANK = r"[^\S\n]|[\x1c-\x1f]"
 _CODE_GAPS = regex.compile(rf"(?:(?:{_BLANK})*+\n)++|(?<=[^\s\x1c-\x1f])(?={_BLANK})")
 _EDGE = regex.compile(rf"(?:{_SPACE})*+")
 _CODE_EDGE = regex.compile(rf"(?:(?:{_BLANK})*+\n)*+")
-_CHARACTER = regex.compile(rf"\ufffc|(?!{_SPACE})\X")
+_CHARACTER = regex.compile(rf"\0|(?!{_SPACE})\X")
+_ASCII_SENTENCE_END = re.compile(r"[.!?][\"')\]]*+")
 _SENTENCE_END = regex.compile(rf"[.!?…。！？｡؟।][\"'”’»)\]」』）{_UNSEEN}{_MARK}]*+")
-_OBJECT = "\ufffc"
+_OBJECT = "\0"
 
 _WELL_FILLED = 1 / 3
 """A better break is taken when the part is still this full: three posts for two would be a bad bargain."""
@@ -147,31 +149,40 @@ class _Sheet:
         """Where links and mentions are."""
         return (found.start() for found in re.finditer(_OBJECT, self.text))
 
-    def gaps(self) -> list[tuple[int, int]]:
+    def gaps(self) -> tuple[list[int], list[int]]:
         """Where a part may end inside, and where the next one then starts."""
-        found = [each.span() for each in self._pattern().finditer(self.text, self.begin, self.end)]
-        return found[:-1] if found and found[-1][0] >= self.end else found
+        if self.is_code:
+            return self._found(_CODE_GAPS)
+        if not self.text.isascii():
+            return self._found(_GAPS_AND_STOPS if _STOP.search(self.text) else _GAPS)
+        blank = self.text[self.begin : self.end].encode().translate(_BLANKS)
+        if b"\1\1" in blank:
+            return self._found(_ASCII_GAPS)
+        ends = [*compress(range(self.begin, self.end), blank)]  # one character each, as most text has it
+        return ends, [end + 1 for end in ends]
 
-    def levels(self, gaps: list[tuple[int, int]]) -> bytes:
+    def _found(self, pattern: regex.Pattern[str] | re.Pattern[str]) -> tuple[list[int], list[int]]:
+        found = [each.span() for each in pattern.finditer(self.text, self.begin, self.end)]
+        inside = found[:-1] if found and found[-1][0] >= self.end else found
+        return [end for end, _ in inside], [start for _, start in inside]
+
+    def levels(self, ends: list[int], starts: list[int]) -> bytes:
         """How good it is to end at each of them."""
         text = self.text
         good, poor = (_Level.LINE, _Level.BAD) if self.is_code else (_Level.SENTENCE, _Level.WORD)
         ended = set() if self.is_code else self._sentence_ends()
         if "\n" in text:
-            ended.update(end for end, after in gaps if "\n" in text[end:after] and text[end - 1] not in _COLONS)
+            gaps = zip(ends, starts, strict=True)
+            ended.update(end for end, start in gaps if "\n" in text[end:start] and text[end - 1] not in _COLONS)
+        if not ended:
+            return bytes([poor]) * len(ends)
         yes, no = int(good), int(poor)
-        return bytes([yes if end in ended else no for end, _ in gaps])
+        return bytes([yes if end in ended else no for end in ends])
 
     def _sentence_ends(self) -> set[int]:
-        stops = [found.span() for found in _SENTENCE_END.finditer(self.text)]
+        pattern = _ASCII_SENTENCE_END if self.text.isascii() else _SENTENCE_END
+        stops = [found.span() for found in pattern.finditer(self.text)]
         return {place for begin, end in stops for place in range(begin + 1, end + 1)}
-
-    def _pattern(self) -> regex.Pattern[str] | re.Pattern[str]:
-        if self.is_code:
-            return _CODE_GAPS
-        if self.text.replace(_OBJECT, "").isascii():
-            return _ASCII_GAPS
-        return _GAPS_AND_STOPS if _STOP.search(self.text) else _GAPS
 
     def last_break(self, other: _Sheet | None) -> tuple[int, int, _Level]:
         """Where it ends, and another one starts."""
@@ -224,19 +235,26 @@ class _Seams:
         """How good that is."""
         for sheet, after in zip_longest(self.sheets, self.sheets[1:]):
             self._add(sheet, after)
+        self.lengths = [*self._lengths()]
+        """About how much is written up to each end."""
+
+    def _lengths(self) -> Iterator[int]:
+        places = [bisect_right(self.ends, place) for place in self._objects]
+        for links, (begin, end) in enumerate(pairwise((0, *places, len(self.ends)))):
+            yield from [place + links * _ADDRESS for place in self.ends[begin:end]]
 
     def _add(self, sheet: _Sheet, after: _Sheet | None) -> None:
-        gaps, base = sheet.gaps(), sheet.base
+        (ends, starts), base = sheet.gaps(), sheet.base
         end, start, level = sheet.last_break(after)
-        self.ends += [end + base for end, _ in gaps]
+        self.ends += [each + base for each in ends]
         self.ends.append(end)
-        self.starts += [start + base for _, start in gaps]
+        self.starts += [each + base for each in starts]
         self.starts.append(start)
-        self.levels += sheet.levels(gaps)
+        self.levels += sheet.levels(ends, starts)
         self.levels.append(level)
 
     def length(self, place: int) -> int:
-        """About how much is written up to there."""
+        """About how much is written up to this place."""
         return place + _ADDRESS * bisect_left(self._objects, place)
 
     def sheet(self, place: int) -> _Sheet:
@@ -268,7 +286,7 @@ class _Knife:
         seams = self._seams
         start, index = seams.sheets[0].begin if seams.sheets else 0, 0
         while index < len(seams.ends):
-            beyond = self._furthest(start, seams.ends, index)
+            beyond = self._furthest(start, seams.ends, seams.lengths, index)
             if beyond == index:
                 start = yield from self._through_word(start, seams.ends[index])
                 continue
@@ -282,25 +300,25 @@ class _Knife:
         found = [each.span() for each in _CHARACTER.finditer(sheet.text, start - sheet.base, end - sheet.base)]
         begins, ends = ([place + sheet.base for place in places] for places in zip(*found, strict=True))
         ends[-1] = end
+        lengths = [*map(self._seams.length, ends)]
         index = 0
         if not self._passes(start, ends[0]):
             start = begins[0]  # a line of code may be indented by more than there is room for
-        while (beyond := self._furthest(start, ends, index)) > index:
+        while (beyond := self._furthest(start, ends, lengths, index)) > index:
             if beyond == len(ends):
                 return start
             yield self._finished(start, ends[beyond - 1])
             start, index = begins[beyond], beyond
         raise ValueError("a link, a mention or a single character does not fit by itself")
 
-    def _furthest(self, start: int, ends: list[int], index: int) -> int:
+    def _furthest(self, start: int, ends: list[int], lengths: list[int], index: int) -> int:
         """The index beyond the last end that can be reached. Tried first is what the last part reached, then more or
         less than that by growing steps, so that a long text takes time in proportion to its length.
         """
-        length = self._seams.length
-        begin = length(start)
+        begin = self._seams.length(start)
 
         def within(reach: int) -> int:
-            return bisect_right(ends, begin + reach, lo=index, key=length)
+            return bisect_right(lengths, begin + reach, lo=index)
 
         low, step = index, max(1, self._reach // 64)
         high = max(index + 1, within(self._reach))
@@ -309,12 +327,12 @@ class _Knife:
                 low = high
                 if low == len(ends):
                     return low
-                high = max(low + 1, within(length(ends[low - 1]) - begin + step))
+                high = max(low + 1, within(lengths[low - 1] - begin + step))
                 step *= 2
                 if not self._passes(start, ends[high - 1]):
                     break
         else:
-            while (middle := within(length(ends[high - 1]) - begin - step)) > index:
+            while (middle := within(lengths[high - 1] - begin - step)) > index:
                 step *= 2
                 if self._passes(start, ends[middle - 1]):
                     low = middle
@@ -324,7 +342,7 @@ class _Knife:
             middle = (low + high) // 2
             low, high = (middle, high) if self._passes(start, ends[middle - 1]) else (low, middle)
         if low > index:
-            self._reach = length(ends[low - 1]) - begin
+            self._reach = lengths[low - 1] - begin
         return low
 
     def _passes(self, start: int, end: int) -> bool:
