@@ -212,8 +212,7 @@ def render(content: Document) -> Words:
     """The text, and entities for what plain text can't say. Where a message has no room for them, links are spelled
     out and quotations have their sign at each line.
     """
-    roomy = _hides_well(content)
-    room = max(0, ENTITIES_MAX - _found_anyway(content, _visible if roomy else _open))
+    roomy, room = _room(content)
     settings: list[_Setting] = []
     pieces: list[str] = []
     extents: list[tuple[Block, int, int]] = []
@@ -230,7 +229,8 @@ def render(content: Document) -> Words:
         settings += [_Setting(rank, begin, at, what) for rank, what in _set(piece.span, words, piece.block)]
     text = "".join(pieces)
     bounds = _bounds(text, links) if roomy else []
-    return Words(text, _entities(text, [*bounds, *settings, *_blocks(extents, quoted=roomy)], room + len(bounds)))
+    settings = [*bounds, *settings, *_blocks(extents, quoted=roomy)]
+    return Words(text, _entities(text, settings, max(0, room) + len(bounds)))
 
 
 def _bounds(text: str, links: list[tuple[int, int, str]]) -> list[_Setting]:
@@ -264,14 +264,20 @@ def bare(content: Document) -> str:
 
 def keeps_all(content: Document) -> bool:
     """Whether every address and every name leads where it should: a message has no more entities than that."""
-    return _hides_well(content) or _found_anyway(content, _open) + _calls(content) <= ENTITIES_MAX
+    roomy, room = _room(content)
+    return roomy or _calls(content) <= room
 
 
-def _hides_well(content: Document) -> bool:
-    """Whether there is room for all that stays unsaid in the words, so that nothing has to be spelled out."""
+def _room(content: Document) -> tuple[bool, int]:
+    """Whether all that the words leave unsaid has its entity, so that nothing has to be spelled out; and how many
+    entities there are for it beside those that the server makes by itself.
+    """
     hidden = sum(isinstance(span, Link) and _hides(span) for span in spans(content))
     framed = sum(each.quote > 0 or each.kind is BlockKind.CODE for each in blocks(content))
-    return hidden + framed + _calls(content) + _found_anyway(content, _visible) <= ENTITIES_MAX
+    room = ENTITIES_MAX - _found_anyway(content, _visible)
+    if hidden + framed + _calls(content) <= room:
+        return True, room
+    return False, ENTITIES_MAX - _found_anyway(content, _open)
 
 
 def _found_anyway(content: Document, words: Callable[[Span], str]) -> int:
@@ -309,6 +315,8 @@ def _set(span: Span | None, written: str, block: Block) -> Iterator[tuple[int, d
         case Mention(_, number) if _pings_by_id(span):
             yield 0, {"type": "text_mention", "user": {"id": int(number), "is_bot": False, "first_name": written}}
     bold = (Mark.BOLD,) if block.kind is BlockKind.HEADING else ()
+    if not (span.marks or bold):
+        return
     # Code can't be set in any other way as well.
     for mark in (Mark.CODE,) if Mark.CODE in span.marks else sorted({*span.marks, *bold}):
         yield 2, {"type": _MARKS[mark]}
