@@ -174,6 +174,8 @@ class _Pen:
 
     def _set(self, marks: tuple[Mark, ...], following: str = "", words: str = "") -> None:
         """Close and open marks until these are open around the words."""
+        if not (marks or self._open):
+            return
         wanted = [mark for mark in _SIGNS if mark in marks]
         kept = 0
         while kept < min(len(self._open), len(wanted)) and self._fits(kept, wanted[kept], words):
