@@ -29,6 +29,7 @@ LABEL = "graphic-media"
 """Of the labels that authors give themselves the one that hides media from everybody until asked, and nothing else."""
 
 _S32 = "234567abcdefghijklmnopqrstuvwxyz"
+_PAIRS = [first + second for first in _S32 for second in _S32]
 _CLOCK_IDS = 1024
 _TID = re.compile(r"[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,7 +48,7 @@ _ALLOWED = {
 def tid(at: datetime, clock_id: int) -> str:
     """A record key: microseconds since 1970 and ten more bits, 13 characters that sort like time."""
     value = (((at - _EPOCH) // timedelta(microseconds=1)) << 10) | clock_id
-    return "".join(_S32[(value >> shift) & 31] for shift in range(60, -1, -5))
+    return _S32[value >> 60] + "".join([_PAIRS[(value >> shift) & 1023] for shift in range(50, -1, -10)])
 
 
 def mark_key(uri: str) -> str:

@@ -304,6 +304,8 @@ def _strangers(draft: Draft, here: _Here) -> Draft:
 def _uncalled(span: Span, *, in_code: bool) -> Span:
     if isinstance(span, Mention) or not span.text or (Mark.CODE in span.marks and not in_code):
         return span
+    if "@" not in span.text and "\uff20" not in span.text:
+        return span
     words = _CALL.sub(lambda found: found[0] if len(found[0]) > 1 else found[0] + NO_CALL, span.text)
     return structs.replace(span, text=words)
 
