@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from msgspec import structs
 
 from gateway.model.capabilities import Profile
-from gateway.model.content import Block, Document, Link, Mention, Paragraph, Span, Text, spelled
+from gateway.model.content import Block, Document, Link, Mention, Paragraph, Span, Text, blocks, spelled
 
 _REACH = 64
 """So far behind an address is looked for more of it."""
@@ -21,7 +21,7 @@ _NO_ADDRESS_BEHIND = re.compile(r"[A-Za-z0-9@\uff20$#\uff03]")
 
 def apart(document: Document, platform: str, profile: Profile) -> Document:
     """The document as this platform reads it right, without markup. Nothing is changed where nothing is misread."""
-    if not (profile.address or profile.calls_by_text):
+    if not (profile.address or profile.calls_by_text) or not any(map(_touches, blocks(document))):
         return document
     reader = _Reader(platform, profile)
 
@@ -41,9 +41,6 @@ class _Reader:
         self._address = re.compile(profile.address) if profile.address else None
 
     def parted(self, spans: Paragraph) -> Iterator[Span]:
-        return self._parted(spans) if any(map(_touch, spans, spans[1:])) else iter(spans)
-
-    def _parted(self, spans: Paragraph) -> Iterator[Span]:
         words = [spelled(span) for span in spans]
         text = "".join(words)
         for span, after, end in zip(spans, (*spans[1:], None), accumulate(map(len, words)), strict=False):
@@ -71,9 +68,14 @@ class _Reader:
         return self._calls and mention.platform == self._platform and named
 
 
-def _touch(before: Span, after: Span) -> bool:
-    """Whether no space is between them."""
-    return not (
-        (isinstance(before, Text) and before.text[-1:].isspace())
-        or (isinstance(after, Text) and after.text[:1].isspace())
-    )
+def _touches(one: Block) -> bool:
+    """Whether two of its spans have no space between them."""
+    return not all(_ends_blank(before) or _begins_blank(after) for before, after in pairwise(one.spans))
+
+
+def _ends_blank(span: Span) -> bool:
+    return isinstance(span, Text) and span.text[-1:].isspace()
+
+
+def _begins_blank(span: Span) -> bool:
+    return isinstance(span, Text) and span.text[:1].isspace()

@@ -70,7 +70,8 @@ def carried(draft: Draft, account: AccountId, profile: Profile, manner: Manner) 
     words = Document(draft.document.paragraphs, language=draft.document.language)
     for step in _OF_WORDS if draft.document == words else (*_BESIDE_WORDS, *_OF_WORDS):
         draft = step(draft, here)
-    return _with(draft, paragraphs=apart(draft.document, here.platform, profile).paragraphs), tuple(notes)
+    parted = apart(draft.document, here.platform, profile)
+    return draft if parted is draft.document else structs.replace(draft, document=parted), tuple(notes)
 
 
 def linked(draft: Draft, one: Media, why: str, manner: Manner) -> Carried:
