@@ -15,7 +15,7 @@ from adapters.mastodon.counting import measure
 from adapters.mastodon.places import NAMED, is_private, narrowest, parse_ref
 from adapters.mastodon.profile import NAME
 from gateway.model.capabilities import Limits
-from gateway.model.content import Document, Link, Mention, Span, spans, spelled, written
+from gateway.model.content import Document, Link, Mention, Span, Text, spans, spelled, written
 from gateway.model.delivery import Draft, FaultKind, InConversation, Part, Timeline, ToPerson, Visibility
 from gateway.model.identity import Identity
 from gateway.text.measure import graphemes
@@ -110,6 +110,8 @@ def _calls(place: Place, said: Document, *, follows: bool) -> str:
 
 
 def _spell(span: Span) -> str:
+    if isinstance(span, Text):
+        return span.text
     if not isinstance(span, Mention):
         return spelled(span)
     called = _called(span)

@@ -235,13 +235,11 @@ class _Seams:
         """How good that is."""
         for sheet, after in zip_longest(self.sheets, self.sheets[1:]):
             self._add(sheet, after)
-        self.lengths = [*self._lengths()]
+        self.lengths: list[int] = []
         """About how much is written up to each end."""
-
-    def _lengths(self) -> Iterator[int]:
         places = [bisect_right(self.ends, place) for place in self._objects]
         for links, (begin, end) in enumerate(pairwise((0, *places, len(self.ends)))):
-            yield from [place + links * _ADDRESS for place in self.ends[begin:end]]
+            self.lengths += [place + links * _ADDRESS for place in self.ends[begin:end]]
 
     def _add(self, sheet: _Sheet, after: _Sheet | None) -> None:
         (ends, starts), base = sheet.gaps(), sheet.base
