@@ -25,8 +25,14 @@ RESTART_AFTER_S = 20.0
 """An account that was refused while it was opened is tried again after a restart: the operator's way."""
 LOOK_EVERY_S = 0.2
 PAUSES = {"probe_first_s": 0.3, "probe_longest_s": 1.5, "ramp_s": 0.02, "health_check_s": 5.0}
-SLOWER = {"x": {"poll_s": 0.2, "poll_direct_s": 0.2}, "bluesky": {"poll_s": 0.2, "poll_direct_s": 0.2}}
-"""The sandbox's own settings ask twenty times a second: chaos has less CPU than that."""
+SETTINGS = {
+    "x": {"poll_s": 0.2, "poll_direct_s": 0.2},
+    "bluesky": {"poll_s": 0.2, "poll_direct_s": 0.2},
+    "discord": {"identify_pause_s": 0.0},
+}
+"""The sandbox's own ask twenty times a second: chaos has less CPU than that. And a soak loses an account so often that
+an adapter which saves its logins would rest for minutes.
+"""
 STATES = ("waiting", "queued", "sending", "held", "uncertain", "refused", "expired")
 
 
@@ -159,7 +165,7 @@ class Town:
 
     def _account(self, network: str, one: dict[str, Any]) -> dict[str, Any]:
         choice = {"on_uncertain": "resend"} if network in self._resend else {}
-        return {"rate_factor": 1000.0, **one["settings"], **SLOWER.get(network, {}), **choice}
+        return {"rate_factor": 1000.0, **one["settings"], **SETTINGS.get(network, {}), **choice}
 
     def _pids(self) -> list[int]:
         return [gateway.pid for gateway in self.gateways if gateway.pid is not None]
