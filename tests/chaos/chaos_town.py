@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -219,8 +220,10 @@ class Town:
 
     async def _all_answered(self, rows: list[dict[str, Any]]) -> bool:
         found = {one.mark for one in (await self._world()).found}
-        missing = sum(one.mark not in found for one in self.traffic.expected if one.mark.startswith("r"))
-        return missing <= sum(row["state"] == "uncertain" for row in rows)
+        asked = [one for one in self.traffic.expected if one.mark.startswith("r")]
+        missing = Counter(one.home for one in asked if one.mark not in found)
+        unknown = Counter(row["home"].partition("/")[0] for row in rows if row["state"] == "uncertain")
+        return missing <= unknown
 
     async def _rows(self) -> list[dict[str, Any]] | None:
         """Every delivery that did not simply arrive."""
