@@ -48,7 +48,7 @@ _ALLOWED = {
 def tid(at: datetime, clock_id: int) -> str:
     """A record key: microseconds since 1970 and ten more bits, 13 characters that sort like time."""
     value = (((at - _EPOCH) // timedelta(microseconds=1)) << 10) | clock_id
-    return _S32[value >> 60] + "".join([_PAIRS[(value >> shift) & 1023] for shift in range(50, -1, -10)])
+    return _S32[(value >> 60) & 31] + "".join([_PAIRS[(value >> shift) & 1023] for shift in range(50, -1, -10)])
 
 
 def mark_key(uri: str) -> str:

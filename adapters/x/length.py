@@ -42,8 +42,10 @@ def fits_post(text: str) -> bool:
     """Whether X takes it as one post: 280 by the weights of twitter-text v3."""
     normal = unicodedata.normalize("NFC", text)
     doubtful = _doubtful(normal)
-    if normal.isascii() and None not in (surplus := [_certain_surplus(word) for word in doubtful]):
-        return len(normal) + sum(filter(None, surplus)) <= POST_MAX
+    if normal.isascii() and _at_least(normal, doubtful) <= POST_MAX:
+        surplus = [_certain_surplus(word) for word in doubtful]
+        if None not in surplus:
+            return len(normal) + sum(filter(None, surplus)) <= POST_MAX
     heavy = 0 if normal.isascii() else len(_HEAVY.findall(normal))
     most = len(normal) + heavy + _URL * sum(len(_ADDRESS.findall(word)) for word in doubtful)
     if most <= POST_MAX or most == len(normal):

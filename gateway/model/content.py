@@ -255,7 +255,7 @@ def spelled(span: Span) -> str:
     return span.name or f"@{span.handle}"
 
 
-@lru_cache(512)  # a document is spelled many times while it is cut
+@lru_cache(64)  # a document is spelled many times while it is cut
 def is_address(text: str, url: str) -> bool:
     """Whether a link's words are its address, perhaps as people say it: without its beginning or its last slash."""
     return text.rstrip("/") in (url.rstrip("/"), url.partition("://")[2].rstrip("/"))

@@ -43,6 +43,7 @@ _CHARACTER = regex.compile(rf"\0|(?!{_SPACE})\X")
 _ASCII_SENTENCE_END = re.compile(r"[.!?][\"')\]]*+")
 _SENTENCE_END = regex.compile(rf"[.!?…。！？｡؟।][\"'”’»)\]」』）{_UNSEEN}{_MARK}]*+")
 _OBJECT = "\0"
+"""ASCII, so that it makes no text slower that is."""
 
 _WELL_FILLED = 1 / 3
 """A better break is taken when the part is still this full: three posts for two would be a bad bargain."""

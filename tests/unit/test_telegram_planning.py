@@ -12,19 +12,7 @@ from adapters.telegram import planning, uploads
 from adapters.telegram.preview import preview
 from adapters.telegram.profile import PROFILE
 from adapters.telegram.reactions import TAKEN, nearest
-from gateway.model.content import (
-    Block,
-    BlockKind,
-    Document,
-    Link,
-    Media,
-    Mention,
-    Poll,
-    Quote,
-    Span,
-    Text,
-    plain,
-)
+from gateway.model.content import Block, BlockKind, Document, Link, Media, Mention, Poll, Quote, Span, Text, plain
 from gateway.model.delivery import Change, Draft, FaultError, FaultKind, InConversation, Part, Target, Timeline
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, ConversationId, DraftId, MessageRef
 from gateway.model.manner import Manner

@@ -59,3 +59,10 @@ def test_most_addresses_need_no_parser():
         assert length._certain(word)
     for word in ["https://example.zzz/", "https://t.co/a/b", "https://example.org/(a)", "https://a.org/" + "a" * 5_000]:
         assert not length._certain(word)
+
+
+def test_a_text_that_is_surely_too_long_asks_the_parser_for_no_domain():
+    letters = "abcdefghij"
+    asked = length._is_domain.cache_info().misses
+    assert not length.fits_post(" ".join(f"https://a.{a}{b}zzqq" for a in letters * 3 for b in letters))
+    assert length._is_domain.cache_info().misses == asked
