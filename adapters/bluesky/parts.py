@@ -16,8 +16,8 @@ from msgspec import structs
 from adapters.bluesky.embeds import embed_lines, embed_of, media_lines, quoted, refused
 from adapters.bluesky.measure import length
 from adapters.bluesky.profile import DIRECT_BYTES, DIRECT_GRAPHEMES, NAME, TEXT_BYTES, TEXT_GRAPHEMES
-from adapters.bluesky.translate import DirectMessage, Post, place_of, record_key, render, text_of
-from gateway.model.content import Document, Link, Media, Mention, Paragraph, Text, opened
+from adapters.bluesky.translate import DirectMessage, Post, place_of, record_key, render, spell, text_of
+from gateway.model.content import Document, Link, Media, Mention, Paragraph, Span, Text, opened
 from gateway.model.delivery import Draft, FaultKind, InConversation, Part, Repliers, Shown, ToPerson
 from gateway.model.identity import Identity
 from gateway.text.split import Slice, slices
@@ -177,9 +177,13 @@ def _told(one: Media) -> Paragraph:
     return (Link(one.source, words) if one.source else Text(words),)
 
 
+def _width(span: Span) -> int:
+    return length(spell(span))
+
+
 def _slices(draft: Draft, document: Document, fits: Callable[[Document], bool]) -> tuple[Slice, ...]:
     try:
-        return slices(document, fits, about=TEXT_GRAPHEMES, numbered=draft.numbered)
+        return slices(document, fits, about=TEXT_GRAPHEMES, width=_width, numbered=draft.numbered)
     except ValueError as error:
         raise refused(FaultKind.TOO_LONG, str(error)) from error
 

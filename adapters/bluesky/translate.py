@@ -16,13 +16,13 @@ from msgspec import Struct, convert
 
 from adapters.bluesky.profile import NAME
 from gateway.model.content import (
+    Block,
     BlockKind,
     Document,
     Link,
     Mark,
     Mention,
     Paragraph,
-    Piece,
     Span,
     Text,
     layout,
@@ -150,20 +150,19 @@ def render(document: Document) -> tuple[str, list[dict[str, Any]]]:
         words = spell(piece.span) if piece.span else piece.text
         begin, end = end, end + len(words)
         pieces.append(words)
-        if feature := _feature(piece.span) if words else None:
+        if piece.span is None or _is_open(piece.span, piece.block):
+            continue
+        closed.append((begin, end))
+        if words and (feature := _feature(piece.span)):
             found.append((begin, end, feature))
-        if _is_closed(piece):
-            closed.append((begin, end))
     text = "".join(pieces)
     found += [(b, e, tag) for b, e, tag in _tags(text) if not any(b < to and since < e for since, to in closed)]
     return text, _facets(text, sorted(found, key=lambda item: item[0]))
 
 
-def _is_closed(piece: Piece) -> bool:
-    """Whether no hashtag is meant there: in links, mentions and code."""
-    if isinstance(piece.span, Text):
-        return piece.block.kind is BlockKind.CODE or Mark.CODE in piece.span.marks
-    return piece.span is not None
+def _is_open(span: Span, block: Block) -> bool:
+    """Whether a hashtag may be meant there: not in links, mentions and code."""
+    return isinstance(span, Text) and block.kind is not BlockKind.CODE and Mark.CODE not in span.marks
 
 
 def _facets(text: str, found: list[tuple[int, int, dict[str, str]]]) -> list[dict[str, Any]]:
@@ -207,7 +206,7 @@ def spell(span: Span) -> str:
             return name or handle
 
 
-def _feature(span: Span | None) -> dict[str, str] | None:
+def _feature(span: Span) -> dict[str, str] | None:
     match span:
         case Link(url) if _is_target(url):
             return {"$type": f"{_FACET}#link", "uri": url}

@@ -141,6 +141,7 @@ def _slices(said: Document, place: Place, limits: Limits, *, numbered: bool) -> 
             said,
             lambda piece: weight(_words(place, piece), piece.warning, limits) <= most,
             about=most,
+            width=lambda span: measure(_spell(span), limits.url_length or 23),
             numbered=numbered,
         )
     except ValueError as error:

@@ -215,19 +215,25 @@ def render(content: Document) -> Words:
     roomy, room = _room(content)
     settings: list[_Setting] = []
     pieces: list[str] = []
-    extents: list[tuple[Block, int, int]] = []
+    begun: list[tuple[Block, int]] = []
+    ended: list[int] = []
     links: list[tuple[int, int, str]] = []
     at = 0
-    for piece in layout(content, _QUOTED if roomy else PLAIN):
-        words = piece.text if piece.span is None else _visible(piece.span) if roomy else _open(piece.span)
+    for words, span, block, between in layout(content, _QUOTED if roomy else PLAIN):
+        if span is not None:
+            words = _visible(span) if roomy else _open(span)  # noqa: PLW2901 - what is seen of the piece
         begin, at = at, at + len(words)
-        if piece.between or not extents:
-            extents.append((piece.block, at if piece.between else begin, at))
-        extents[-1] = (*extents[-1][:2], at)
         pieces.append(words)
-        links += [(begin, at, piece.span.url)] if isinstance(piece.span, Link) else []
-        settings += [_Setting(rank, begin, at, what) for rank, what in _set(piece.span, words, piece.block)]
+        if between:
+            ended.append(begin)
+        if between or not begun:
+            begun.append((block, at if between else begin))
+        if isinstance(span, Link):
+            links.append((begin, at, span.url))
+        if span is not None and not _is_plain(span, block):
+            settings += [_Setting(rank, begin, at, what) for rank, what in _set(span, words, block)]
     text = "".join(pieces)
+    extents = [(block, since, end) for (block, since), end in zip(begun, (*ended, at), strict=False)]
     bounds = _bounds(text, links) if roomy else []
     settings = [*bounds, *settings, *_blocks(extents, quoted=roomy)]
     return Words(text, _entities(text, settings, max(0, room) + len(bounds)))
@@ -268,6 +274,7 @@ def keeps_all(content: Document) -> bool:
     return roomy or _calls(content) <= room
 
 
+@lru_cache(8)  # asked while a text is cut, and when it is said
 def _room(content: Document) -> tuple[bool, int]:
     """Whether all that the words leave unsaid has its entity, so that nothing has to be spelled out; and how many
     entities there are for it beside those that the server makes by itself.
@@ -306,8 +313,12 @@ def _blocks(extents: list[tuple[Block, int, int]], *, quoted: bool) -> Iterator[
             yield _Setting(1, run[0][1], run[-1][2], {"type": "blockquote"})
 
 
-def _set(span: Span | None, written: str, block: Block) -> Iterator[tuple[int, dict[str, Any]]]:
-    if span is None or block.kind is BlockKind.CODE:
+def _is_plain(span: Span, block: Block) -> bool:
+    return isinstance(span, Text) and not span.marks and block.kind is not BlockKind.HEADING
+
+
+def _set(span: Span, written: str, block: Block) -> Iterator[tuple[int, dict[str, Any]]]:
+    if block.kind is BlockKind.CODE:
         return
     match span:
         case Link(url) if written != url and written == _shown(span):

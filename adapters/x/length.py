@@ -18,7 +18,8 @@ from typing import Any
 
 POST_MAX = 280
 DIRECT_MAX = 10_000
-_URL = 23
+URL = 23
+"""What an address weighs, whatever its length."""
 _ADDRESS = re.compile(r"\.\w")
 """Part of every address, and of little else."""
 _TAIL = re.compile(r"\.\w\S*")
@@ -47,7 +48,7 @@ def fits_post(text: str) -> bool:
         if None not in surplus:
             return len(normal) + sum(filter(None, surplus)) <= POST_MAX
     heavy = 0 if normal.isascii() else len(_HEAVY.findall(normal))
-    most = len(normal) + heavy + _URL * sum(len(_ADDRESS.findall(word)) for word in doubtful)
+    most = len(normal) + heavy + URL * sum(len(_ADDRESS.findall(word)) for word in doubtful)
     if most <= POST_MAX or most == len(normal):
         return most <= POST_MAX
     if _at_least(normal, doubtful) > POST_MAX:
@@ -58,9 +59,9 @@ def fits_post(text: str) -> bool:
 @functools.lru_cache(WORDS_KEPT)
 def _newer(text: str) -> int:
     """What short addresses may weigh above their characters, in domains that X knows and the library's list doesn't."""
-    short = [url for url in _WEB.findall(text) if len(url) < _URL]
+    short = [url for url in _WEB.findall(text) if len(url) < URL]
     known = set(_addresses(text)) if short and not _certain(text) else set(short)
-    return sum(_URL - len(url) for url in short if url not in known)
+    return sum(URL - len(url) for url in short if url not in known)
 
 
 def fits_direct(text: str) -> bool:
@@ -121,7 +122,7 @@ def _certain(word: str) -> str:
 def _certain_surplus(word: str) -> int | None:
     """What an address weighs above its characters, None where the word may be something else."""
     url = _certain(word)
-    return _URL - len(url) if url else None
+    return URL - len(url) if url else None
 
 
 @functools.lru_cache(WORDS_KEPT)

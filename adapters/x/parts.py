@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 
 from msgspec import Struct, structs
 
-from adapters.x.length import DIRECT_MAX, POST_MAX, fits_direct, fits_post, has_address, weighted_length
+from adapters.x.length import DIRECT_MAX, POST_MAX, URL, fits_direct, fits_post, has_address, weighted_length
 from adapters.x.profile import ALT_USD, DIRECT_USD, DIRECT_VIDEO_MAX_S, LINKED_USD, POST_USD, PROFILE, SUMMONED_USD
-from adapters.x.translate import DIRECT, PLATFORM, write
+from adapters.x.translate import DIRECT, PLATFORM, spell, write
 from gateway.model.content import (
     BULLET,
     Block,
@@ -21,6 +21,7 @@ from gateway.model.content import (
     Media,
     Mention,
     Paragraph,
+    Span,
     Text,
     block,
     opened,
@@ -79,9 +80,16 @@ def plan(draft: Draft) -> tuple[Part, ...]:
 
 def _slices(draft: Draft, document: Document, measure: Callable[[str], bool]) -> tuple[Slice, ...]:
     try:
-        return slices(document, lambda piece: measure(write(piece)), about=POST_MAX, numbered=draft.numbered)
+        return slices(
+            document, lambda piece: measure(write(piece)), about=POST_MAX, width=_width, numbered=draft.numbered
+        )
     except ValueError as error:
         _refuse(FaultKind.TOO_LONG, str(error))
+
+
+def _width(span: Span) -> int:
+    """About how wide a link or a mention is: asking the parser would take longer than a wrong guess."""
+    return len(spell(span)) + (URL - len(span.url) if isinstance(span, Link) else 0)
 
 
 def _together(cut: Sequence[Slice]) -> Iterator[_Piece]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import accumulate, pairwise
 
 from msgspec import structs
@@ -21,7 +22,7 @@ _NO_ADDRESS_BEHIND = re.compile(r"[A-Za-z0-9@\uff20$#\uff03]")
 
 def apart(document: Document, platform: str, profile: Profile) -> Document:
     """The document as this platform reads it right, without markup. Nothing is changed where nothing is misread."""
-    if not (profile.address or profile.calls_by_text) or not any(map(_touches, blocks(document))):
+    if not (profile.address or profile.calls_by_text) or not _touches(document):
         return document
     reader = _Reader(platform, profile)
 
@@ -68,9 +69,11 @@ class _Reader:
         return self._calls and mention.platform == self._platform and named
 
 
-def _touches(one: Block) -> bool:
+@lru_cache(8)  # a post goes to several networks
+def _touches(document: Document) -> bool:
     """Whether two of its spans have no space between them."""
-    return not all(_ends_blank(before) or _begins_blank(after) for before, after in pairwise(one.spans))
+    beside = (pair for each in blocks(document) for pair in pairwise(each.spans))
+    return not all(_ends_blank(before) or _begins_blank(after) for before, after in beside)
 
 
 def _ends_blank(span: Span) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec import structs
@@ -249,12 +250,17 @@ def _sensitive(draft: Draft, here: _Here) -> Draft:
 
 def _spoilers(draft: Draft, here: _Here) -> Draft:
     """Where none is hidden the words are said all the same: without them the text may mean something else."""
-    if not any(Mark.SPOILER in span.marks for span in spans(draft.document)):
+    if not _hides(draft.document):
         return draft
     if here.profile.supports(Feature.SPOILER):
         return _with(draft, paragraphs=tuple(map(_uncoded, respanned(draft.document, _unmarked).paragraphs)))
     here.note("a spoiler is open: the platform hides no words")
     return draft
+
+
+@lru_cache(8)  # a post goes to several networks
+def _hides(document: Document) -> bool:
+    return any(Mark.SPOILER in span.marks for span in spans(document))
 
 
 def _unmarked(span: Span) -> Span:

@@ -266,3 +266,22 @@ def test_the_work_grows_with_the_text_not_with_its_square(text):
     parts = split(from_text(text), fits)
     assert len(parts) <= len(text) / 90 + 2
     assert work <= 12 * len(text)
+
+
+class _Copied(str):  # noqa: SLOT000 - it counts for all of them
+    """Text that counts how much of it is taken out."""
+
+    characters = 0
+
+    def __getitem__(self, key):
+        part = super().__getitem__(key)
+        type(self).characters += len(part)
+        return part
+
+
+def test_so_does_what_is_copied():
+    text = _Copied(f"{'word ' * 9}end. " * 2_000)
+    _Copied.characters = 0
+    parts = split(Document(((Text(text),),)), lambda piece: len(plain(piece)) <= 300, about=300)
+    assert len(parts) > 300
+    assert _Copied.characters < 10 * len(text)
