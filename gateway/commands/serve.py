@@ -25,10 +25,6 @@ log = logging.getLogger("multihome")
 
 YOUNG_MAX = 20_000
 """Objects made and not gone again, until garbage is looked for."""
-OLDER_MAX = 2
-"""Such looks, until those that outlived one are looked at. Answers that refer to themselves, as httpx's do, and were
-under way at a look are garbage a moment later: with Python's own 10 they were kept for most of an hour.
-"""
 
 
 class RunError(Exception):
@@ -101,7 +97,7 @@ def collect_rarely() -> None:
     is under way for 64 senders at once is no garbage either: looking through that was a tenth of each send.
     """
     gc.freeze()
-    gc.set_threshold(YOUNG_MAX, OLDER_MAX, OLDER_MAX)
+    gc.set_threshold(YOUNG_MAX)
 
 
 async def _sandbox(port: int, config: Path | None, handler: str, *, as_json: bool) -> int:
