@@ -94,6 +94,8 @@ def _illustrated(
     parts: Sequence[Document], media: Sequence[Media], last_paragraphs: Sequence[int]
 ) -> tuple[Document, ...]:  # fmt: skip
     """The parts with their media. ``last_paragraphs`` says with which paragraph each part ends."""
+    if not media:
+        return tuple(parts)
     shown: list[list[Media]] = [[] for _ in parts]
     for one in media:
         place = 0 if one.at is None else min(bisect_left(last_paragraphs, one.at), len(parts) - 1)
@@ -115,6 +117,8 @@ class _Knife:
         """About how much is written up to each end."""
         self._reach = about
         """Where to look first: as far as it went before."""
+        self._passed: tuple[int, int, Document] = (0, 0, Document())
+        """What fitted last, and from where to where that is."""
         self.last_paragraphs: list[int] = []
         """Of each part the last paragraph that ends in it, or before it."""
 
@@ -186,13 +190,17 @@ class _Knife:
         return place + self._widths[self._seams.before(place)]
 
     def _passes(self, start: int, end: int) -> bool:
-        return self._fits(self._part(start, end))
+        part = self._part(start, end)
+        if fits := self._fits(part):
+            self._passed = (start, end, part)
+        return fits
 
     def _finished(self, start: int, end: int) -> Document:
         sheet = self._seams.sheet(end)
         ended = end >= sheet.base + sheet.end
         self.last_paragraphs.append(sheet.number if ended else sheet.number - 1)
-        return self._part(start, end)
+        *passed, part = self._passed
+        return part if passed == [start, end] else self._part(start, end)
 
     def _part(self, start: int, end: int) -> Document:
         whole = self._document
