@@ -103,7 +103,7 @@ def _words(place: Place, said: Document) -> str:
 
 def _calls(place: Place, said: Document, *, follows: bool) -> str:
     """Whom the text has to name by itself. In private every part must, or they would not see it."""
-    if follows and not is_private(place.visibility):
+    if not place.people or (follows and not is_private(place.visibility)):
         return ""
     named = {_name(span.id, span.handle) for span in spans(said) if isinstance(span, Mention) and span.platform == NAME}
     return "".join(f"@{person} " for person in place.people if person.casefold() not in named)
@@ -141,11 +141,16 @@ def _slices(said: Document, place: Place, limits: Limits, *, numbered: bool) -> 
             said,
             lambda piece: weight(_words(place, piece), piece.warning, limits) <= most,
             about=most,
-            width=lambda span: measure(_spell(span), limits.url_length or 23),
+            width=lambda span: _width(span, limits.url_length or 23),
             numbered=numbered,
         )
     except ValueError as error:
         raise refused(FaultKind.TOO_LONG, str(error)) from error
+
+
+def _width(span: Span, url_length: int) -> int:
+    """About how much a link or a mention counts."""
+    return len(_spell(span)) + (url_length - len(span.url) if isinstance(span, Link) else 0)
 
 
 def _place(draft: Draft, usual: str) -> Place:

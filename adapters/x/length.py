@@ -43,6 +43,8 @@ def fits_post(text: str) -> bool:
     """Whether X takes it as one post: 280 by the weights of twitter-text v3."""
     normal = unicodedata.normalize("NFC", text)
     doubtful = _doubtful(normal)
+    if not doubtful and normal.isascii():  # most parts of a text are so
+        return len(normal) <= POST_MAX
     if normal.isascii() and _at_least(normal, doubtful) <= POST_MAX:
         surplus = [_certain_surplus(word) for word in doubtful]
         if None not in surplus:
@@ -78,7 +80,7 @@ def weighted_length(text: str) -> int:
 def _doubtful(normal: str) -> list[str]:
     """The words that may weigh something else than their characters."""
     if normal.isascii():
-        return list(_dotted(normal))
+        return list(_dotted(normal)) if "." in normal else []
     return [
         word
         for word in normal.split()
