@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway.books import Store, Turn
 from gateway.media.pictures import kept
-from gateway.model.content import Document, Media
+from gateway.model.content import Document, Media, typed
 from gateway.model.delivery import Change, Revises
 from gateway.model.events import MessageReceived, PlatformEvent
 from gateway.model.ids import AccountId, ConversationId, MessageRef, PersonId
@@ -225,5 +225,7 @@ async def answer(handler: Handler, message: MessageReceived, conversation: Conve
     said = await result
     if said is not None and not isinstance(said, Answer):
         raise TypeError(f"the agent returned {type(said).__name__}, not a text, a Document or None")
-    nothing = said.is_empty if isinstance(said, Document) else not said
-    return None if nothing else said
+    if not isinstance(said, Document):
+        return said or None
+    document = typed(said)
+    return None if document.is_empty else document

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway.books import Store
-from gateway.model.content import Document
+from gateway.model.content import Document, typed
 from gateway.model.ids import AccountId, DeliveryId
 from gateway.revisions import ALL_BUT_WORDS, Outcome, RevisionError, Revisions
 
@@ -28,8 +28,10 @@ class Answers:
         self._read = read
 
     async def edit(self, name: str, said: str | Document) -> tuple[Outcome, ...]:
-        """A text keeps the media and all else there is; a Document says all of it. Raises RevisionError, ValueError."""
-        document, keep = (said, ()) if isinstance(said, Document) else (self._read(said), ALL_BUT_WORDS)
+        """A text keeps the media and all else there is; a Document says all of it. Raises RevisionError, TypeError,
+        ValueError.
+        """
+        document, keep = (typed(said), ()) if isinstance(said, Document) else (self._read(said), ALL_BUT_WORDS)
         if document.is_empty:
             raise ValueError("there is nothing in it: delete the answer instead")
         changed = await self._revisions.edit(await self._named(name), document, keep)

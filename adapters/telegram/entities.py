@@ -212,7 +212,7 @@ def render(content: Document) -> Words:
     """The text, and entities for what plain text can't say. Where a message has no room for them, links are spelled
     out and quotations have their sign at each line.
     """
-    roomy, room = _room(content)
+    roomy, room = _room(content.paragraphs)
     settings: list[_Setting] = []
     pieces: list[str] = []
     begun: list[tuple[Block, int]] = []
@@ -270,15 +270,16 @@ def bare(content: Document) -> str:
 
 def keeps_all(content: Document) -> bool:
     """Whether every address and every name leads where it should: a message has no more entities than that."""
-    roomy, room = _room(content)
+    roomy, room = _room(content.paragraphs)
     return roomy or _calls(content) <= room
 
 
 @lru_cache(8)  # asked while a text is cut, and when it is said
-def _room(content: Document) -> tuple[bool, int]:
+def _room(paragraphs: tuple[Paragraph | Block, ...]) -> tuple[bool, int]:
     """Whether all that the words leave unsaid has its entity, so that nothing has to be spelled out; and how many
     entities there are for it beside those that the server makes by itself.
     """
+    content = Document(paragraphs)
     hidden = sum(isinstance(span, Link) and _hides(span) for span in spans(content))
     framed = sum(each.quote > 0 or each.kind is BlockKind.CODE for each in blocks(content))
     room = ENTITIES_MAX - _found_anyway(content, _visible)

@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 from msgspec import structs
 
 from gateway.model.capabilities import Profile
-from gateway.model.content import Block, Document, Link, Mention, Paragraph, Span, Text, blocks, spelled
+from gateway.model.content import Block, Document, Link, Mention, Paragraph, Span, Text, block, spelled
 
 _REACH = 64
 """So far behind an address is looked for more of it."""
@@ -22,7 +22,7 @@ _NO_ADDRESS_BEHIND = re.compile(r"[A-Za-z0-9@\uff20$#\uff03]")
 
 def apart(document: Document, platform: str, profile: Profile) -> Document:
     """The document as this platform reads it right, without markup. Nothing is changed where nothing is misread."""
-    if not (profile.address or profile.calls_by_text) or not _touches(document):
+    if not (profile.address or profile.calls_by_text) or not _touches(document.paragraphs):
         return document
     reader = _Reader(platform, profile)
 
@@ -70,9 +70,9 @@ class _Reader:
 
 
 @lru_cache(8)  # a post goes to several networks
-def _touches(document: Document) -> bool:
-    """Whether two of its spans have no space between them."""
-    beside = (pair for each in blocks(document) for pair in pairwise(each.spans))
+def _touches(paragraphs: tuple[Paragraph | Block, ...]) -> bool:
+    """Whether two spans of one have no space between them."""
+    beside = (pair for each in map(block, paragraphs) for pair in pairwise(each.spans))
     return not all(_ends_blank(before) or _begins_blank(after) for before, after in beside)
 
 

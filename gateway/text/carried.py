@@ -250,7 +250,7 @@ def _sensitive(draft: Draft, here: _Here) -> Draft:
 
 def _spoilers(draft: Draft, here: _Here) -> Draft:
     """Where none is hidden the words are said all the same: without them the text may mean something else."""
-    if not _hides(draft.document):
+    if not _hides(draft.document.paragraphs):
         return draft
     if here.profile.supports(Feature.SPOILER):
         return _with(draft, paragraphs=tuple(map(_uncoded, respanned(draft.document, _unmarked).paragraphs)))
@@ -259,8 +259,8 @@ def _spoilers(draft: Draft, here: _Here) -> Draft:
 
 
 @lru_cache(8)  # a post goes to several networks
-def _hides(document: Document) -> bool:
-    return any(Mark.SPOILER in span.marks for span in spans(document))
+def _hides(paragraphs: tuple[Paragraph | Block, ...]) -> bool:
+    return any(Mark.SPOILER in span.marks for span in spans(Document(paragraphs)))
 
 
 def _unmarked(span: Span) -> Span:

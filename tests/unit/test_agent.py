@@ -76,6 +76,15 @@ async def test_an_answer_may_be_a_document(write: Any) -> None:
     assert await asked(agent.load(f"{write(DOCUMENTS + 'Document()')}:reply")) is None
 
 
+async def test_a_document_may_have_lists_but_nothing_of_other_types(write: Any) -> None:
+    said = await asked(agent.load(f"{write(DOCUMENTS + 'Document([[Text(m.text)]])')}:reply"))
+    assert said == Document(((Text("hello"),),))
+    with pytest.raises(TypeError, match=r"no Document: Expected `str`, got `int` - at `\$\.paragraphs\[0\]"):
+        await asked(agent.load(f"{write(DOCUMENTS + 'Document([[Text(5)]])')}:reply"))
+    with pytest.raises(TypeError, match="no Document: Encoding objects of type object is unsupported"):
+        await asked(agent.load(f"{write(DOCUMENTS + 'Document([[object()]])')}:reply"))
+
+
 class Album:
     """An adapter, as far as it fetches."""
 
