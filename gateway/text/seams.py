@@ -71,6 +71,12 @@ class Sheet:
         self.end = len(self.text.rstrip())
         self._turns = None if self.text.isascii() else Turns(self.text) or None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether every network counts each character of it as one: no address or name that may count less."""
+        text = self.text
+        return not isinstance(self._paragraph, Block) and text.isascii() and "/" not in text and "@" not in text
+
     def objects(self) -> Iterator[tuple[int, Span]]:
         """Links and mentions, and where among all they are."""
         places = zip(self._starts, self.block.spans, strict=False)
@@ -170,6 +176,8 @@ class Seams:
         """How good that is."""
         for sheet, after in zip_longest(self.sheets, self.sheets[1:]):
             self._add(sheet, after)
+        self.is_plain = all(sheet.is_plain for sheet in self.sheets)
+        """Whether what is written is as long as it is here."""
         objects = [each for sheet in self.sheets for each in sheet.objects()]
         self.objects = [span for _, span in objects]
         self._places = [place for place, _ in objects]

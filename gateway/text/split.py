@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import accumulate
+from math import inf
 from typing import NamedTuple
 
 from msgspec import structs
@@ -73,8 +74,8 @@ def split(
     and so do words that end in a colon. Only white space at a cut is dropped, an item that is cut goes on without a
     marker, and a turn to another direction of writing ends at a cut and begins again. Media are on the part in
     which the paragraph ends that mentions them, else on the first, where poll and quote are too; a warning is on
-    each. ``about`` so many characters make a part, a link or a mention ``width``: the better the guess,
-    the less is asked.
+    each. ``about`` so many characters make a part: the better the guess, the less is asked. Whoever tells how
+    wide a link or a mention is has them counted with the words, and ``about`` is then the most that plain words may be.
     Raises ValueError when a link, a mention or a single character does not fit alone.
     """
     if whole and fits(document):
@@ -115,6 +116,8 @@ class _Knife:
         runs = zip(self._widths, self._seams.runs(), strict=True)
         self._lengths = [end + more for more, ends in runs for end in ends]
         """About how much is written up to each end."""
+        self._most = about if self._seams.is_plain and width is not _usual else inf
+        """What is longer than that surely doesn't fit."""
         self._reach = about
         """Where to look first: as far as it went before."""
         self._passed: tuple[int, int, Document] = (0, 0, Document())
@@ -152,38 +155,44 @@ class _Knife:
         raise ValueError("a link, a mention or a single character does not fit by itself")
 
     def _furthest(self, start: int, ends: list[int], lengths: list[int], index: int) -> int:
-        """The index beyond the last end that can be reached. Tried first is what the last part reached, then more or
-        less than that by growing steps, so that a long text takes time in proportion to its length.
-        """
+        """The index beyond the last end that can be reached."""
         begin = self._length(start)
+        low, high = self._bracket(start, begin, ends, lengths, index)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self._passes(start, ends[middle - 1]) else (low, middle)
+        if index < low < len(ends):
+            self._reach = max(lengths[low - 1] - begin, min(self._reach, lengths[low] - begin - 1))
+        return low
+
+    def _bracket(
+        self, start: int, begin: int, ends: list[int], lengths: list[int], index: int
+    ) -> tuple[int, int]:  # fmt: skip
+        """The index beyond one end that can be reached and beyond one that can't. Tried first is what the last part
+        reached, then more or less than that by growing steps, so that a long text takes time in proportion to its
+        length.
+        """
 
         def within(reach: int) -> int:
             return bisect_right(lengths, begin + reach, lo=index)
 
-        low, step = index, max(1, self._reach // 64)
+        step = max(1, self._reach // 64)
         high = max(index + 1, within(self._reach))
-        if self._passes(start, ends[high - 1]):
-            while True:
-                low = high
-                if low == len(ends):
-                    return low
-                high = max(low + 1, within(lengths[low - 1] - begin + step))
-                step *= 2
-                if not self._passes(start, ends[high - 1]):
-                    break
-        else:
+        if not self._passes(start, ends[high - 1]):
             while (middle := within(lengths[high - 1] - begin - step)) > index:
                 step *= 2
                 if self._passes(start, ends[middle - 1]):
-                    low = middle
-                    break
+                    return middle, high
                 high = middle
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self._passes(start, ends[middle - 1]) else (low, middle)
-        if low > index:
-            self._reach = max(lengths[low - 1] - begin, min(self._reach, lengths[low] - begin - 1))
-        return low
+            return index, high
+        while True:
+            low = high
+            if low == len(ends) or lengths[low] - begin > self._most:
+                return low, low + 1
+            high = max(low + 1, within(lengths[low - 1] - begin + step))
+            step *= 2
+            if not self._passes(start, ends[high - 1]):
+                return low, high
 
     def _length(self, place: int) -> int:
         """About how much is written up to there."""

@@ -285,3 +285,43 @@ def test_so_does_what_is_copied():
     parts = split(Document(((Text(text),),)), lambda piece: len(plain(piece)) <= 300, about=300)
     assert len(parts) > 300
     assert _Copied.characters < 10 * len(text)
+
+
+WIDE = 23
+plain_texts = st.lists(st.sampled_from(["a", "word", "Sentence.", "what?", " ", "x" * 12]), max_size=25).map("".join)
+plain_documents = st.lists(
+    st.lists(plain_texts.filter(bool).map(Text) | st.just(Link("https://a.example/b")), max_size=5).map(tuple),
+    max_size=5,
+).map(lambda paragraphs: Document(tuple(paragraphs)))
+
+
+def weighed(part):
+    return len(plain(part)) + sum(WIDE - len(span.url) for span in spans(part) if isinstance(span, Link))
+
+
+@given(plain_documents, st.integers(WIDE, 60))
+def test_it_cuts_alike_and_asks_less_where_widths_are_told(document, limit):
+    asked = []
+
+    def fits(part):
+        asked.append(part)
+        return weighed(part) <= limit
+
+    alike = split(document, fits, about=limit)
+    without = len(asked)
+    assert split(document, fits, about=limit, width=lambda _: WIDE) == alike
+    assert len(asked) - without <= without
+
+
+def test_plain_words_are_asked_about_once_for_each_part():
+    asked = []
+
+    def fits(part):
+        asked.append(part)
+        return weighed(part) <= 100
+
+    parts = split(
+        Document(((Text("word " * 200), Link("https://a.example/b")),)), fits, about=100, width=lambda _: WIDE
+    )
+    assert len(parts) > 9
+    assert len(asked) == 1 + len(parts)
