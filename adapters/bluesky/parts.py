@@ -110,7 +110,7 @@ def _in_conversation(draft: Draft, conversation: str, at: datetime, *, private: 
 def _posts(draft: Draft, parent: Post | None, at: datetime) -> tuple[Part, ...]:
     if parent and draft.repliers:
         raise refused(FaultKind.INVALID, "who may reply is said by the thread's first post, and this one is a reply")
-    pieces = _slices(draft, draft.document, fits_post)
+    pieces = _slices(draft, draft.document, fits_post, TEXT_GRAPHEMES)
     if len(pieces) > _CLOCK_IDS:
         raise refused(FaultKind.TOO_LONG, f"{len(pieces)} posts are too many for one thread")
     parts = []
@@ -154,7 +154,7 @@ def gate_of(part: Part, post_uri: str) -> dict[str, Any] | None:
 
 
 def _messages(draft: Draft, whither: dict[str, str], conversation: str) -> tuple[Part, ...]:
-    pieces = _slices(draft, _in_words(draft.document), fits_direct)
+    pieces = _slices(draft, _in_words(draft.document), fits_direct, DIRECT_GRAPHEMES)
     parts = []
     for index, piece in enumerate(pieces):
         text, facets = render(piece.shown)
@@ -181,9 +181,9 @@ def _width(span: Span) -> int:
     return length(spell(span))
 
 
-def _slices(draft: Draft, document: Document, fits: Callable[[Document], bool]) -> tuple[Slice, ...]:
+def _slices(draft: Draft, document: Document, fits: Callable[[Document], bool], most: int) -> tuple[Slice, ...]:
     try:
-        return slices(document, fits, about=TEXT_GRAPHEMES, width=_width, numbered=draft.numbered)
+        return slices(document, fits, about=most, width=_width, most=most, numbered=draft.numbered)
     except ValueError as error:
         raise refused(FaultKind.TOO_LONG, str(error)) from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Any, NoReturn
 
@@ -73,15 +73,22 @@ def plan(draft: Draft) -> tuple[Part, ...]:
         _refuse(FaultKind.INVALID, "there is nothing to say")
     for one in document.media:
         _check(one, private=private)
-    cut = _slices(draft, document, fits_direct if private else fits_post)
+    cut = _slices(draft, document, private=private)
     pieces = list(_one_by_one(cut, document.media) if private else _together(cut))
     return tuple(_part(draft, aim, index, len(pieces), piece) for index, piece in enumerate(pieces))
 
 
-def _slices(draft: Draft, document: Document, measure: Callable[[str], bool]) -> tuple[Slice, ...]:
+def _slices(draft: Draft, document: Document, *, private: bool) -> tuple[Slice, ...]:
     try:
+        if private:
+            return slices(document, lambda piece: fits_direct(write(piece)), about=DIRECT_MAX, numbered=draft.numbered)
         return slices(
-            document, lambda piece: measure(write(piece)), about=POST_MAX, width=_width, numbered=draft.numbered
+            document,
+            lambda piece: fits_post(write(piece)),
+            about=POST_MAX,
+            width=_width,
+            most=POST_MAX,
+            numbered=draft.numbered,
         )
     except ValueError as error:
         _refuse(FaultKind.TOO_LONG, str(error))

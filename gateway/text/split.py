@@ -43,12 +43,19 @@ def slices(
     *,
     about: int = _ABOUT,
     width: Callable[[Span], int] = _usual,
+    most: int | None = None,
     numbered: bool = False,
 ) -> tuple[Slice, ...]:
     """As :func:`split`; the parts of a thread that is ``numbered`` end with "2/4", for which there is room."""
     if not numbered or fits(document):
-        return tuple(Slice(piece, piece) for piece in split(document, fits, about=about, width=width))
-    pieces = split(document, lambda piece: fits(with_number(piece, _WIDEST)), about=about, width=width, whole=False)
+        return tuple(Slice(piece, piece) for piece in split(document, fits, about=about, width=width, most=most))
+    pieces = split(
+        document,
+        lambda piece: fits(with_number(piece, _WIDEST)),
+        about=about,
+        width=width,
+        whole=False,
+    )
     numbered_pieces = ((piece, f"{n}/{len(pieces)}") for n, piece in enumerate(pieces, 1))
     return tuple(Slice(piece, with_number(piece, number), number) for piece, number in numbered_pieces)
 
@@ -64,6 +71,7 @@ def split(
     *,
     about: int = _ABOUT,
     width: Callable[[Span], int] = _usual,
+    most: int | None = None,
     whole: bool = True,
 ) -> tuple[Document, ...]:
     """The document in parts that each fit, in order; where ``whole``, the document itself when it fits as it is.
@@ -74,13 +82,13 @@ def split(
     and so do words that end in a colon. Only white space at a cut is dropped, an item that is cut goes on without a
     marker, and a turn to another direction of writing ends at a cut and begins again. Media are on the part in
     which the paragraph ends that mentions them, else on the first, where poll and quote are too; a warning is on
-    each. ``about`` so many characters make a part: the better the guess, the less is asked. Whoever tells how
-    wide a link or a mention is has them counted with the words, and ``about`` is then the most that plain words may be.
+    each. ``about`` so many characters make a part, a link or a mention ``width``: the better the guess, the less is
+    asked. Plain words of more than ``most`` characters, links and mentions as wide as told, surely don't fit.
     Raises ValueError when a link, a mention or a single character does not fit alone.
     """
     if whole and fits(document):
         return (document,)
-    knife = _Knife(document, fits, about, width)
+    knife = _Knife(document, fits, about, width, most)
     parts = list(knife.parts()) or [structs.replace(document, paragraphs=(), media=())]
     parts[0] = structs.replace(parts[0], poll=document.poll, quote=document.quote, card=document.card)
     return _illustrated(parts, document.media, knife.last_paragraphs)
@@ -106,7 +114,12 @@ def _illustrated(
 
 class _Knife:
     def __init__(
-        self, document: Document, fits: Callable[[Document], bool], about: int, width: Callable[[Span], int]
+        self,
+        document: Document,
+        fits: Callable[[Document], bool],
+        about: int,
+        width: Callable[[Span], int],
+        most: int | None = None,
     ) -> None:
         self._document = document
         self._fits = fits
@@ -116,7 +129,7 @@ class _Knife:
         runs = zip(self._widths, self._seams.runs(), strict=True)
         self._lengths = [end + more for more, ends in runs for end in ends]
         """About how much is written up to each end."""
-        self._most = about if self._seams.is_plain and width is not _usual else inf
+        self._most = most if self._seams.is_plain and most is not None else inf
         """What is longer than that surely doesn't fit."""
         self._reach = about
         """Where to look first: as far as it went before."""

@@ -309,7 +309,7 @@ def test_it_cuts_alike_and_asks_less_where_widths_are_told(document, limit):
 
     alike = split(document, fits, about=limit)
     without = len(asked)
-    assert split(document, fits, about=limit, width=lambda _: WIDE) == alike
+    assert split(document, fits, about=limit, width=lambda _: WIDE, most=limit) == alike
     assert len(asked) - without <= without
 
 
@@ -321,7 +321,7 @@ def test_plain_words_are_asked_about_once_for_each_part():
         return weighed(part) <= 100
 
     parts = split(
-        Document(((Text("word " * 200), Link("https://a.example/b")),)), fits, about=100, width=lambda _: WIDE
+        Document(((Text("word " * 200), Link("https://a.example/b")),)), fits, about=100, width=lambda _: WIDE, most=100
     )
     assert len(parts) > 9
     assert len(asked) == 1 + len(parts)

@@ -345,6 +345,11 @@ def test_more_than_a_post_takes_is_refused(media: tuple[Media, ...]) -> None:
     assert (caught.value.fault.kind, caught.value.fault.certain) == (FaultKind.MEDIA, True)
 
 
+def test_a_direct_message_is_as_long_as_it_may_be() -> None:
+    first, second = parts.plan(draft("word " * 2_001, thread("dm/1-2", private=True)))
+    assert (first.kind, len(first.body["text"]), second.body["text"]) == ("direct", 9_999, "word")
+
+
 def test_a_film_is_shorter_in_a_direct_message() -> None:
     said = Document(((Text("look"),),), (structs.replace(FILM, duration_s=141.0),))
     assert len(parts.plan(draft(said))) == 1
