@@ -23,7 +23,7 @@ from gateway.config import Config
 
 log = logging.getLogger("multihome")
 
-YOUNG_MAX = 5_000
+YOUNG_MAX = 20_000
 """Objects made and not gone again, until garbage is looked for."""
 
 
