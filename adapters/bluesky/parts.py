@@ -183,7 +183,7 @@ def _width(span: Span) -> int:
 
 def _slices(draft: Draft, document: Document, fits: Callable[[Document], bool], most: int) -> tuple[Slice, ...]:
     try:
-        return slices(document, fits, about=most, width=_width, most=most, numbered=draft.numbered)
+        return slices(document, fits, width=_width, most=most, numbered=draft.numbered)
     except ValueError as error:
         raise refused(FaultKind.TOO_LONG, str(error)) from error
 

@@ -140,7 +140,6 @@ def _slices(said: Document, place: Place, limits: Limits, *, numbered: bool) -> 
         return slices(
             said,
             lambda piece: weight(_words(place, piece), piece.warning, limits) <= most,
-            about=most,
             width=lambda span: _width(span, limits.url_length or 23),
             most=most,
             numbered=numbered,

@@ -85,7 +85,6 @@ def _slices(draft: Draft, document: Document, *, private: bool) -> tuple[Slice, 
         return slices(
             document,
             lambda piece: fits_post(write(piece)),
-            about=POST_MAX,
             width=_width,
             most=POST_MAX,
             numbered=draft.numbered,

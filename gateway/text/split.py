@@ -83,7 +83,8 @@ def split(
     marker, and a turn to another direction of writing ends at a cut and begins again. Media are on the part in
     which the paragraph ends that mentions them, else on the first, where poll and quote are too; a warning is on
     each. ``about`` so many characters make a part, a link or a mention ``width``: the better the guess, the less is
-    asked. Plain words of more than ``most`` characters, links and mentions as wide as told, surely don't fit.
+    asked. Plain words of more than ``most`` characters, links and mentions as wide as told, surely don't fit;
+    it is the guess, then.
     Raises ValueError when a link, a mention or a single character does not fit alone.
     """
     if whole and fits(document):
@@ -131,7 +132,7 @@ class _Knife:
         """About how much is written up to each end."""
         self._most = most if self._seams.is_plain and most is not None else inf
         """What is longer than that surely doesn't fit."""
-        self._reach = about
+        self._reach = about if most is None else most
         """Where to look first: as far as it went before."""
         self._passed: tuple[int, int, Document] = (0, 0, Document())
         """What fitted last, and from where to where that is."""
