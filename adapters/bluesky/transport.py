@@ -29,6 +29,14 @@ class UnreadableError(ValueError):
     """An answer that is not looked at."""
 
 
+async def untie(response: httpx.Response) -> None:
+    """An event hook. httpx ties each answer to a stream and that stream to the answer, for the time it took
+    (https://github.com/encode/httpx/pull/3733, open): hundreds of answers then wait for the garbage collector, and the
+    heap they leave is full of holes. Ours are read whole when they get here.
+    """
+    response.stream = httpx.ByteStream(response.content)
+
+
 class Transport(httpx.AsyncBaseTransport):
     """Answers are read whole, and no further than ``ANSWER_MAX_BYTES``."""
 

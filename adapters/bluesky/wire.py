@@ -28,7 +28,7 @@ from atproto_client.request import AsyncRequest, Response
 
 from adapters.bluesky.profile import FAULTS, PROFILE
 from adapters.bluesky.session import Answer, Tokens
-from adapters.bluesky.transport import Transport
+from adapters.bluesky.transport import Transport, untie
 from adapters.border import Told, crossing
 from gateway.model.capabilities import LaneState
 from gateway.model.delivery import Fault, FaultError, FaultKind
@@ -59,7 +59,9 @@ class Wire:
 
     def __init__(self, server: str, clock: Clock) -> None:
         self._clock = clock
-        self._client = AsyncClient(server, _Calls(transport=Transport(), headers={"Accept-Encoding": "identity"}))
+        plain = {"Accept-Encoding": "identity"}
+        calls = _Calls(transport=Transport(), headers=plain, event_hooks={"response": [untie]})
+        self._client = AsyncClient(server, calls)
         self._closed = False
 
     async def use(self, tokens: Tokens) -> None:

@@ -118,6 +118,13 @@ class LeavesATask(Broken):
         await self._adapter.aclose()
 
 
+class LeavesCircles(Broken):
+    async def send(self, part: Any) -> Any:
+        circle: list[Any] = []
+        circle.append(circle)
+        return await self._adapter.send(part)
+
+
 class CannotEdit(Broken):
     left_out = frozenset({"edit"})
 
@@ -170,6 +177,7 @@ CASES = [
     (StaysUnknown, "the_account_introduces_itself", {}),
     (TellsSecrets, "secrets_stay_secret", {}),
     (LeavesATask, "nothing_runs_on_after_closing", {}),
+    (LeavesCircles, "sends_leave_no_garbage", {}),
     (CannotEdit, "the_adapter_is_what_its_profile_claims", {}),
 ]
 

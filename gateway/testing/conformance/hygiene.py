@@ -1,8 +1,9 @@
-"""What an adapter leaves behind: no task, no thread, no warning, no secret."""
+"""What an adapter leaves behind: no task, no thread, no warning, no garbage, no secret."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import re
 import threading
@@ -23,6 +24,7 @@ from gateway.testing.conformance.rig import (
 
 _TOKEN_MIN = 33
 """Shorter words in a vault are names of accounts and servers."""
+_SENDS = 10
 
 
 class Hygiene:
@@ -67,6 +69,19 @@ class Hygiene:
             await again.started()
             await approach(rig, adapter, "ana", kind, text)
             await again.message(text)
+
+    async def test_sends_leave_no_garbage(self, rig: Rig) -> None:
+        """What holds itself in a circle waits for a rare collection, and a heap that is then full of holes grows."""
+        adapter = await rig.open()
+        await publish(rig, adapter, unique("The first asks for more than the others"))
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(_SENDS):
+                await publish(rig, adapter, unique("And another"))
+            assert gc.collect() < _SENDS
+        finally:
+            gc.enable()
 
     async def test_secrets_stay_secret(self, rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
         await (await rig.open()).aclose()  # so that the client library's loggers are there
