@@ -67,7 +67,8 @@ class Settlement(Struct, frozen=True):
 class Move(Struct, frozen=True):
     """What a failover verdict does to one unsent delivery. Without a ``draft`` it stays where it is (held or refused);
     with one it goes, planned anew, to ``account``. A move of a delivery that is no longer WAITING, QUEUED or HELD is
-    ignored; so is leaving an order in which an earlier one is being sent, whose end may be to take the same road.
+    ignored; so is leaving an order in which an earlier one is being sent or has its move ignored: it may take the
+    same road after that.
     """
 
     delivery: DeliveryId

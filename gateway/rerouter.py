@@ -144,25 +144,35 @@ class Rerouter:
         after: int | None = 0
         while after is not None:
             page, after = await self._page(lost, after)
-            waited_for |= {key for one in page if one.state is State.SENDING for key in _orders(one)}
-            moves = []
-            spoken: set[AnnouncementId | None] = set()
-            for one in page:
-                if one.state is State.SENDING or waited_for & _orders(one):
-                    continue
-                if one.draft.announcement in spoken:
-                    # Where it may go depends on where the copy before it goes: later.
-                    waited_for |= _orders(one)
-                    self.look_at(one.account, held=lost[one.account])
-                elif (move := await self._judged(one)) is not None:
-                    moves.append(move)
-                    spoken |= {one.draft.announcement} - {None}
+            moves = await self._moves(page, waited_for, lost)
             if not lost.keys() >= set(self._lost(())) or any(self._is_back(account) for account in lost):
-                for account, held in lost.items():
-                    self.look_at(account, held=held)
+                self._look_again(lost)
                 return
-            if moves:
-                self._outbox.offer(await self._store.move(moves, self._clock.now()))
+            moved = await self._store.move(moves, self._clock.now()) if moves else ()
+            self._outbox.offer(moved)
+            if len(moved) < len(moves):  # something was changed or begun meanwhile, and keeps what follows it
+                self._look_again(lost)
+
+    def _look_again(self, lost: dict[AccountId, bool]) -> None:
+        for account, held in lost.items():
+            self.look_at(account, held=held)
+
+    async def _moves(self, page: list[Delivery], waited_for: set[str], lost: dict[AccountId, bool]) -> list[Move]:
+        """``waited_for`` grows by the orders that have to wait for something of this page."""
+        waited_for |= {key for one in page if one.state is State.SENDING for key in _orders(one)}
+        moves = []
+        spoken: set[AnnouncementId | None] = set()
+        for one in page:
+            if one.state is State.SENDING or waited_for & _orders(one):
+                continue
+            if one.draft.announcement in spoken:
+                # Where it may go depends on where the copy before it goes: later.
+                waited_for |= _orders(one)
+                self.look_at(one.account, held=lost[one.account])
+            elif (move := await self._judged(one)) is not None:
+                moves.append(move)
+                spoken |= {one.draft.announcement} - {None}
+        return moves
 
     async def _page(self, lost: dict[AccountId, bool], after: int) -> tuple[list[Delivery], int | None]:
         """The next deliveries of these accounts by age, and after which to go on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from gateway.books import Move, Topic
 from gateway.model.delivery import RESENT, Delivery, InConversation, State
-from gateway.model.ids import AccountId
+from gateway.model.ids import AccountId, DeliveryId
 from gateway.store.codec import encode, micros, micros_or_none, scrub
 from gateway.store.hot import Batched, checked, given, literal
 from gateway.store.orders import fetched, go_on
@@ -123,11 +123,7 @@ HELD = (
 
 def _move(tx: Transaction, request: tuple[Sequence[Move], datetime]) -> tuple[Delivery, ...]:
     moves, now = {move.delivery: move for move in request[0]}, micros(request[1])
-    found = {
-        name: (seq, order, account)
-        for name, seq, order, account, behind, attempts in FIND.fetch(tx, [(name,) for name in moves])
-        if not (behind and moves[name].draft) and moves[name].attempts in (None, attempts)
-    }
+    found = _movable(tx, moves)
     moving = [(found[name][0], move) for name, move in moves.items() if name in found]
     STAY.change(tx, [_new_state(seq, move, now) for seq, move in moving])
     GO.change(tx, [_new_place(seq, move) for seq, move in moving if move.draft])
@@ -137,6 +133,21 @@ def _move(tx: Transaction, request: tuple[Sequence[Move], datetime]) -> tuple[De
         tx.tell(Topic.DELIVERIES, account)
     now_there = {one.seq: one for one in fetched(tx, [seq for seq, _ in moving])}
     return tuple(now_there[seq] for seq, _ in moving)
+
+
+def _movable(tx: Transaction, moves: Mapping[DeliveryId, Move]) -> dict[DeliveryId, tuple[int, str, AccountId]]:
+    """Where each is now, of those that may go where they shall: who leaves an order passes nobody that stays in it."""
+    rows = FIND.fetch(tx, [(name,) for name in moves])
+    stale: dict[str, int] = {}
+    for name, seq, order, _, _, attempts in rows:
+        if moves[name].attempts not in (None, attempts):
+            stale[order] = min(seq, stale.get(order, seq))
+    return {
+        name: (seq, order, account)
+        for name, seq, order, account, behind, attempts in rows
+        if moves[name].attempts in (None, attempts)
+        and not (moves[name].draft and (behind or seq > stale.get(order, seq)))
+    }
 
 
 def _new_state(seq: int, move: Move, now: int) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from gateway.books import Settlement, Store
 from gateway.model.delivery import State
@@ -84,6 +85,15 @@ class DiversionConformance:
         await settled(store, "a", State.QUEUED, NOW)
         moved = await store.move([diverted("a", "there"), diverted("b", "there")], NOW)
         assert [(one.id, one.state) for one in moved] == [("a", State.QUEUED), ("b", State.WAITING)]
+
+    async def test_nobody_passes_one_whose_move_was_too_late(self, store: Store) -> None:
+        await store.add([new(name, order="o") for name in "abcd"] + [new("x", order="p")], NOW)
+        before = await row(store, "b")
+        assert await store.amend(before, before.draft, NOW)
+        moves = [diverted(name, "there") for name in "abdx"]
+        moves[1] = structs.replace(moves[1], attempts=before.attempts)
+        assert [one.id for one in await store.move([*reversed(moves), held("c", "o")], NOW)] == ["x", "a", "c"]
+        assert await states(store, *"abcd") == [State.QUEUED, State.QUEUED, State.HELD, State.WAITING]
 
     async def test_a_held_one_blocks_until_its_account_is_back(self, store: Store) -> None:
         await store.add([new(name, order="o") for name in "abc"] + [new("d"), new("e")], NOW)

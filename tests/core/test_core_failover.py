@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from core_rig import BLUE, GREEN, LOCKED, RAMP_S, RED, SUSPENDED, House, World, ended, road, words
 from msgspec import structs
+from revising_rig import changing
 
 from gateway.books import StoreError
 from gateway.model.capabilities import Feature, Idempotency, Lane
@@ -153,6 +154,27 @@ async def test_what_an_outage_held_goes_on_first_when_it_turns_out_to_be_a_suspe
         await house.lose()
         await ended(house, first, await house.say("later"))
     assert (w.texts(RED), w.texts(BLUE)) == ([], ["first", "later"])
+
+
+async def test_what_is_changed_while_it_is_judged_keeps_its_place(world: Worlds) -> None:
+    w = world(RED, BLUE)
+    async with w.house(routes=(road(RED, BLUE),)) as house:
+        w[RED].lost = refused(FaultKind.NETWORK).fault
+        posts = [await house.say(text) for text in ("first", "second")]
+        await house.pass_time(10)
+        assert await house.state(posts[0]) is State.HELD
+        judge = house.intake.judge
+
+        async def late(draft: Any, account: AccountId) -> Any:
+            verdict = await judge(draft, account)
+            if draft.document == words("first"):
+                await changing(house).edit(posts[0].id, words("first, in other words"))
+            return verdict
+
+        house.intake.judge = late  # type: ignore[method-assign]
+        await house.lose()
+        await ended(house, *posts)
+    assert w.texts(BLUE) == ["first, in other words", "second"]
 
 
 async def test_two_accounts_lost_at_once_and_the_next_road_lost_while_diverting(world: Worlds) -> None:
