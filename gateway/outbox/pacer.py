@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from array import array
 from collections.abc import Iterable, Sequence
 
 from msgspec import structs
@@ -28,7 +28,7 @@ class Pacer:
         for lane in lanes:
             for kind in lane.kinds:
                 self._lanes[kind] = (*self._lanes.get(kind, ()), lane)
-        self._taken: dict[_Key, deque[float]] = {}
+        self._taken: dict[_Key, array[float]] = {}
         self._live: dict[_Key, LaneState] = {}
 
     @property
@@ -78,20 +78,21 @@ class Pacer:
     def _note(self, kind: str, conversation: str, at_unix_s: float) -> None:
         for lane in self._lanes.get(kind, ()):
             key = (lane.name, conversation if lane.scope is Scope.CONVERSATION else "")
-            taken = self._taken.pop(key, None) or self._opened(lane)
+            taken = self._taken.pop(key, None) or self._opened()
             self._taken[key] = taken  # last: the longest unused are first
-            while taken and taken[0] <= at_unix_s - lane.per_s:
-                taken.popleft()
             taken.append(at_unix_s)
+            half = len(taken) // 2
+            if taken[half] <= at_unix_s - lane.per_s or half >= lane.n // lane.cost:
+                del taken[:half]  # what counts no more, and so seldom that it costs nothing
             live = self._live.get(key)
             if live is not None:
                 self._live[key] = LaneState(
                     live.lane, live.remaining - lane.cost, live.reset_at_unix_s, live.conversation
                 )
 
-    def _opened(self, lane: Lane) -> deque[float]:
+    def _opened(self) -> array[float]:
         if len(self._taken) >= WINDOWS_MAX:
             oldest = next(iter(self._taken))
             del self._taken[oldest]
             self._live.pop(oldest, None)
-        return deque(maxlen=max(1, lane.n // lane.cost))
+        return array("d")

@@ -183,4 +183,4 @@ def test_a_window_remembers_no_more_than_it_reaches_back() -> None:
     part = Part(0, wide.kinds[0], "", {}, "c1")
     for second in range(10_000):
         assert windows.wait_s(part, float(second)) == 0.0
-    assert len(windows._taken[wide.name, "c1"]) == 60
+        assert len(windows._taken[wide.name, "c1"]) <= 120
