@@ -19,6 +19,7 @@ from gateway.model.delivery import (
     State,
     Target,
     Timeline,
+    marked,
 )
 from gateway.model.events import DeliveryChanged
 from gateway.model.ids import AccountId, ConversationId, DeliveryId, DraftId
@@ -142,7 +143,7 @@ class Revisions:
         """Nothing of it is there: it is changed, or ends. Of one that was begun nothing more leaves."""
         now = self._clock.now()
         if document is None or sent:
-            changed = await self._store.withdraw(known, WITHDRAWN, now)
+            changed = await self._store.withdraw(known, marked(known.reason, WITHDRAWN), now)
         else:
             new_id = DraftId(self._services.new_id())
             draft = structs.replace(known.draft, id=new_id, document=_as_said(known, document))

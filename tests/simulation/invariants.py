@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from sim_books import Change, Row
 from sim_network import Post
 
-from gateway.model.delivery import RESENT, TRANSITIONS, FaultKind, State
+from gateway.model.delivery import RESENT, TRANSITIONS, FaultKind, State, marked
 from gateway.model.standing import EXPLICIT, SUSPICIOUS, WEATHER, Standing
+from gateway.revisions import WITHDRAWN
 from gateway.store.codec import micros, moment
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def what_arrived_is_stored(world: World) -> None:
 def nothing_is_answered_twice(world: World, changes: Sequence[Change]) -> None:
     """One message, one answer, however often it was told of."""
     for before, after in changes:
-        if before is not None or after is None or after.draft.in_reply_to is None:
+        if before is not None or after is None or after.draft.in_reply_to is None or after.draft.revises is not None:
             continue
         asked = (after.home, after.draft.in_reply_to)
         known = world.watch.answers.setdefault(asked, after.key)
@@ -229,7 +230,17 @@ def _same_words_wanted(world: World, post: Post, line: str) -> bool:
     if not world.by_words(post.account):
         return False
     there = sum(post.words == one.words for one in world.networks.by_words[post.account, post.place, post.words])
-    return there <= sum(line in one.lines for one in world.books.accepted.values())
+    return there <= sum(line in {*one.lines, *one.dropped} for one in world.books.accepted.values())
+
+
+def what_was_changed_is_not_said(world: World, post: Post) -> None:
+    """Once the operator was told that it says something else, or nothing, the first words don't appear."""
+    accepted, row = world.books.accepted[post.draft], world.books.by_key[post.draft]
+    for line in post.words:
+        if line in accepted.dropped:
+            raise Broken("a change is what was asked for", f"{line[:40]!r} of {row} was changed before it left")
+    if row.state is State.REFUSED and row.reason == marked(row.reason, WITHDRAWN):
+        raise Broken("a change is what was asked for", f"{post.words[-1][:40]!r} of {row} was withdrawn")
 
 
 def order_is_kept(world: World, post: Post) -> None:

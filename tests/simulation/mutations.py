@@ -42,6 +42,7 @@ BOOKS = "the books agree with the networks"
 PRIVATE = "what was private stays private"
 ANSWERED = "every message is answered"
 RESTS = "everything comes to rest"
+CHANGED = "a change is what was asked for"
 
 
 def _uncertain_counts_as_failed() -> Patch:
@@ -225,6 +226,21 @@ def _what_is_held_is_judged_once() -> Patch:
     return rerouter.Rerouter, "look_at", look_at
 
 
+def _a_move_undoes_a_change() -> Patch:
+    """Whether a delivery says something else by now isn't looked at."""
+    real = diversions._movable
+
+    def movable(tx: Any, moves: Any) -> Any:
+        return real(tx, {name: structs.replace(move, attempts=None) for name, move in moves.items()})
+
+    return diversions, "_movable", movable
+
+
+def _who_was_too_late_is_left() -> Patch:
+    """What a move didn't find as it was is not judged anew."""
+    return rerouter.Rerouter, "_look_again", lambda *_: None
+
+
 PLANTED: dict[str, Bug] = {
     "uncertain counts as failed": Bug(_uncertain_counts_as_failed, (TWICE,)),
     "a dead worker's sends are trusted": Bug(_a_dead_workers_sends_are_trusted, (TWICE,)),
@@ -244,6 +260,8 @@ PLANTED: dict[str, Bug] = {
     "the way home is forgotten": Bug(_the_way_home_is_forgotten, (HOME,)),
     "the last part is skipped": Bug(_the_last_part_is_skipped, (BOOKS,)),
     "what is held is judged once": Bug(_what_is_held_is_judged_once, (HOME, ORDER)),
+    "a move undoes a change": Bug(_a_move_undoes_a_change, (CHANGED,)),
+    "who was too late is left": Bug(_who_was_too_late_is_left, (HOME,)),
     "found words are ours": Bug(_found_words_are_ours, (BOOKS, TWICE)),
 }
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from msgspec import json
+from sim_network import PREFACE
 
 from gateway.model.content import Document, plain
 from gateway.model.delivery import Draft, Part, Receipt, State
@@ -52,6 +53,12 @@ class Row:
         return _draft(self.raw_draft)
 
     @cached_property
+    def lines(self) -> list[str]:
+        """Its paragraphs, without what is said before them on another road."""
+        lines = [plain(Document((each,))) for each in self.draft.document.paragraphs]
+        return [line for line in lines if not line.startswith(PREFACE)]
+
+    @cached_property
     def parts(self) -> tuple[Part, ...] | None:
         return None if self.raw_parts is None else _parts(self.raw_parts)
 
@@ -88,9 +95,20 @@ class Accepted:
         self.home = row.home
         self.order = row.order_key
         self.closed = row.draft.closed
-        self.lines = [plain(Document((each,))) for each in row.draft.document.paragraphs]
+        self.lines = row.lines
+        self.first_lines = self.lines
+        self.wanted: list[list[str]] = []
+        """What the operator asked to be said instead."""
+        self.dropped: set[str] = set()
+        """What was to be said before that."""
         self.overtaken_by: set[int] = set()
         """Who went past it while it was not in its order: an open question, or on another road."""
+
+    def amended(self, row: Row) -> None:
+        """It says something else now, if that is what the operator wanted."""
+        if row.lines != self.lines and row.lines in self.wanted:
+            self.dropped |= set(self.lines)
+            self.lines = row.lines
 
 
 class Event(NamedTuple):
@@ -179,6 +197,8 @@ class Books:
         self.rows[seq] = self.by_key[row.key] = row
         if row.key not in self.accepted:
             self.accepted[row.key] = Accepted(row)
+        elif known is not None and row.raw_draft != known.raw_draft:
+            self.accepted[row.key].amended(row)
         if not row.ended:
             self.open[seq] = row
             self.orders[row.order_key][seq] = row

@@ -1,4 +1,6 @@
-"""What the operator does: announces, links people, resumes accounts, and asks again where an answer failed."""
+"""What the operator does: announces, changes what hasn't left, links people, resumes accounts, and asks again where an
+answer failed.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +13,19 @@ from sim_people import NAMES, paragraphs
 
 from gateway.books import StoreError
 from gateway.directory import DirectoryError
-from gateway.model.ids import AccountId, platform_of
+from gateway.model.content import Document, plain
+from gateway.model.ids import AccountId, DeliveryId, platform_of
+from gateway.revisions import UNSENT, RevisionError, Revisions
 from gateway.text.plain import from_text
 
 if TYPE_CHECKING:
+    from sim_books import Row
     from sim_process import Process
     from sim_world import World
 
 GREETINGS = ("good morning", "we meet at seven")
+AT_ONCE_S = (0.0, 0.0, 0.001, 0.002, 0.004, 1.0)
+"""How soon after a change of standing something is changed that waits there."""
 
 
 class Operator:
@@ -27,7 +34,9 @@ class Operator:
     def __init__(self, world: World, rng: Random) -> None:
         self.world = world
         self.rng = rng
+        self.dice = world.chance("changes")
         self._announced = 0
+        self._changed = 0
 
     def announces(self) -> None:
         process = self.world.running()
@@ -60,6 +69,46 @@ class Operator:
                 self.world.watch.breaks(
                     Broken("nothing accepted is lost", f"{delivery.draft.key} was accepted, not stored")
                 )
+
+    def hears_of(self, account: str) -> None:
+        """A standing changed: what waits there may say something else at once, while the gateway is at it, too."""
+        for after_s in self.dice.sample(AT_ONCE_S, self.dice.choice((0, 3, 3))):
+            self.world.universe.after(after_s, lambda: self.changes(account))
+
+    def changes(self, account: str = "") -> None:
+        """Something that hasn't left yet shall say something else, or nothing."""
+        process, books = self.world.running(), self.world.books
+        begun = {delivery for delivery, _ in books.refs.values()}
+        unsent = [row for row in books.open.values() if row.state in UNSENT and row.id not in begun]
+        unsent = [row for row in unsent if row.draft.revises is None]
+        unsent = [row for row in unsent if row.account == account] or unsent
+        if process is None or not unsent:
+            return
+        row = self.dice.choice(sorted(unsent, key=lambda one: one.seq))
+        self._changed += 1
+        words = paragraphs(f"c{self._changed}", self.dice.choice((1, 1, 2, 4))) if self.dice.random() < 0.7 else ""
+        self.world.story.tell(f"the operator changes {row}: {words.splitlines()[0] if words else 'withdrawn'!r}")
+        process.errand(self._change(process, row, from_text(words) if words else None))
+
+    async def _change(self, process: Process, row: Row, document: Document | None) -> None:
+        assert process.gateway is not None
+        gateway, happened = process.gateway, self.world.story.happened
+        revisions = Revisions(gateway.services, gateway.intake, gateway.outbox)
+        accepted = self.world.books.accepted[row.key]
+        lines = [plain(Document((each,))) for each in document.paragraphs] if document else []
+        accepted.wanted.append(lines)
+        try:
+            if document is None:
+                (outcome, *_) = await revisions.delete(DeliveryId(row.id))
+            else:
+                (outcome, *_) = await revisions.edit(DeliveryId(row.id), document)
+        except (RevisionError, StoreError) as error:
+            self.world.story.tell(f"not changed: {error}")
+            happened["change not accepted"] += 1
+            return
+        happened[f"change: {outcome.word}"] += 1
+        if outcome.word == "changed" and lines != accepted.lines and not accepted.dropped.issuperset(lines):
+            self.world.watch.breaks(Broken("a change is what was asked for", f"{row} says {accepted.lines}"))
 
     def links(self) -> None:
         """Somebody's identities on two platforms are one person, or after all not."""

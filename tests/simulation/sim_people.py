@@ -178,8 +178,10 @@ class People:
         silent = not said.answers or None in said.answers
         if accepted is None and not silent:
             raise Broken(ANSWERED, f"the answer to e{said.number} is in no book")
-        if accepted is not None and accepted.lines not in texts:
-            raise Broken(ANSWERED, f"e{said.number} was answered with {accepted.lines}, which the agent never said")
+        if accepted is not None and accepted.first_lines not in texts:
+            raise Broken(
+                ANSWERED, f"e{said.number} was answered with {accepted.first_lines}, which the agent never said"
+            )
 
 
 def paragraphs(name: str, n: int, more: str = "") -> str:

@@ -10,6 +10,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from sim_books import Books, Change
@@ -41,11 +42,16 @@ def _shared_engine(creator: Callable[[], sqlite3.Connection]) -> Engine:
 class Disk:
     """What the store's callbacks ask of the world. It keeps the mirror of what is committed."""
 
-    def __init__(self, latency_s: Callable[[], float], books: Books) -> None:
+    def __init__(self, latency_s: Callable[[], float], books: Books, dice: Random) -> None:
         self.latency_s = latency_s
         self.books = books
+        self._dice = dice
         self.before_commit: Callable[[], None] = lambda: None
         self.after_commit: Callable[[list[Change]], None] = lambda _: None
+
+    def read_s(self) -> float:
+        """The real readers are several threads: one overtakes the other."""
+        return self.latency_s() * self._dice.choice((0.1, 1.0, 1.0, 4.0))
 
 
 class LoopWriter(Writer):
@@ -118,7 +124,7 @@ class LoopReaders(Readers):
             raise StoreError("the store is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        loop.call_later(self.disk.latency_s(), self._answer, self._connection, (read, args, future))
+        loop.call_later(self.disk.read_s(), self._answer, self._connection, (read, args, future))
         return future
 
     async def aclose(self) -> None:

@@ -37,7 +37,12 @@ AFTER_EACH_COMMIT = (
     invariants.delivered_means_there,
     invariants.nothing_is_answered_twice,
 )
-FOR_EACH_POST = (invariants.nothing_has_two_effects, invariants.order_is_kept, invariants.private_stays_private)
+FOR_EACH_POST = (
+    invariants.nothing_has_two_effects,
+    invariants.what_was_changed_is_not_said,
+    invariants.order_is_kept,
+    invariants.private_stays_private,
+)
 PLANNED = (ScriptedBug, StoreError, TimeoutError)
 """What may fail: the rest of what the log tells with a traceback is a bug."""
 
@@ -148,6 +153,7 @@ class Watch:
                 self._story.happened[f"standing: {event.after}"] += 1
                 self.able_since[event.account] = self.changed_at_s[event.account] = self._world.universe.now
                 self.judge(invariants.a_change_has_evidence, self._world, event.account, event.after, event.evidence)
+                self._world.operator.hears_of(event.account)
             case DeliveryChanged(state=state):
                 if state != "delivered":
                     self._story.tell(f"{event.account}: {event.delivery} is {state}: {event.reason}")

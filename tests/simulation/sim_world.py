@@ -97,7 +97,7 @@ class World:
         self.config = configuration(self.path, names, self._routes(rng), self.on_uncertain, self.keeps, rng)
         self.books = Books(lambda: self.universe.now)
         self.disk_latency_s = 0.002
-        self.disk = sim_store.Disk(lambda: self.disk_latency_s, self.books)
+        self.disk = sim_store.Disk(lambda: self.disk_latency_s, self.books, self.chance("disk"))
         self.obstruction = sim_store.Obstruction(self.path)
         self.process: Process | None = None
         self.doom: tuple[str, int] | None = None
@@ -158,7 +158,7 @@ class World:
         names = list(self.networks.accounts)
         busy = [rng.uniform(0, self.span_s) for _ in range(3)]
 
-        def hour() -> float:
+        def hour(rng: Random = rng) -> float:
             return rng.uniform(1, self.span_s) if rng.random() < 0.5 else rng.choice(busy) + rng.uniform(0, 60)
 
         for _ in range(rng.choice((4, 8, 16, 30))):
@@ -168,6 +168,9 @@ class World:
         for _ in range(rng.randint(0, 6)):
             universe.at(hour(), self.operator.links)
         self.weather.plan()
+        dice = self.operator.dice
+        for _ in range(dice.choice((0, 6, 20, 60))):
+            universe.at(hour(dice), self.operator.changes)
         universe.at(self.span_s, self._calm)
         universe.after(CHECK_EVERY_S, self.watch.checkpoint)
 
