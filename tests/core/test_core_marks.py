@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from core_rig import LOCKED, RED, SUSPENDED, World, Worlds
 from msgspec import structs
+from revising_rig import changing
 
 from gateway.model.capabilities import Idempotency
 from gateway.model.delivery import RESENT, FaultKind, State
@@ -35,6 +36,18 @@ async def test_what_may_be_there_twice_says_so_wherever_it_goes(world: Worlds, h
         assert found.state is State.DELIVERED
         assert found.reason.startswith(RESENT), found.reason
     assert len(w.texts(RED)) == 2
+
+
+async def test_what_may_be_there_says_so_when_it_is_withdrawn(world: Worlds) -> None:
+    w: World = world()
+    async with w.house(profiles={RED: NONE}, on_uncertain="resend") as house:
+        w[RED].troubles.append(unclear(accepted=True))
+        one = await house.say("hello", place="c1")
+        await house.quiet()
+        await house.lose(fault=LOCKED)
+        (outcome,) = await changing(house).delete(one.id)
+        assert (outcome.delivery.state, outcome.reason) == (State.REFUSED, f"{RESENT}: withdrawn")
+    assert w.texts(RED) == ["hello"]
 
 
 async def test_an_account_that_is_lost_while_a_send_is_claimed_sends_nothing(world: Worlds) -> None:
