@@ -59,8 +59,10 @@ class Outcome(Struct, frozen=True):
     def word(self) -> str:
         """Whether it is so now, or will be, or never was. To take away what is gone is no failure."""
         state, revises = self.delivery.state, self.delivery.draft.revises
+        if revises is None and state in (State.REFUSED, State.EXPIRED):
+            return "unsent"
         if revises is None:
-            return "unsent" if state is State.REFUSED else "changed"
+            return str(state) if self.nothing_there else "changed"
         gone = revises.change is Change.DELETE and self.delivery.reason == NOTHING_THERE
         return "done" if state is State.DELIVERED or gone or self.delivery.reason == SAME else str(state)
 

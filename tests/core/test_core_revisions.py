@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from core_rig import BLUE, RED, SUSPENDED, Crash, House, World, ended, road, words
 from hypothesis import HealthCheck, given, settings
@@ -58,6 +60,21 @@ async def test_the_same_text_again_changes_nothing(world: Worlds) -> None:
             (State.REFUSED, "it says so already")
         ]
         assert w[RED].changes == []
+
+
+async def test_an_edit_of_what_expired_says_that_nobody_will_read_it(world: Worlds) -> None:
+    w = world()
+    async with revising(w, routes=(road(RED, hold_at_most=timedelta(minutes=10)),)) as house:
+        await house.lose()
+        old = await house.say("old")
+        await house.pass_time(700, 100.0)
+        await house.regain()
+        await house.quiet()
+        (outcome,) = await changing(house).edit(old.id, words("new"))
+        assert (outcome.word, outcome.reason) == (
+            "unsent", "nothing of it is there: expired while it was held",
+        )  # fmt: skip
+    assert w.texts(RED) == []
 
 
 async def test_what_has_not_left_is_changed_before_it_does(world: Worlds) -> None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from msgspec import structs
+from sqlalchemy import bindparam, update
 
 from gateway import monitor, rerouter
 from gateway.books import Settlement
@@ -18,7 +19,8 @@ from gateway.model.delivery import Fault, FaultKind, State
 from gateway.model.standing import Record, Signal, Standing, step
 from gateway.outbox import detour, outbox, pacer, settle, worker
 from gateway.pipeline import Pipeline
-from gateway.store import diversions, orders
+from gateway.store import diversions, orders, revisions
+from gateway.store.schema import deliveries
 from policies import failover
 
 Patch = tuple[Any, str, Any]
@@ -226,19 +228,10 @@ def _what_is_held_is_judged_once() -> Patch:
     return rerouter.Rerouter, "look_at", look_at
 
 
-def _a_move_undoes_a_change() -> Patch:
-    """Whether a delivery says something else by now isn't looked at."""
-    real = diversions._movable
-
-    def movable(tx: Any, moves: Any) -> Any:
-        return real(tx, {name: structs.replace(move, attempts=None) for name, move in moves.items()})
-
-    return diversions, "_movable", movable
-
-
-def _who_was_too_late_is_left() -> Patch:
-    """What a move didn't find as it was is not judged anew."""
-    return rerouter.Rerouter, "_look_again", lambda *_: None
+def _a_change_keeps_the_plan() -> Patch:
+    """What was planned before it was changed is what leaves."""
+    kept = {"draft": bindparam("amended"), "attempts": deliveries.c.attempts + 1, "changed_at": bindparam("at")}
+    return revisions, "AMEND", update(deliveries).where(*revisions.AMEND._where_criteria).values(**kept)
 
 
 PLANTED: dict[str, Bug] = {
@@ -260,8 +253,7 @@ PLANTED: dict[str, Bug] = {
     "the way home is forgotten": Bug(_the_way_home_is_forgotten, (HOME,)),
     "the last part is skipped": Bug(_the_last_part_is_skipped, (BOOKS,)),
     "what is held is judged once": Bug(_what_is_held_is_judged_once, (HOME, ORDER)),
-    "a move undoes a change": Bug(_a_move_undoes_a_change, (CHANGED,)),
-    "who was too late is left": Bug(_who_was_too_late_is_left, (HOME,)),
+    "a change keeps the plan": Bug(_a_change_keeps_the_plan, (CHANGED, BOOKS)),
     "found words are ours": Bug(_found_words_are_ours, (BOOKS, TWICE)),
 }
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from sim_world import World
 
 GREETINGS = ("good morning", "we meet at seven")
-AT_ONCE_S = (0.0, 0.0, 0.001, 0.002, 0.004, 1.0)
-"""How soon after a change of standing something is changed that waits there."""
+AT_ONCE_S = 0.012
+"""After a change of standing the gateway has looked at what waits there."""
 
 
 class Operator:
@@ -72,8 +72,9 @@ class Operator:
 
     def hears_of(self, account: str) -> None:
         """A standing changed: what waits there may say something else at once, while the gateway is at it, too."""
-        for after_s in self.dice.sample(AT_ONCE_S, self.dice.choice((0, 3, 3))):
-            self.world.universe.after(after_s, lambda: self.changes(account))
+        if self.dice.random() < 0.5:
+            for _ in range(4):
+                self.world.universe.after(self.dice.uniform(0, AT_ONCE_S), lambda: self.changes(account))
 
     def changes(self, account: str = "") -> None:
         """Something that hasn't left yet shall say something else, or nothing."""
