@@ -11,7 +11,7 @@ from pathlib import Path
 from bodies import CID, DID, WORDS
 
 from gateway import wiring
-from gateway.commands.serve import collect_rarely
+from gateway.commands.serve import collect_rarely, share_one_heap
 from gateway.config import load
 from gateway.model.content import Document, Text
 from gateway.model.delivery import Draft, InConversation, State, Target, Timeline
@@ -69,6 +69,7 @@ class House:
 
     @staticmethod
     async def open(path: Path, *, start: bool = True) -> House:
+        share_one_heap()
         house = House(await wiring.build(load(path, wiring.platforms(), ENVIRONMENT)))
         await (house.begin() if start else house.gateway.monitor.load())
         return house
