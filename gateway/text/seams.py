@@ -21,8 +21,8 @@ _UNSEEN = r"\u200e\u200f\u202c\u2069"
 """Marks of the direction of writing that may close a sentence."""
 _MARK = r"\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}"
 # Python strips the four separators of ASCII as well: to a reader they are nothing. A space that carries an accent is
-# a character of its own, not a gap.
-_SPACE = rf"[\s\x1c-\x1f](?![{_MARK}])"
+# a character of its own, not a gap; a tab or the end of a line carries none.
+_SPACE = rf"(?:[\t-\r\x1c-\x1f\x85\u2028\u2029]|\s(?![{_MARK}]))"
 _NO_BREAK = rf"[\u00a0\u2007\u202f](?![{_MARK}])"
 _GAP = rf"(?:{_NO_BREAK})*+{_SPACE}(?:{_SPACE})*+"
 # Scripts without spaces pause at these.

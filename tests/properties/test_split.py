@@ -325,3 +325,9 @@ def test_plain_words_are_asked_about_once_for_each_part():
     )
     assert len(parts) > 9
     assert len(asked) == 1 + len(parts)
+
+
+def test_a_mark_after_a_tab_or_a_line_end_makes_no_part_of_it():
+    """Nothing joins a control character: it is a gap, whatever follows."""
+    document = Document(((Text("\t\n\u200dx"),),))
+    assert [plain(part) for part in split(document, measured("characters", 1))] == ["\u200d", "x"]
