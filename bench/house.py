@@ -69,7 +69,7 @@ class House:
 
     @staticmethod
     async def open(path: Path, *, start: bool = True) -> House:
-        share_one_heap()
+        share_one_heap()  # as `multihome run` does
         house = House(await wiring.build(load(path, wiring.platforms(), ENVIRONMENT)))
         await (house.begin() if start else house.gateway.monitor.load())
         return house

@@ -107,7 +107,7 @@ def collect_rarely() -> None:
 
 def share_one_heap() -> None:
     """Before there are threads. The GNU C library gives each a heap of its own, and what one has freed the others can't
-    use: 25 MiB more, and growing for hours. Our threads take turns anyway.
+    use: a growing part of the whole (docs/chaos.md). Our threads take turns anyway.
     """
     if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
         mallopt(M_ARENA_MAX, 1)

@@ -137,17 +137,16 @@ def _move(tx: Transaction, request: tuple[Sequence[Move], datetime]) -> tuple[De
 
 def _movable(tx: Transaction, moves: Mapping[DeliveryId, Move]) -> dict[DeliveryId, tuple[int, str, AccountId]]:
     """Where each is now, of those that may go where they shall: who leaves an order passes nobody that stays in it."""
-    rows = FIND.fetch(tx, [(name,) for name in moves])
-    stale: dict[str, int] = {}
-    for name, seq, order, _, _, attempts in rows:
-        if moves[name].attempts not in (None, attempts):
-            stale[order] = min(seq, stale.get(order, seq))
-    return {
-        name: (seq, order, account)
-        for name, seq, order, account, behind, attempts in rows
-        if moves[name].attempts in (None, attempts)
-        and not (moves[name].draft and (behind or seq > stale.get(order, seq)))
-    }
+    movable = {}
+    stays: set[str] = set()
+    by_age = sorted(FIND.fetch(tx, [(name,) for name in moves]), key=lambda row: row[1])
+    for name, seq, order, account, behind, attempts in by_age:
+        move = moves[name]
+        if move.attempts not in (None, attempts):
+            stays.add(order)
+        elif not (move.draft and (behind or order in stays)):
+            movable[name] = (seq, order, account)
+    return movable
 
 
 def _new_state(seq: int, move: Move, now: int) -> tuple[Any, ...]:

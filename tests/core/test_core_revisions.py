@@ -71,9 +71,8 @@ async def test_an_edit_of_what_expired_says_that_nobody_will_read_it(world: Worl
         await house.regain()
         await house.quiet()
         (outcome,) = await changing(house).edit(old.id, words("new"))
-        assert (outcome.word, outcome.reason) == (
-            "unsent", "nothing of it is there: expired while it was held",
-        )  # fmt: skip
+        assert outcome.word == "unsent"
+        assert outcome.reason == "nothing of it is there: expired while it was held"
     assert w.texts(RED) == []
 
 

@@ -35,6 +35,11 @@ _parts = json.Decoder(tuple[Part, ...]).decode
 _receipts = json.Decoder(tuple[Receipt, ...]).decode
 
 
+def lines_of(document: Document) -> list[str]:
+    """Its paragraphs, as the networks hold them."""
+    return [plain(Document((each,))) for each in document.paragraphs]
+
+
 class Row:
     """One delivery as it is in the database, since ``at_s``."""
 
@@ -55,8 +60,7 @@ class Row:
     @cached_property
     def lines(self) -> list[str]:
         """Its paragraphs, without what is said before them on another road."""
-        lines = [plain(Document((each,))) for each in self.draft.document.paragraphs]
-        return [line for line in lines if not line.startswith(PREFACE)]
+        return [line for line in lines_of(self.draft.document) if not line.startswith(PREFACE)]
 
     @cached_property
     def parts(self) -> tuple[Part, ...] | None:

@@ -9,11 +9,12 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from invariants import Broken
+from sim_books import lines_of
 from sim_people import NAMES, paragraphs
 
 from gateway.books import StoreError
 from gateway.directory import DirectoryError
-from gateway.model.content import Document, plain
+from gateway.model.content import Document
 from gateway.model.ids import AccountId, DeliveryId, platform_of
 from gateway.revisions import UNSENT, RevisionError, Revisions
 from gateway.text.plain import from_text
@@ -80,8 +81,8 @@ class Operator:
         """Something that hasn't left yet shall say something else, or nothing."""
         process, books = self.world.running(), self.world.books
         begun = {delivery for delivery, _ in books.refs.values()}
-        unsent = [row for row in books.open.values() if row.state in UNSENT and row.id not in begun]
-        unsent = [row for row in unsent if row.draft.revises is None]
+        rows = [row for row in books.open.values() if row.draft.revises is None]
+        unsent = [row for row in rows if row.state in UNSENT and row.id not in begun]
         unsent = [row for row in unsent if row.account == account] or unsent
         if process is None or not unsent:
             return
@@ -96,7 +97,7 @@ class Operator:
         gateway, happened = process.gateway, self.world.story.happened
         revisions = Revisions(gateway.services, gateway.intake, gateway.outbox)
         accepted = self.world.books.accepted[row.key]
-        lines = [plain(Document((each,))) for each in document.paragraphs] if document else []
+        lines = lines_of(document) if document else []
         accepted.wanted.append(lines)
         try:
             if document is None:

@@ -11,12 +11,12 @@ from random import Random
 from typing import Any
 
 from invariants import Broken
-from sim_books import Accepted, Event
+from sim_books import Accepted, Event, lines_of
 from sim_dealer import ScriptedBug
 from sim_network import Networks
 from sim_platforms import PROFILES
 
-from gateway.model.content import Document, Text, plain
+from gateway.model.content import Document, Text
 from gateway.model.events import Kind, MessageDeleted, MessageEdited, MessageReceived, Reacted
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, ConversationId, MessageRef, platform_of
@@ -174,7 +174,7 @@ class People:
             return
         if known.state != "handled":
             raise Broken(ANSWERED, f"e{said.number} is still {known.state}")
-        texts = [[plain(Document((each,))) for each in from_text(text).paragraphs] for text in said.answers if text]
+        texts = [lines_of(from_text(text)) for text in said.answers if text]
         silent = not said.answers or None in said.answers
         if accepted is None and not silent:
             raise Broken(ANSWERED, f"the answer to e{said.number} is in no book")
