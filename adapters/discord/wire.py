@@ -7,6 +7,7 @@ What is different from the library, each at the narrowest seam it has:
 * a send returns when it is answered, where the library sleeps out an exhausted bucket first (http.py ``__aexit__``);
 * a 5xx, and a 429 to a write, comes back at once, where the library retries for 25 s: the outbox repeats with the
   same nonce and the monitor sees the outage;
+* a read that is cancelled while it sleeps out a global 429 wakes the others, where the library forgets them;
 * events reach us raw and in order, where the library starts a task for each and lets a malformed one end
   ``connect()``; nothing is cached.
 """
@@ -111,7 +112,13 @@ class Rest(HTTPClient):
         kwargs.setdefault("timeout", TIMEOUT)
         kwargs["allow_redirects"] = False
         kwargs["raise_for_status"] = _impatient_read if route.method == "GET" else _impatient_write
-        return await super().request(self._here(route), **kwargs)
+        try:
+            return await super().request(self._here(route), **kwargs)
+        except asyncio.CancelledError:
+            # The library, cancelled while it sleeps out a global 429, would make every later request wait for ever:
+            # https://github.com/DisnakeDev/disnake/pull/1585 (the same code). Too early costs another 429 at most.
+            self._global_over.set()
+            raise
 
     async def ws_connect(self, url: str, *, compress: int = 0) -> aiohttp.ClientWebSocketResponse:
         if self.gateway is not None and url.startswith(str(DiscordWebSocket.DEFAULT_GATEWAY)):

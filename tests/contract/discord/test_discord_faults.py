@@ -223,6 +223,21 @@ async def test_a_rate_limit_says_when_to_come_back(rig: Rig, account: DiscordAcc
     assert len(rig.face.network.attempts) == 1
 
 
+async def test_a_read_given_up_during_a_global_limit_holds_up_nothing_else(rig: Rig, account: DiscordAccount) -> None:
+    await send_all(account, draft("before"))
+    rule = rig.face.faults.add(Rule(Trouble.RATE_LIMIT, on="read", code="global", retry_after_s=25.0))
+    probe = asyncio.create_task(account.check())
+    await until(lambda: not account._rest._global_over.is_set())
+    probe.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await probe
+    rig.face.faults.lift(rule.id)
+    async with asyncio.timeout(10):
+        assert (await account.check()).fault is None
+        await send_all(account, draft("after", draft_id="d2"))
+    assert [message.text for message in rig.held()] == ["before", "after"]
+
+
 async def test_cloudflares_ban_stops_everything(rig: Rig, account: DiscordAccount) -> None:
     rig.face.faults.add(Rule(Trouble.RATE_LIMIT, on="write", retry_after_s=None))
     fault = (await refused(account)).fault
