@@ -43,8 +43,6 @@ class Reply(aiohttp.ClientResponse):
     where it wants objects, and die of them without telling the status.
     """
 
-    problem: dict[str, Any] | None = None
-
     async def read(self) -> bytes:
         if self._body is None:
             announced = self.content_length
@@ -63,9 +61,12 @@ class Reply(aiohttp.ClientResponse):
 
     async def json(self, **_: Any) -> Any:
         """The body as a problem that tweepy's exceptions can take, whatever it was."""
-        if self.problem is None:
-            self.problem = problem(self.body, self.content_type)
         return self.problem
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        """Made anew each time: tweepy puts the word that is its "error" among its errors (errors.py, HTTPException)."""
+        return problem(self.body, self.content_type)
 
     @property
     def body(self) -> bytes:
@@ -103,8 +104,7 @@ def read(reply: Reply, kind: type[T]) -> T:
 
 def judged(reply: Reply, words: str) -> Fault:
     """X also answers 200 with errors and no data: they are judged like a refusal."""
-    body = problem(reply.body, reply.content_type)
-    fault = judge(told(reply.status, reply.reason or "", body, words), FAULTS)
+    fault = judge(told(reply.status, reply.reason or "", reply.problem, words), FAULTS)
     if fault.kind is FaultKind.UNKNOWN:
         log.error("no rule for: %s", fault.evidence)
     return fault

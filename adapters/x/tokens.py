@@ -85,6 +85,8 @@ class Tokens:
 
     async def _refresh(self) -> None:
         if self._unsaved is None:
+            if await self._renewed_elsewhere():
+                return
             self._unsaved = await self._fetch(self._pair)
         try:
             await self._vault.put(self._entry, Secret(msgspec.json.encode(self._unsaved).decode()))
@@ -92,6 +94,17 @@ class Tokens:
             evidence = f"the renewed token can't be kept: {type(error).__name__}"
             raise FaultError(Fault(FaultKind.CONFIG, certain=True, evidence=evidence)) from error
         self._pair, self._unsaved = self._unsaved, None
+
+    async def _renewed_elsewhere(self) -> bool:
+        """Whether another gateway, or a ``doctor``, has used up our refresh token: what that brought is kept."""
+        before = self._pair
+        try:
+            await self.load()
+        except Exception as error:
+            # Whatever the vault's trouble is: what wanted the token was refused with 401 and is certainly not sent.
+            evidence = f"the kept token can't be read: {type(error).__name__}"
+            raise FaultError(Fault(FaultKind.NETWORK, certain=True, evidence=evidence)) from error
+        return self._pair != before
 
     async def _fetch(self, pair: Pair) -> Pair:
         client, secret = self._settings.client_id or "", self._settings.client_secret

@@ -525,6 +525,36 @@ async def test_the_next_run_goes_on_with_the_kept_token(rig: XRig) -> None:
     assert rig.face.refreshes == ["accepted"]
 
 
+async def test_a_token_that_another_one_renewed_is_taken_from_the_vault(rig: XRig) -> None:
+    """A refresh token serves once: trading it again would sign the account out."""
+    account = rig.face.account()
+    configured = {
+        key: Secret(account["environment"][f"X_AGENT_{key.upper()}"]) for key in ("access_token", "refresh_token")
+    }
+    one, two = await rig.open(**configured), await rig.open(**configured)
+    rig.face.expire()
+    await sent(one, draft("from one"))
+    await sent(two, draft("from two"))
+    assert rig.face.refreshes == ["accepted"]
+    assert [message.text for message in rig.held()] == ["from one", "from two"]
+
+
+async def test_a_vault_that_can_not_be_read_leaves_no_doubt_about_the_post(rig: XRig) -> None:
+    adapter = await rig.open()
+    get = rig.bench.vault.get
+
+    async def failing(name: str) -> Secret | None:
+        raise OSError("the disk is gone")
+
+    rig.bench.vault.get = failing  # type: ignore[method-assign]  # the bench's own vault, with a fault
+    rig.face.expire()
+    fault = await fault_of(sent(adapter, draft("first try")))
+    assert (fault.kind, fault.certain) == (FaultKind.NETWORK, True)
+    rig.bench.vault.get = get  # type: ignore[method-assign]  # and without it
+    await sent(adapter, draft("second try"))
+    assert [message.text for message in rig.held()] == ["second try"]
+
+
 async def test_who_stops_waiting_does_not_stop_the_renewal(rig: XRig) -> None:
     adapter = await rig.open()
     rig.face.expire()
