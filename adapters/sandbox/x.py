@@ -349,6 +349,9 @@ class XFace(Face):
         message.private = bool(conversation)
         message.in_reply_to = to.id if to else None
         message.conversation = conversation or (to.conversation if to else message.id)
+        if quoted := self.found(str(message.extra.get("quote_tweet_id"))):
+            handle = self.network.members[quoted.author].handle
+            message.extra["quote_url"] = f"https://twitter.com/{handle}/status/{quoted.id}"
         return self.network.add(message)
 
 

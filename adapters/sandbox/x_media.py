@@ -70,6 +70,8 @@ class Uploads:
 
     def __init__(self) -> None:
         self._uploads: dict[str, Upload] = {}
+        self.begun = 0
+        """How many were begun, whatever became of them."""
         self.slow_polls = 0
         self.fails = False
         """Whether processing ends in "failed"."""
@@ -84,6 +86,7 @@ class Uploads:
             return x_bodies.invalid(f"total_bytes [{total}] is not between 0 and {TOTAL_BYTES_MAX}")
         if total > category.size_bytes:
             return x_bodies.invalid(f"{total} bytes are more than {name} takes")
+        self.begun += 1
         self._uploads[new_id] = Upload(new_id, owner, mime, total, name)
         return web.json_response({"data": _told(new_id)})
 
@@ -132,6 +135,15 @@ class Uploads:
             return x_bodies.invalid("metadata.sensitive_media_warning is not valid")
         upload.alt, upload.sensitive = text or upload.alt, any(warning.values()) or upload.sensitive
         return web.json_response({"data": {"id": upload.id, "associated_metadata": metadata}})
+
+    def forget(self) -> None:
+        """A day passes: what nobody posted is gone."""
+        self._uploads.clear()
+
+    def spoil(self) -> None:
+        """Processing ends in "failed", of what is here already."""
+        for upload in self._uploads.values():
+            upload.error = _BROKEN
 
     def owned(self, media_id: str, owner: str) -> Upload | None:
         upload = self._uploads.get(media_id)

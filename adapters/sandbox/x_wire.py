@@ -60,7 +60,7 @@ def shorten(text: str) -> tuple[str, list[dict[str, str]]]:
 
     def replace(match: re.Match[str]) -> str:
         typed = match.group()
-        short = "https://t.co/" + hashlib.sha256(typed.encode()).hexdigest()[:10]
+        short = _short(typed)
         expanded = typed if "://" in typed else f"http://{typed}"
         entities.append({"url": short, "expanded_url": expanded, "display_url": expanded.partition("://")[2]})
         return short
@@ -82,20 +82,31 @@ def wire_id(message: Message) -> str:
 
 
 def wire_text(message: Message, answered: Member | None = None) -> str:
-    """As the API tells it: addresses as t.co, escaped, the name X puts before a reply, the picture's own link.
+    """As the API tells it: addresses as t.co, escaped, the name X puts before a reply, the links of a quoted post and
+    of pictures.
 
     The network keeps what was typed; this is how anybody gets to see it.
     """
     text = escape(shorten(message.text)[0])
     if answered is not None and answered.id != message.author and f"@{answered.handle}" not in text:
         text = f"@{answered.handle} {text}"
+    added = [entity["url"] for entity in _added(message, "")]
+    return " ".join([text, *added]).strip() if added else text
+
+
+def _added(message: Message, author: str) -> list[dict[str, str]]:
+    """The addresses that X puts behind the words, and where they lead."""
+    added: list[dict[str, str]] = []
+    if quoted := message.extra.get("quote_url"):
+        added.append({"url": _short(f"quote {message.id}"), "expanded_url": quoted})
     if message.media:
-        text = f"{text} {_media_url(message)}".strip()
-    return text
+        shown = f"https://x.com/{author}/status/{message.id}/photo/1"
+        added.append({"url": _short(f"media {message.id}"), "expanded_url": shown, "media_key": f"3_{message.id}"})
+    return added
 
 
-def _media_url(message: Message) -> str:
-    return "https://t.co/" + hashlib.sha256(f"media {message.id}".encode()).hexdigest()[:10]
+def _short(address: str) -> str:
+    return "https://t.co/" + hashlib.sha256(address.encode()).hexdigest()[:10]
 
 
 def post(
@@ -107,10 +118,7 @@ def post(
 ) -> dict[str, Any]:
     """A post with the fields that were asked for, besides those that always come."""
     text = wire_text(message, answered)
-    urls: list[dict[str, Any]] = [_placed(text, entity) for entity in shorten(message.text)[1]]
-    if message.media:
-        shown = f"https://x.com/{author.handle}/status/{message.id}/photo/1"
-        urls.append(_placed(text, {"url": _media_url(message), "expanded_url": shown, "media_key": f"3_{message.id}"}))
+    urls = [_placed(text, entity) for entity in (*shorten(message.text)[1], *_added(message, author.handle))]
     mentions = [_placed(text, {"username": m.handle, "id": m.id}, f"@{m.handle}") for m in mentioned]
     everything: dict[str, Any] = {
         "id": wire_id(message),

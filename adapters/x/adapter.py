@@ -140,10 +140,17 @@ class XAdapter:
                 yield piece
 
     async def send(self, part: Part) -> Receipt:
+        media = await self._pictures.ready(part)
+        send = self._send_direct if part.kind == "direct" else self._send_post
+        try:
+            receipt = await send(part, media)
+        except FaultError as error:
+            raise FaultError(self._pictures.judged(part.key, error.fault)) from error
+        self._pictures.forget(part.key)
+        return receipt
+
+    async def _send_post(self, part: Part, media: list[str]) -> Receipt:
         body = part.body
-        media = [await self._pictures.upload(picture, part.kind) for picture in body.get("media", ())]
-        if part.kind == "direct":
-            return await self._send_direct(part, media)
         reply_to = part.previous if part.index else body.get("reply_to")
         if part.index and reply_to is None:
             raise FaultError(Fault(FaultKind.INVALID, certain=True, evidence="a thread's part without the one before"))
@@ -348,7 +355,7 @@ class XAdapter:
         if not isinstance(error, HTTPException):
             return session.broken(error)
         reply = cast("session.Reply", error.response)
-        told = session.told(reply.status, reply.reason or "", reply.problem or {})
+        told = session.told(reply.status, reply.reason or "", reply.problem)
         now = self._clock.now()
         retry_at = None
         if reply.status == 429 or "88" in told.codes:

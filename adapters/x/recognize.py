@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from adapters.x.translate import ENTITIES_MAX, JOINER, DirectEvent, Entities, Post, ref, unescape
+from adapters.x.translate import ENTITIES_MAX, JOINER, DirectEvent, Entities, Post, points_to, ref, unescape
 from gateway.model.delivery import Part, Receipt
 
 _LEADING_CALLS = re.compile(r"^(?:@\w{1,15}\s+)+")
@@ -13,14 +13,21 @@ _OWN_PICTURE = re.compile(r"https?://(?:x|twitter)\.com/(?:messages/media/|\S+/(
 
 
 def is_part(item: Post | DirectEvent, part: Part, me: str) -> bool:
-    """Whether it may be this part: by its place and its words, and by a picture where it shows one."""
+    """Whether it may be this part: by its place, its words and what it quotes, and by a picture where it shows one."""
     sent = part.body.get("text", "")
     if item.attachments.media_keys and not part.body.get("media"):
         return False
     if isinstance(item, DirectEvent):
         return item.sender_id == me and says(item, sent, reply=False)
     reply_to = part.previous if part.index else part.body.get("reply_to")
-    return item.replied_to == reply_to and says(item, sent, reply=reply_to is not None)
+    if item.replied_to != reply_to or not _quotes(item.quoted, part.body.get("quote"), sent):
+        return False
+    return says(item, sent, reply=reply_to is not None)
+
+
+def _quotes(quoted: str | None, wanted: str | None, sent: str) -> bool:
+    """Whether that is the post to be quoted. Among the words, too, X takes a post's address for a quote."""
+    return quoted == wanted or (wanted is None and f"/{quoted}" in sent)
 
 
 def receipt(item: Post | DirectEvent) -> Receipt:
@@ -32,7 +39,8 @@ def says(found: Post | DirectEvent, sent: str, *, reply: bool) -> bool:
     """Whether a text that X tells is one that was sent: t.co, escapes, spaces and a reply's leading names aside."""
     told = found.note_tweet or found if isinstance(found, Post) else found
     wanted = _plain(sent, reply=reply)
-    texts = (told.text, _unpictured(told.text, told.entities))
+    quoted = found.quoted if isinstance(found, Post) else None
+    texts = (told.text, _bare(told.text, told.entities, quoted))
     return any(
         _pattern(variant, told.entities, reply=reply).fullmatch(wanted)
         for text in texts
@@ -40,11 +48,17 @@ def says(found: Post | DirectEvent, sent: str, *, reply: bool) -> bool:
     )
 
 
-def _unpictured(text: str, entities: Entities) -> str:
-    """Without the address that X puts behind the words for a picture; it may say of none that it is one."""
+def _bare(text: str, entities: Entities, quoted: str | None) -> str:
+    """Without the address that X puts behind the words for a picture or a quoted post; it may say of no picture that it
+    is one.
+    """
     bare = text.rstrip()
-    ends = [a.url for a in entities.urls[:ENTITIES_MAX] if _OWN_PICTURE.fullmatch(a.expanded_url)]
+    ends = [address.url for address in entities.urls[:ENTITIES_MAX] if _is_added(address.expanded_url, quoted)]
     return next((bare.removesuffix(url) for url in ends if url and bare.endswith(url)), text)
+
+
+def _is_added(url: str, quoted: str | None) -> bool:
+    return bool(_OWN_PICTURE.fullmatch(url)) or (quoted is not None and points_to(url, quoted))
 
 
 def _plain(text: str, *, reply: bool) -> str:

@@ -294,7 +294,7 @@ def read(text: str, entities: Entities, quoted: str = "") -> Document:
     marks: dict[str, Span | None] = {}
     for address in entities.urls[:ENTITIES_MAX]:
         known = _WEB.fullmatch(address.expanded_url)
-        shown = address.media_key or (quoted and _points_to(address.expanded_url, quoted))
+        shown = address.media_key or (quoted and points_to(address.expanded_url, quoted))
         marks[address.url] = None if shown else Link(address.expanded_url if known else address.url)
     for name in entities.mentions[:ENTITIES_MAX]:
         marks[f"@{name.username}".casefold()] = Mention(PLATFORM, name.id, name.username)
@@ -306,7 +306,7 @@ def read(text: str, entities: Entities, quoted: str = "") -> Document:
     return Document(tuple(paragraph for paragraph in paragraphs if paragraph))
 
 
-def _points_to(url: str, post: str) -> bool:
+def points_to(url: str, post: str) -> bool:
     found = _STATUS.match(url)
     return found is not None and found.group(1) == post
 
