@@ -70,16 +70,21 @@ class Ears:
         with contextlib.closing(connection), selectors.DefaultSelector() as selector:
             selector.register(connection.fileno(), selectors.EVENT_READ)
             selector.register(self._wake, selectors.EVENT_READ)
-            with contextlib.suppress(psycopg.Error):
+            try:
                 while not self._closed.is_set():
                     connection.pgconn.consume_input()
                     while note := connection.pgconn.notifies():
-                        self._take(note.extra.decode())
+                        self._take(note.extra.decode("utf-8", "replace"))
                     selector.select(LOOK_EVERY_S)
                     self._server.hang_up()
+            except psycopg.Error as error:
+                log.info("listening to other gateways ended: %s", error)
+            except Exception:
+                log.exception("listening to other gateways failed, beginning again")
 
     def _take(self, news: str) -> None:
-        sender, topic, name = news.split(" ", 2)
+        sender, _, rest = news.partition(" ")
+        topic, _, name = rest.partition(" ")
         if sender != self._sender and topic in list(Topic):
             self._tell(Topic(topic), name)
 

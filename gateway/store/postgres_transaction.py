@@ -172,7 +172,8 @@ class PostgresTransaction(Transaction):
         numbers = sorted({self._number(name) for name in self._locked})
         self._all_locked = ALL in self._locked or len(numbers) > MANY
         begin: list[tuple[str, Sequence[Any]]] = [
-            ("BEGIN", ()),
+            # Whoever has waited for a lock must see what its owner wrote, whatever the server's default is.
+            ("BEGIN ISOLATION LEVEL READ COMMITTED", ()),
             (WHOLE if self._all_locked else SHARE, [self._number(ALL)]),
         ]
         if numbers and not self._all_locked:

@@ -15,10 +15,11 @@ from postgres_rig import Postgres
 from gateway.books import Store, StoreError, Topic
 from gateway.clock import SystemClock
 from gateway.model.delivery import State
+from gateway.model.ids import DEFAULT_WORKSPACE
 from gateway.store import SqlStore, open_store
 from gateway.store.ears import Ears
 from gateway.store.outbox import add_all, adding
-from gateway.store.postgres_transaction import PostgresTransaction
+from gateway.store.postgres_transaction import PostgresTransaction, channel
 from gateway.store.server import Line, Server
 from gateway.store.transaction import Transaction
 from gateway.store.writer import Kind
@@ -34,9 +35,14 @@ def server() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-async def store(server: Postgres) -> AsyncIterator[SqlStore]:
+async def store(server: Postgres, request: pytest.FixtureRequest) -> AsyncIterator[SqlStore]:
     server.restart()
-    opened = open_store(server.new_database())
+    url = server.new_database()
+    if setting := getattr(request, "param", ""):
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            name = connection.info.dbname
+            await connection.execute(f'ALTER DATABASE "{name}" SET {setting}'.encode())
+    opened = open_store(url)
     await opened.tend("me", ACCOUNTS, 600.0)
     yield opened
     await opened.aclose()
@@ -215,8 +221,11 @@ async def test_who_stops_in_a_transaction_holds_nobody_up(store: SqlStore) -> No
     await other.aclose()
 
 
+@pytest.mark.parametrize("store", ["", "default_transaction_isolation = 'repeatable read'"], indirect=True)
 async def test_who_is_settled_waits_for_who_is_being_added(store: SqlStore) -> None:
-    """Else neither would see the other, and the new one would wait for nobody for ever."""
+    """Else neither would see the other, and the new one would wait for nobody for ever; whatever the server's usual
+    isolation is.
+    """
     await store.add([new("a", order="o")], NOW)
     await begun(store, "a")
     other = open_store(store._writer._tx._server.url)  # type: ignore[attr-defined]
@@ -239,3 +248,34 @@ async def test_who_is_settled_waits_for_who_is_being_added(store: SqlStore) -> N
     assert promoted is not None
     assert promoted.id == "b"
     await other.aclose()
+
+
+@pytest.mark.parametrize("news", ["", "x", "x y", "a b c d"])
+async def test_what_nobody_of_ours_would_tell_deafens_nobody(store: SqlStore, news: str) -> None:
+    heard: list[tuple[Topic, str]] = []
+    store.listen(lambda topic, name: heard.append((topic, name)))
+    url = store._writer._tx._server.url  # type: ignore[attr-defined]
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute("SELECT pg_notify(%s, %s)", [channel(DEFAULT_WORKSPACE), news])
+    other = open_store(url)
+    await other.add([new("a")], NOW)
+    await until(lambda: (Topic.DELIVERIES, ACCOUNTS[0]) in heard)
+    await other.aclose()
+
+
+async def test_ears_go_on_after_a_listener_that_fails(store: SqlStore) -> None:
+    url, heard = store._writer._tx._server.url, []  # type: ignore[attr-defined]
+
+    def failing(topic: Topic, name: str) -> None:
+        heard.append((topic, name))
+        if len(heard) == 1:
+            raise RuntimeError("a bug")
+
+    ears = Ears(Server(url, SystemClock()), channel(DEFAULT_WORKSPACE), "me", failing)
+    other = open_store(url)
+    await other.add([new("a")], NOW)
+    await until(lambda: (Topic.MISSED, "") in heard)
+    await other.add([new("b")], NOW)
+    await until(lambda: heard[-1] == (Topic.DELIVERIES, ACCOUNTS[0]))
+    await other.aclose()
+    ears.close()
