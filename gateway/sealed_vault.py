@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,10 +17,11 @@ from gateway.vault import SIZE_MAX_BYTES, VaultError, checked_name
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+log = logging.getLogger("multihome.vault")
+
 NONCE_BYTES = 12
-INSIST_S = 30.0
-"""How long a database that fails is asked again to keep a secret: a rotated token exists nowhere else."""
 PAUSE_S = 1.0
+"""Between two tries to store a secret, as often as it takes: a rotated token exists nowhere else."""
 
 
 class SealedVault:
@@ -34,12 +36,15 @@ class SealedVault:
         self._one_at_a_time = asyncio.Lock()
 
     async def get(self, name: str) -> Secret | None:
-        """The secret, or ``None`` when it was never put. Raises VaultError, StoreError."""
-        sealed = await self._store.sealed(self._account, checked_name(name))
+        """The secret, or ``None`` when it was never put; what is being put is waited for. Raises VaultError, StoreError."""
+        async with self._one_at_a_time:
+            sealed = await self._store.sealed(self._account, checked_name(name))
         return None if sealed is None else Secret(self._opened(name, sealed))
 
     async def put(self, name: str, secret: Secret) -> None:
-        """Keep a secret. Raises VaultError, StoreError; a cancelled call finishes its write before it gives way."""
+        """Keep a secret, as soon as the database takes it. Raises VaultError; when cancelled it finishes its write
+        before it gives way.
+        """
         content = secret.reveal().encode()
         if len(content) > SIZE_MAX_BYTES:
             raise VaultError(f"{self._account}: larger than {SIZE_MAX_BYTES} bytes is no secret")
@@ -54,13 +59,11 @@ class SealedVault:
                 raise
 
     async def _insist(self, name: str, sealed: bytes) -> None:
-        until = self._clock.monotonic() + INSIST_S
         while True:
             try:
                 return await self._store.seal(self._account, name, sealed)
-            except StoreError:
-                if self._clock.monotonic() >= until:
-                    raise
+            except StoreError as error:
+                log.error("%s: a secret is not stored yet: %s", self._account, error)  # noqa: TRY400 - it says it all
                 await self._clock.sleep(PAUSE_S)
 
     def _opened(self, name: str, sealed: bytes) -> str:
