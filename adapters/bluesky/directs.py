@@ -6,7 +6,7 @@ A file of its own because events.py would be too long with it.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct, convert
 
@@ -48,9 +48,27 @@ class Convo(Struct):
     members: list[Author]
     kind: Any = None
 
+    is_shown: ClassVar[bool] = True
+
     @property
     def is_group(self) -> bool:
         return isinstance(self.kind, dict) and str(self.kind.get("$type", "")).endswith("#groupConvo")
+
+
+class _Unshown(Convo):
+    """One that the server doesn't show us: nobody in it is known, and no answer would be taken there. So it counts as a
+    group: who doesn't call us by name doesn't speak to us.
+    """
+
+    is_shown: ClassVar[bool] = False
+
+    @property
+    def is_group(self) -> bool:
+        return True
+
+
+def unshown(convo_id: str) -> Convo:
+    return _Unshown(convo_id, [])
 
 
 class Entry(Struct, rename="camel"):

@@ -6,14 +6,15 @@ A file of its own because adapter.py would be too long with it.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from msgspec import Struct, convert, json, structs
+from msgspec import Raw, Struct, convert, json, structs
 
-from adapters.bluesky.directs import Convo, Entry, heard, kind_of
+from adapters.bluesky.directs import Convo, Entry, heard, kind_of, unshown
 from adapters.bluesky.events import MARKED, SAID, Here, Notification, View, kept, marked, received, wanted
+from adapters.bluesky.pages import decoded, named
 from adapters.bluesky.profile import DEFAULT_PUBLIC_SERVER, Settings
 from adapters.bluesky.session import Session
 from adapters.bluesky.translate import CHAT
@@ -25,9 +26,11 @@ log = logging.getLogger("multihome.bluesky")
 
 FIRST_PAGE, PAGE, PAGES_MAX = 10, 100, 50
 """A poll that finds nothing new costs ten items; one after a long absence reads up to five thousand."""
+LOOK_BACK_S = 300.0
+"""So often a poll costs a hundred items, for what comes late among many."""
 ARRIVAL_MAX = 50
 OVERLAP = timedelta(seconds=60)
-"""The index isn't strictly in order: this far back everything is looked at again."""
+"""The index isn't strictly in order: this far back everything is asked for again."""
 SEEN_MAX = 500
 CONVOS_MAX = 1000
 LOG_ROUNDS_MAX = 50
@@ -37,17 +40,36 @@ VIEWS_MAX = 25
 CHAT_REST_S = 300.0
 
 _LOST = frozenset({FaultKind.SIGNED_OUT, FaultKind.SUSPENDED, FaultKind.LOCKED})
+_UNSHOWN = frozenset({FaultKind.TARGET_GONE, FaultKind.TARGET_REFUSED, FaultKind.INVALID})
+"""Refusals that stay, of the conversation alone. Anything else may pass."""
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Place(Struct, frozen=True, omit_defaults=True):
-    """How far a list of notifications was read: the newest one's time, and what is known around it."""
+    """How far a list of notifications was read: the newest one's time, and what is known around it.
+
+    The list is in the order of what authors say of the time: its ``indexedAt`` is the earlier of that and the index's
+    own (``sortAt`` in data-plane/server of @atproto/bsky 0.0.280: routes/notifs, indexing/plugins/post and like). What
+    a slow clock or a late relay stamps comes in behind what was read. So time says where to stop asking, not what is
+    new: new is what isn't in ``known``, which has everything after ``floor``.
+    """
 
     at: datetime = _NEVER
+    floor: datetime = _NEVER
+    known: dict[str, datetime] = {}
     seen: tuple[str, ...] = ()
+    """In cursors kept before there was ``known``."""
+
+    def is_new(self, uri: str, at: datetime) -> bool:
+        return at > self.floor and uri not in self.known
 
     def past(self, uri: str, at: datetime) -> Place:
-        return Place(max(self.at, at), (*self.seen[-SEEN_MAX + 1 :], uri))
+        """What is forgotten raises the floor, so that it never is new again."""
+        known, floor = {**self.known, uri: at}, self.floor
+        if len(known) > SEEN_MAX:
+            oldest = min(known, key=known.__getitem__)
+            floor = max(floor, known.pop(oldest))
+        return Place(max(self.at, at), floor, known)
 
 
 class Position(Place, frozen=True, omit_defaults=True):
@@ -63,6 +85,10 @@ class Position(Place, frozen=True, omit_defaults=True):
     def cursor(self) -> str:
         return json.encode(self).decode()
 
+    def reading(self, place: Place) -> Position:
+        """Up to here of what people say."""
+        return structs.replace(self, at=place.at, floor=place.floor, known=place.known, seen=())
+
 
 class Receiver:
     """One run of ``events()``."""
@@ -73,6 +99,7 @@ class Receiver:
         self._context = context
         self._clock = context.clock
         self._convos: dict[str, Convo] = {}
+        self._look_back_at_s: dict[Sequence[str], float] = {}
         self._chat_rests_until_s = 0.0
         self._logged: set[int] = set()
         self._public = settings.public_server == DEFAULT_PUBLIC_SERVER
@@ -87,7 +114,7 @@ class Receiver:
         direct_due_s = self._clock.monotonic()
         while True:
             async for events, place in self._walk(SAID, position):
-                position = structs.replace(position, at=place.at, seen=place.seen)
+                position = position.reading(place)
                 yield events, position.cursor
             async for events, place in self._walk(MARKED, position.marks or Place()):
                 position = structs.replace(position, marks=place)
@@ -109,15 +136,20 @@ class Receiver:
 
     async def _from_now(self) -> Position:
         said, marks = await self._now(SAID), await self._now(MARKED)
-        position = Position(said.at, said.seen, marks=marks)
+        position = Position(marks=marks).reading(said)
         return (await self._directs(position))[1] if self._settings.poll_direct_s > 0 else position
 
     async def _now(self, reasons: Sequence[str]) -> Place:
+        """What is there is known; what is further back is past."""
         place = Place()
-        for raw in reversed((await self._page(reasons, FIRST_PAGE, None))[0]):
-            if (where := self._where(raw)) is not None:
-                place = place.past(*where)
-        return place
+        page, further = await self._page(reasons, PAGE, None)
+        there = [where for raw in reversed(page) if (where := self._where(raw)) is not None]
+        for where in there:
+            place = place.past(*where)
+        if further is None:
+            return place
+        floor = there[0][1] if there else self._clock.now() - OVERLAP  # a page may be empty and not the last
+        return structs.replace(place, at=max(place.at, floor), floor=floor)
 
     # Notifications: newest first, the platform's cursor walks backwards.
 
@@ -131,28 +163,42 @@ class Receiver:
                 yield events, place
 
     async def _unread(self, reasons: Sequence[str], place: Place) -> list[Any]:
-        known = frozenset(place.seen)
         until = place.at - OVERLAP if place.at > _NEVER else _NEVER
+        limit = self._first_page(reasons)
         found: list[Any] = []
         cursor: str | None = None
-        for number in range(PAGES_MAX):
-            page, cursor = await self._page(reasons, PAGE if number else FIRST_PAGE, cursor)
+        for _ in range(PAGES_MAX):
+            page, cursor = await self._page(reasons, limit, cursor)
             places = [(self._where(raw), raw) for raw in page]
-            found += [raw for where, raw in places if where is None or (where[1] >= until and where[0] not in known)]
+            found += [raw for where, raw in places if where is None or place.is_new(*where)]
             if not cursor or not page or any(where is not None and where[1] < until for where, _ in places):
                 break
+            limit = PAGE
         else:
             log.warning("%s: more was missed than is read back; the oldest is left out", self._context.account)
         found.reverse()
         return found
 
+    def _first_page(self, reasons: Sequence[str]) -> int:
+        now_s = self._clock.monotonic()
+        if now_s < self._look_back_at_s.get(reasons, now_s):
+            return FIRST_PAGE
+        self._look_back_at_s[reasons] = now_s + LOOK_BACK_S
+        return PAGE
+
     async def _page(self, reasons: Sequence[str], limit: int, cursor: str | None) -> tuple[list[Any], str | None]:
         params: dict[str, Any] = {"reasons": list(reasons), "limit": limit}
-        answer = await self._session.query(
+        page = await self._session.page(
             "app.bsky.notification.listNotifications", {**params, "cursor": cursor} if cursor else params
         )
-        page, further = answer.get("notifications"), answer.get("cursor")
-        return page[:limit] if isinstance(page, list) else [], further if isinstance(further, str) else None
+        return list(self._readable(page.notifications[:limit])), page.cursor
+
+    def _readable(self, items: Sequence[Raw]) -> Iterator[Any]:
+        for raw in items:
+            try:
+                yield decoded(raw, Any)
+            except ValueError as error:
+                self._skip(bytes(raw), error)
 
     def _where(self, raw: Any) -> tuple[str, datetime] | None:
         """A notification's record and time; a time to come is now, so that it hides nothing after it."""
@@ -173,7 +219,7 @@ class Receiver:
             try:
                 event = _event(raw, here, views)
                 events += [event] if event else []
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 self._skip(raw, error)
             if (where := self._where(raw)) is not None:
                 place = place.past(*where)
@@ -188,14 +234,13 @@ class Receiver:
         views: dict[str, View] = {}
         for start in range(0, len(uris), VIEWS_MAX):
             try:
-                answer = await self._session.query("app.bsky.feed.getPosts", {"uris": uris[start : start + VIEWS_MAX]})
+                told = await self._session.page("app.bsky.feed.getPosts", {"uris": uris[start : start + VIEWS_MAX]})
             except FaultError as error:
                 if error.fault.kind in _LOST:
                     raise
                 log.warning("%s: what is quoted isn't known: %s", self._context.account, error.fault.evidence)
                 continue
-            posts = answer.get("posts")
-            views |= _views(posts[:VIEWS_MAX] if isinstance(posts, list) else [])
+            views |= _views(list(self._readable(told.posts[:VIEWS_MAX])))
         return views
 
     # Direct messages: a log, oldest first, with a cursor that goes on.
@@ -206,15 +251,16 @@ class Receiver:
             return [], position
         try:
             params = {"cursor": position.chat} if position.chat else {}
-            answer = await self._session.query("chat.bsky.convo.getLog", params, CHAT)
-            logs = answer.get("logs") if position.chat else []
-            events = [await self._direct(raw) for raw in (logs if isinstance(logs, list) else [])]
+            page = await self._session.page("chat.bsky.convo.getLog", params, CHAT)
+            logs = page.logs if position.chat else []
+            events = [await self._direct(raw) for raw in self._readable(logs)]
         except FaultError as error:
             self._rest_chat(error.fault)
             return [], position
-        cursor = answer.get("cursor")
-        if isinstance(cursor, str) and cursor != position.chat:
-            position = structs.replace(position, chat=cursor)
+        finally:
+            self._convos = {name: convo for name, convo in self._convos.items() if convo.is_shown}
+        if page.cursor is not None and page.cursor != position.chat:
+            position = structs.replace(position, chat=page.cursor)
         return [event for event in events if event], position
 
     def _rest_chat(self, fault: Fault) -> None:
@@ -231,7 +277,7 @@ class Receiver:
         try:
             convo = await self._convo(convert(raw, Entry).convo_id)
             return heard(raw, convo, await self._here())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             self._skip(raw, error)
             return None
 
@@ -240,12 +286,22 @@ class Receiver:
         if convo_id not in self._convos:
             if len(self._convos) >= CONVOS_MAX:
                 self._convos.clear()
-            answer = await self._session.query("chat.bsky.convo.getConvo", {"convoId": convo_id}, CHAT)
-            self._convos[convo_id] = convert(answer.get("convo"), Convo)
+            self._convos[convo_id] = await self._asked(convo_id)
         return self._convos[convo_id]
 
+    async def _asked(self, convo_id: str) -> Convo:
+        """One that we left or were put out of since isn't shown, but what was said there before is in the log."""
+        try:
+            answer = await self._session.query("chat.bsky.convo.getConvo", {"convoId": convo_id}, CHAT)
+        except FaultError as error:
+            if error.fault.kind not in _UNSHOWN:
+                raise
+            log.warning("%s: a conversation isn't shown: %s", self._context.account, error.fault.evidence)
+            return unshown(convo_id)
+        return convert(answer.get("convo"), Convo)
+
     def _skip(self, raw: Any, why: object) -> None:
-        mark = hash(repr(raw)[:500])
+        mark = hash(named(raw))
         if mark not in self._logged and len(self._logged) < SEEN_MAX:
             self._logged.add(mark)
             log.warning("%s: an event that can't be read was left out: %s", self._context.account, why)
@@ -266,7 +322,7 @@ def _views(posts: Sequence[Any]) -> dict[str, View]:
     for raw in posts:
         try:
             view, _ = convert(raw, View), kept(raw)
-        except ValueError:  # somebody else's record
+        except (ValueError, RecursionError):  # somebody else's record
             continue
         views[view.uri] = view
     return views
@@ -274,7 +330,18 @@ def _views(posts: Sequence[Any]) -> dict[str, View]:
 
 def _position(cursor: str | None) -> Position | None:
     try:
-        return json.decode(cursor, type=Position) if cursor else None
+        position = json.decode(cursor, type=Position) if cursor else None
     except ValueError:
         log.warning("a cursor that can't be read: starting from now")
         return None
+    if position is None:
+        return None
+    marks = _timed(position.marks) if position.marks else None
+    return structs.replace(position.reading(_timed(position)), marks=marks)
+
+
+def _timed(place: Place) -> Place:
+    """Of a cursor without times: all that can be said of what was seen is that it wasn't later."""
+    if not place.seen:
+        return place
+    return Place(place.at, place.at - OVERLAP, dict.fromkeys(place.seen, place.at))

@@ -6,10 +6,11 @@ import asyncio
 import logging
 from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, TypeVar
 
 from msgspec import Meta, Struct, convert, json
 
+from adapters.bluesky.pages import Page
 from adapters.bluesky.profile import DEFAULT_SERVER, NAME, Settings
 from gateway.model.capabilities import LaneState
 from gateway.model.delivery import Fault, FaultError, FaultKind
@@ -18,6 +19,8 @@ from gateway.model.secret import Secret
 from gateway.ports import Context
 
 log = logging.getLogger("multihome.bluesky")
+
+T = TypeVar("T")
 
 _LEAD_S = 900.0  # as the library: 15 minutes before the end
 _REST_FIRST_S, _REST_LONGEST_S = 2.0, 300.0  # createSession: 30 in 5 minutes, 300 a day
@@ -53,6 +56,8 @@ class Line(Protocol):
     async def use(self, tokens: Tokens) -> None: ...
 
     async def query(self, nsid: str, params: dict[str, Any], headers: dict[str, str]) -> Answer: ...
+
+    async def page(self, nsid: str, params: dict[str, Any], headers: dict[str, str]) -> Page: ...
 
     async def procedure(self, nsid: str, content: bytes, headers: dict[str, str]) -> Answer: ...
 
@@ -125,6 +130,10 @@ class Session:
         """A read."""
         return (await self._call(lambda: self._wire.query(nsid, params or {}, headers or {}))).body
 
+    async def page(self, nsid: str, params: dict[str, Any], headers: dict[str, str] | None = None) -> Page:
+        """A read of a list."""
+        return await self._call(lambda: self._wire.page(nsid, params, headers or {}))
+
     async def procedure(self, nsid: str, content: bytes, headers: dict[str, str] | None = None) -> Answer:
         """A write. ``content`` is JSON unless a header says otherwise."""
         return await self._call(lambda: self._wire.procedure(nsid, content, headers or {}))
@@ -133,7 +142,7 @@ class Session:
         """A new access token, whatever the old one is still good for."""
         await self._renewed(self._generation)
 
-    async def _call(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _call(self, call: Callable[[], Awaitable[T]]) -> T:
         await self._ready()
         generation = self._generation
         try:

@@ -37,6 +37,13 @@ async def untie(response: httpx.Response) -> None:
     response.stream = httpx.ByteStream(response.content)
 
 
+async def undecoded(response: httpx.Response) -> None:
+    """An event hook. The library decodes what calls itself JSON, and refuses all of it for one deep item (pages.py). An
+    answer that doesn't say what it is it leaves as bytes.
+    """
+    response.headers.pop("Content-Type", None)
+
+
 class Transport(httpx.AsyncBaseTransport):
     """Answers are read whole, and no further than ``ANSWER_MAX_BYTES``."""
 

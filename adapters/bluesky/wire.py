@@ -4,9 +4,9 @@ With transport.py the only importer of the client library. It is a module of its
 with the 0.6 s that atproto costs, in a thread and only when an account is opened.
 
 What the library would do and is kept from: five seconds as time-out, a getProfile at sign-in, redirects of a POST, a
-renewal by each client for itself, models that refuse a whole page for one bad item or show tokens in their errors
-(calls here are its low-level ``invoke_query`` and ``invoke_procedure``), and ``null`` left out of a request (a put
-without ``swapRecord: null`` overwrites).
+renewal by each client for itself, a decoder and models that refuse a whole page for one bad item or show tokens in
+their errors (answers stay bytes, calls here are its low-level ``invoke_query`` and ``invoke_procedure``), and ``null``
+left out of a request (a put without ``swapRecord: null`` overwrites).
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from atproto_client.models.common import XrpcError
 from atproto_client.models.dot_dict import DotDict
 from atproto_client.request import AsyncRequest, Response
 
+from adapters.bluesky.pages import Page, decoded
 from adapters.bluesky.profile import FAULTS, PROFILE
 from adapters.bluesky.session import Answer, Tokens
-from adapters.bluesky.transport import Transport, untie
+from adapters.bluesky.transport import Transport, undecoded, untie
 from adapters.border import Told, crossing
 from gateway.model.capabilities import LaneState
 from gateway.model.delivery import Fault, FaultError, FaultKind
@@ -60,7 +61,7 @@ class Wire:
     def __init__(self, server: str, clock: Clock) -> None:
         self._clock = clock
         plain = {"Accept-Encoding": "identity"}
-        calls = _Calls(transport=Transport(), headers=plain, event_hooks={"response": [untie]})
+        calls = _Calls(transport=Transport(), headers=plain, event_hooks={"response": [untie, undecoded]})
         self._client = AsyncClient(server, calls)
         self._closed = False
 
@@ -71,11 +72,11 @@ class Wire:
 
     async def query(self, nsid: str, params: dict[str, Any], headers: dict[str, str]) -> Answer:
         async with self._crossing(nsid):
-            # The library takes whatever its models module turns into a dict.
-            given = cast("Any", DotDict(params))
-            return _answer(
-                await self._client.invoke_query(nsid, params=given, headers=headers, ignore_session_check=True)
-            )
+            return _answer(await self._asked(nsid, params, headers))
+
+    async def page(self, nsid: str, params: dict[str, Any], headers: dict[str, str]) -> Page:
+        async with self._crossing(nsid):
+            return decoded(_content(await self._asked(nsid, params, headers)), Page)
 
     async def procedure(self, nsid: str, content: bytes, headers: dict[str, str]) -> Answer:
         async with self._crossing(nsid, CALL_S + len(content) / SLOWEST_UPLOAD_BYTES_S):
@@ -83,6 +84,11 @@ class Wire:
             return _answer(
                 await self._client.invoke_procedure(nsid, content=content, headers=given, ignore_session_check=True)
             )
+
+    async def _asked(self, nsid: str, params: dict[str, Any], headers: dict[str, str]) -> Response:
+        """The library takes whatever its models module turns into a dict."""
+        given = cast("Any", DotDict(params))
+        return await self._client.invoke_query(nsid, params=given, headers=headers, ignore_session_check=True)
 
     async def aclose(self) -> None:
         self._closed = True
@@ -100,12 +106,13 @@ class Wire:
 
 
 def _answer(response: Response) -> Answer:
-    content = response.content
-    if isinstance(content, dict):
-        return Answer(content, _lanes(response.headers))
-    if content == b"":
-        return Answer({}, ())
-    raise FaultError(Fault(FaultKind.SERVER, False, f"{response.status_code}: an answer that isn't a JSON object"))
+    content = _content(response)
+    return Answer(decoded(content, dict[str, Any]) if content else {}, _lanes(response.headers))
+
+
+def _content(response: Response) -> bytes:
+    """See :func:`adapters.bluesky.transport.undecoded`."""
+    return cast("bytes", response.content)
 
 
 # What exceptions and headers tell.

@@ -7,7 +7,17 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
-from adapters.sandbox.bluesky_bodies import READS, answer, error, profile, refusal, stamp, too_many, wire_handle
+from adapters.sandbox.bluesky_bodies import (
+    READS,
+    answer,
+    error,
+    profile,
+    refusal,
+    sort_at,
+    stamp,
+    too_many,
+    wire_handle,
+)
 from adapters.sandbox.bluesky_chat import Chat
 from adapters.sandbox.bluesky_lexicon import LIKES, POSTS, REPOSTS, RefusedError
 from adapters.sandbox.bluesky_methods import METHODS
@@ -98,7 +108,9 @@ class BlueskyFace(Face):
         reason: str = "reply",
         **options: Any,
     ) -> Message:
-        """``record`` among the options is what else the record has, as hostile as one likes."""
+        """``record`` among the options is what else the record has, as hostile as one likes: its ``createdAt`` says
+        where the index puts it.
+        """
         record: dict[str, Any] = {"$type": POSTS, "createdAt": stamp(utc_now()), "text": text}
         if mention and heard_by:
             called = f"@{wire_handle(heard_by)}"
@@ -160,10 +172,12 @@ class BlueskyFace(Face):
             "reason": reason,
             "record": said["record"],
             "isRead": False,
-            "indexedAt": stamp(utc_now()),
+            "indexedAt": sort_at(said["record"], utc_now()),
             "labels": [],
         }
-        member.extra["heard"].append(notification | ({"reasonSubject": subject} if subject else {}))
+        heard = member.extra["heard"]
+        after = sum(str(note["indexedAt"]) > notification["indexedAt"] for note in heard)
+        heard.insert(len(heard) - after, notification | ({"reasonSubject": subject} if subject else {}))
 
     def forget(self, before: datetime) -> int:
         gone = {message.id for message in self.network.forget(before)}

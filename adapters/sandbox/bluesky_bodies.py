@@ -88,6 +88,16 @@ def stamp(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def sort_at(record: dict[str, Any], now: datetime) -> str:
+    """Where the index puts a record, and shows as ``indexedAt``: the earlier of what the record says and when it came
+    (atproto bsky data-plane server/indexing/plugins/post.ts, routes/notifs.ts).
+    """
+    try:
+        return stamp(min(datetime.fromisoformat(record["createdAt"]), now))
+    except (KeyError, TypeError, ValueError):
+        return stamp(now)
+
+
 def wire_handle(member: Member) -> str:
     return member.handle if "." in member.handle else f"{member.handle}.test"
 

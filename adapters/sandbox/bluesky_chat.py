@@ -35,6 +35,11 @@ class Chat:
         convo_id = hashlib.sha256(ids.encode()).hexdigest()[:22]
         return self._convos.setdefault(convo_id, Convo(convo_id, tuple({m.id: m for m in members}.values())))
 
+    def leave(self, member: Member, convo_id: str) -> None:
+        """What was said stays in the member's log."""
+        convo = self.find(member, convo_id)
+        convo.members = tuple(one for one in convo.members if one is not member)
+
     def find(self, member: Member, convo_id: object) -> Convo:
         convo = self._convos.get(str(convo_id))
         if convo is None or member not in convo.members:

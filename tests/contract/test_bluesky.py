@@ -355,8 +355,9 @@ async def test_hostile_notifications_do_no_harm(rig: Rig) -> None:
     adapter = await rig.open()
     async with listening(adapter) as ear:
         for poison in ("9999-12-31T23:59:59Z", "not a time", None, 17):
-            rig.face.say("mallory", "mention", "x")
-            rig.member.extra["heard"][-1]["indexedAt"] = poison
+            said = rig.face.say("mallory", "mention", "x")
+            (note,) = (note for note in rig.member.extra["heard"] if note["uri"] == said.id)
+            note["indexedAt"] = poison
         rig.face.say("ana", "mention", "still here")
         heard = await ear.until(2)
         rig.face.say("ana", "mention", "and again")

@@ -24,6 +24,7 @@ from bluesky_rig import (
 )
 
 from adapters.bluesky import transport, wire
+from adapters.bluesky.pages import Page
 from adapters.bluesky.profile import Settings
 from adapters.bluesky.session import Answer, Session, Tokens
 from gateway.model.delivery import Fault, FaultError, FaultKind
@@ -177,6 +178,10 @@ class _Line:
     async def query(self, nsid: str, params: dict[str, Any], headers: dict[str, str]) -> Answer:
         self.asked.append((nsid, params, headers))
         return Answer({})
+
+    async def page(self, nsid: str, params: dict[str, Any], headers: dict[str, str]) -> Page:
+        self.asked.append((nsid, params, headers))
+        return Page()
 
     async def procedure(self, nsid: str, content: bytes, headers: dict[str, str]) -> Answer:
         self.asked.append((nsid, content, headers))

@@ -368,6 +368,38 @@ async def test_notifications_come_newest_first_and_page_back(wire: Wire) -> None
     assert feature["index"] == {"byteStart": 0, "byteEnd": 11}
 
 
+async def test_a_notification_stands_where_its_author_says(wire: Wire) -> None:
+    """But never in the time to come, and junk counts as now."""
+    await wire.sign_in()
+    for text, at in [
+        ("now", None),
+        ("late", "2026-01-01T12:00:00.000Z"),
+        ("early", "2999-01-01T00:00:00Z"),
+        ("x", "x"),
+    ]:
+        wire.face.say("ana", "mention", text, record={"createdAt": at} if at else {})
+    _, page = await wire.get("app.bsky.notification.listNotifications")
+    assert [item["record"]["text"].removeprefix("@agent.test ") for item in page["notifications"]] == [
+        "x",
+        "early",
+        "now",
+        "late",
+    ]
+    assert page["notifications"][-1]["indexedAt"] == "2026-01-01T12:00:00.000Z"
+    assert page["notifications"][1]["indexedAt"] < "2999"
+
+
+async def test_who_left_a_conversation_is_refused_but_keeps_its_log(wire: Wire) -> None:
+    await wire.sign_in()
+    _, start = await wire.get("chat.bsky.convo.getLog", CHAT)
+    convo = wire.face.say("ana", "direct", "a last word").conversation
+    wire.face.chat.leave(wire.face.network.members[wire.did], convo)
+    status, refused = await wire.get("chat.bsky.convo.getConvo", CHAT, convoId=convo)
+    assert (status, refused["error"]) == (400, "InvalidConvo")
+    _, log = await wire.get("chat.bsky.convo.getLog", CHAT, cursor=start["cursor"])
+    assert [entry["message"]["text"] for entry in log["logs"]] == ["a last word"]
+
+
 async def test_chat_goes_through_the_proxy_header(wire: Wire) -> None:
     await wire.sign_in()
     assert (await wire.get("chat.bsky.convo.getLog"))[0] == 501
