@@ -6,7 +6,8 @@ import importlib
 import inspect
 import operator
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 FETCH_MAX_BYTES = 20_000_000
 GESTURES_MAX = 20
+NO_NAME = "{} is no answer's name: write turn.name, or keep conversation.answer_name"
 LIKE = "❤️"
 VARIATION = "\ufe0f"
 """Asks for the coloured form of a character: some write it, some don't."""
@@ -68,14 +70,20 @@ class Conversation:
         """React to a message, by its ref: the one being answered where none is given. It is done with the answer, once,
         and not at all where the handler fails; platforms with fewer reactions show the nearest they have.
         """
-        liked = emoji.rstrip(VARIATION) == "❤"
-        self._gesture(Revises(Change.REACT, message=message or self._message, reaction=LIKE if liked else emoji))
+        reaction = _text(emoji, "{} is no reaction: write an emoji")
+        liked = reaction.rstrip(VARIATION) == "❤"
+        self._gesture(Revises(Change.REACT, message=self._meant(message), reaction=LIKE if liked else reaction))
 
     async def repost(self, message: MessageRef | None = None) -> None:
         """Show a message to the account's own readers. As :meth:`react`; what was said in private can't be."""
         if self.private:
             raise ValueError("what was said in private is not shown to others")
-        self._gesture(Revises(Change.REPOST, message=message or self._message))
+        self._gesture(Revises(Change.REPOST, message=self._meant(message)))
+
+    def _meant(self, message: MessageRef | None) -> MessageRef:
+        if message is None:
+            return self._message
+        return MessageRef(_text(message, "{} is no message's ref: write message.ref")) or self._message
 
     def _gesture(self, gesture: Revises) -> None:
         if len(self.gestures) >= GESTURES_MAX:
@@ -91,13 +99,14 @@ class Conversation:
         done, changed (before it had left), refused with a ``reason``, or that it is still on its way. Raises
         RevisionError.
         """
-        return await self._given().edit(name, said)
+        words = said if isinstance(said, Document) else _text(said, "{} is neither a text nor a Document")
+        return await self._given().edit(_text(name, NO_NAME), words)
 
     async def delete(self, name: str) -> tuple[Outcome, ...]:
         """Nothing of an answer of before is to be seen from now on. As :meth:`edit`; where it had not left, ``word`` is
         unsent.
         """
-        return await self._given().delete(name)
+        return await self._given().delete(_text(name, NO_NAME))
 
     def _given(self) -> Answers:
         if self._answers is None:
@@ -147,7 +156,10 @@ def load(spelled: str) -> Handler:
 
 def load_listener(spelled: str) -> Listener:
     """As :func:`load`. Raises AgentError."""
-    return _loaded("events", spelled, "event")  # type: ignore[no-any-return]  # it looked
+    found: Listener = _loaded("events", spelled, "event")
+    if inspect.isasyncgenfunction(found):
+        raise AgentError(f"[agent] events: {spelled} must not `yield`: nothing is said there")
+    return found
 
 
 def _loaded(key: str, spelled: str, *takes: str) -> Any:
@@ -218,14 +230,28 @@ class Said(NamedTuple):
 
 
 async def answer(handler: Handler, message: MessageReceived, conversation: Conversation) -> Answer | None:
-    """Ask the agent; pieces of a generator are joined into one answer."""
+    """Ask the agent; pieces of a generator are joined into one answer. Raises TypeError where it says anything else."""
     result = handler(message, conversation)
     if inspect.isasyncgen(result):
-        return "".join([str(piece) async for piece in result]) or None
+        return await _joined(result) or None
     said = await result
-    if said is not None and not isinstance(said, Answer):
-        raise TypeError(f"the agent returned {type(said).__name__}, not a text, a Document or None")
-    if not isinstance(said, Document):
-        return said or None
-    document = typed(said)
-    return None if document.is_empty else document
+    if isinstance(said, Document):
+        document = typed(said)
+        return None if document.is_empty else document
+    return None if said is None else _text(said, "the agent returned {}, not a text, a Document or None") or None
+
+
+async def _joined(pieces: AsyncGenerator[object, Any]) -> str:
+    """The last chunk that a language model streams is often None."""
+    problem = "the agent yielded {}, not a text or None: a Document is returned"
+    async with aclosing(pieces):
+        return "".join([_text(piece, problem) async for piece in pieces if piece is not None])
+
+
+def _text(value: object, problem: str) -> str:
+    """What the operator's code hands in as a text. Raises TypeError: what was stored as something else can't be read
+    again. Another library's kind of text is none that can be stored, but holds one.
+    """
+    if not isinstance(value, str):
+        raise TypeError(problem.format(type(value).__name__))
+    return str.__str__(value)

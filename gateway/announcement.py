@@ -17,7 +17,8 @@ from gateway.model.delivery import Repliers, Visibility
 from gateway.model.ids import MessageRef
 
 FENCE = "+++"
-_HEAD = re.compile(r"\A\ufeff?\+\+\+[ \t]*\r?\n(.*?)^\+\+\+[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+_BEGUN = re.compile(r"\A\ufeff*\+\+\+[^\S\r\n]*(?:[\r\n]|\Z)")
+_HEAD = re.compile(r"\A\ufeff*\+\+\+[^\S\n]*\n(.*?)^\+\+\+[^\S\n]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _UNKNOWN = re.compile(r"unknown field `(.+?)`(?: - at `\$\.(.+?)`)?")
 
 Line = Annotated[str, Meta(max_length=500)]
@@ -90,18 +91,23 @@ def parted(text: str) -> tuple[Head, str]:
     """The head of an announcement, and its words. Raises AnnouncementError."""
     found = _HEAD.match(text)
     if found is None:
-        if text.lstrip("\ufeff").startswith(FENCE + "\n"):
+        if _BEGUN.match(text):
             raise AnnouncementError(f"the head begins with {FENCE} and never ends: write {FENCE} below its last line")
         return Head(), text
+    return _read(found[1]), text[found.end() :]
+
+
+def _read(toml: str) -> Head:
     try:
-        head = msgspec.convert(tomllib.loads(found[1]), Head)
-    except tomllib.TOMLDecodeError as error:
-        raise AnnouncementError(f"the head is not valid TOML: {error}") from error
+        head = msgspec.convert(tomllib.loads(toml), Head)
     except msgspec.ValidationError as error:
         raise AnnouncementError(_told(str(error))) from error
+    except (ValueError, RecursionError) as error:  # tomllib lets some of int's own ValueErrors through
+        reason = "nested too deep" if isinstance(error, RecursionError) else error
+        raise AnnouncementError(f"the head is not valid TOML: {reason}") from error
     if head.poll:
         _open_for(head.poll)
-    return head, text[found.end() :]
+    return head
 
 
 def _open_for(poll: PollTable) -> timedelta:

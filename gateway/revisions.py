@@ -43,13 +43,14 @@ class RevisionError(Exception):
 
 class Outcome(Struct, frozen=True):
     """What became of one copy: ``delivery`` is the change on its way, or the copy itself where it was changed before it
-    left, or can't be changed. ``url`` is where it is to be seen.
+    left, or can't be changed. ``url`` is where it is to be seen, ``refusal`` why nothing was done about it.
     """
 
     account: AccountId
     delivery: Delivery
     url: str = ""
     nothing_there: bool = False
+    refusal: str = ""
 
     @property
     def is_change(self) -> bool:
@@ -59,6 +60,8 @@ class Outcome(Struct, frozen=True):
     def word(self) -> str:
         """Whether it is so now, or will be, or never was. To take away what is gone is no failure."""
         state, revises = self.delivery.state, self.delivery.draft.revises
+        if self.refusal:
+            return str(State.REFUSED)
         if revises is None and state in (State.REFUSED, State.EXPIRED):
             return "unsent"
         if revises is None:
@@ -68,7 +71,7 @@ class Outcome(Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        told = self.delivery.reason
+        told = self.refusal or self.delivery.reason
         return f"{NOTHING_THERE}: {told}".removesuffix(": ") if self.nothing_there else told
 
 
@@ -125,8 +128,7 @@ class Revisions:
             known = await self._store.delivery(name)
             if known is None:
                 raise RevisionError(f"there is no delivery {name[:100]!r}: see `multihome deliveries`")
-            if known.draft.revises is not None:
-                raise RevisionError(f"{name} changes {known.draft.revises.delivery or 'a message'}: name that one")
+            check_name(known)
             sent = await self._store.sent_parts(name)
             wanted = _keeping(document, await self._said_now(known, sent), keep) if document else None
             if known.state in UNSENT:
@@ -254,6 +256,12 @@ class Revisions:
             expires_at=None,
             revises=Revises(change, known.id),
         )
+
+
+def check_name(known: Delivery) -> None:
+    """A change is none to be changed. Raises RevisionError."""
+    if known.draft.revises is not None:
+        raise RevisionError(f"{known.id} changes {known.draft.revises.delivery or 'a message'}: name that one")
 
 
 def _target(known: Delivery, account: AccountId, sent: Sequence[SentPart]) -> Target:

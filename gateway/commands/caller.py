@@ -58,11 +58,13 @@ def call(
     files: str, load: Callable[[], Config], operation: str, uploads: Sequence[Upload] = (), **arguments: Any
 ) -> tuple[Any, bool]:
     """The operation's answer, and whether a running gateway gave it. ``uploads`` are kept first, and become its
-    arguments ``media`` and ``files``. Raises CallError.
+    arguments ``media`` and ``files``; of their names only what is text stays. Raises CallError.
 
     ``files`` is what the names of that gateway's files begin with. ``load`` gives the configuration when none runs:
     then the database is opened here, and an SQLite one locked meanwhile.
     """
+    _check_text({**arguments, "alt": [one.alt for one in uploads]})
+    uploads = [one._replace(name=one.name.encode(errors="ignore").decode()) for one in uploads]
     try:
         address = _address(Path(files + ENDPOINT))
         if address is not None:
@@ -74,6 +76,16 @@ def call(
         return asyncio.run(_in_process(load(), operation, arguments, uploads)), False
     except CallError as error:
         raise CallError(f"{error} ({stranger})" if stranger else str(error)) from error
+
+
+def _check_text(arguments: dict[str, Any]) -> None:
+    """What a shell gave in another encoding can be neither sent nor stored. Raises CallError."""
+    for name, given in arguments.items():
+        for one in given if isinstance(given, list) else [given]:
+            try:
+                str(one).encode()
+            except UnicodeEncodeError as error:
+                raise CallError(f"{one[:100]!r} is not UTF-8: give the {name} in UTF-8") from error
 
 
 def migrate(place: Place) -> dict[str, Any]:

@@ -19,12 +19,12 @@ def link(
 ) -> None:
     """Two identities are one person, by your word. Without names: list the links."""
     if (first is None) != (second is None):
-        fail(f"{first} is linked with whom? Name two: multihome link PLATFORM:@HANDLE PLATFORM:@HANDLE", USAGE)
-    names = {"first": first, "second": second} if first else {}
-    answer, running = ask(config, "link" if first else "links", **names)
+        fail(f"{first!r} is linked with whom? Name two: multihome link PLATFORM:@HANDLE PLATFORM:@HANDLE", USAGE)
+    names = {} if first is None else {"first": first, "second": second}
+    answer, running = ask(config, "link" if names else "links", **names)
     if as_json:
         print_json(answer)
-    elif first is None:
+    elif not names:
         table("links", ("first", "second", "evidence", "at"), [{**row, "at": row["at"][:16]} for row in answer])
         say_whose(running=running)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -57,11 +58,19 @@ def _pictures_of(words: str, file: str) -> list[Upload]:
     folder = Path(file).resolve().parent
     found = []
     for name in local_pictures(words):
-        path = next((path for one in (name, unquote(name)) if (path := folder / one).is_file()), folder / name)
-        if folder not in path.resolve().parents:
+        path = next((path for one in (name, unquote(name)) if _is_file(path := folder / one)), folder / name)
+        if folder not in Path(os.path.realpath(path)).parents:  # Path.resolve has an error of its own for loops
             fail(f"{file}: the picture {name} is not in the file's own folder; move it there, or use --image")
         found.append(_upload(path, "", written=name))
     return found
+
+
+def _is_file(path: Path) -> bool:
+    """Why one can't be looked at is told when it is read."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _upload(path: Path, alt: str, written: str = "") -> Upload:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from typing import Any
 
 from msgspec import structs
@@ -11,8 +11,8 @@ from gateway.announcement import Terms
 from gateway.books import Store
 from gateway.model.content import Document, plain
 from gateway.model.delivery import Delivery, Draft
-from gateway.model.ids import AnnouncementId, DeliveryId
-from gateway.revisions import Outcome, RevisionError, Revisions
+from gateway.model.ids import AccountId, AnnouncementId, DeliveryId
+from gateway.revisions import Outcome, RevisionError, Revisions, check_name
 
 PATIENCE_S = 5.0
 """How long the answer waits for the ends that it tells. What takes longer goes on."""
@@ -26,20 +26,23 @@ class Corrections:
         self._store = store
         self._revisions = revisions
 
-    async def edit(self, name: str, document: Document, keep: Collection[str], terms: Terms) -> list[dict[str, Any]]:
-        """Raises RevisionError."""
-        copies = await self._copies(name)
+    async def edit(
+        self, name: str, document: Document, keep: Collection[str], terms: Terms, only: Collection[AccountId] = ()
+    ) -> list[dict[str, Any]]:
+        """Those meant for ``only`` these accounts, where some are named. Raises RevisionError, with nothing changed."""
+        copies = _meant_for(only, await self._copies(name))
         for copy in copies:
             _check_terms(copy.draft, terms)
-        return await self._told([one for copy in copies for one in await self._revisions.edit(copy.id, document, keep)])
+        changed = [await _tried(copy, self._revisions.edit(copy.id, document, keep)) for copy in copies]
+        return await self._told([one for outcomes in changed for one in outcomes])
 
     async def delete(self, name: str) -> list[dict[str, Any]]:
-        """With what each copy said. Raises RevisionError."""
+        """With what each copy said. Raises RevisionError, with nothing deleted."""
         outcomes: list[Outcome] = []
         said: list[str] = []
         for copy in await self._copies(name):
             words = plain(await self._revisions.said(copy))
-            changed = await self._revisions.delete(copy.id)
+            changed = await _tried(copy, self._revisions.delete(copy.id))
             outcomes += changed
             said += [words] * len(changed)
         rows = await self._told(outcomes)
@@ -49,12 +52,31 @@ class Corrections:
         if len(name) <= NAME_MAX:
             known = await self._store.delivery(DeliveryId(name))
             copies = (known,) if known is not None else await self._store.copies(AnnouncementId(name))
+            for copy in copies:
+                check_name(copy)
             if copies:
                 return copies
         raise RevisionError(f"there is no announcement or delivery {name[:100]!r}: see `multihome deliveries`")
 
     async def _told(self, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
         return [_row(one) for one in await self._revisions.ended(outcomes, PATIENCE_S)]
+
+
+def _meant_for(accounts: Collection[AccountId], copies: tuple[Delivery, ...]) -> tuple[Delivery, ...]:
+    homes = {copy.home for copy in copies}
+    if missing := [account for account in accounts if account not in homes]:
+        cure = "take it out of the head's accounts, or announce it there"
+        raise RevisionError(f"there is no copy of it on {missing[0]}: {cure}")
+    return tuple(copy for copy in copies if not accounts or copy.home in accounts)
+
+
+async def _tried(copy: Delivery, change: Awaitable[tuple[Outcome, ...]]) -> tuple[Outcome, ...]:
+    """One copy that can't be changed keeps no other one from it."""
+    try:
+        return await change
+    except RevisionError as error:
+        url = next((receipt.url for receipt in copy.sent if receipt.url), "")
+        return (Outcome(copy.account, copy, url, refusal=str(error)),)
 
 
 def _check_terms(draft: Draft, terms: Terms) -> None:

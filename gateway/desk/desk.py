@@ -214,13 +214,14 @@ class Desk:
         media: list[Media] | None = None,
         files: dict[str, Media] | None = None,
     ) -> dict[str, Any]:
-        """Have every copy of an announcement, or one delivery, say this instead; what became of each. New media take
-        the place of those that are there; ``without_media`` they go.
+        """Have every copy of an announcement, or one delivery, say this instead; what became of each. Where the head
+        names accounts, only their copies. New media take the place of those that are there; ``without_media`` they go.
         """
         head, document = _written(text, media or [], files or {}, plain=plain)
+        only = [self._account(account) for account in dict.fromkeys(head.accounts)]
         keep = EXTRAS if without_media else ALL_BUT_WORDS
         try:
-            return {"copies": await self._corrections.edit(name, document, keep, head.terms)}
+            return {"copies": await self._corrections.edit(name, document, keep, head.terms, only)}
         except RevisionError as error:
             raise DeskError(str(error)) from error
 

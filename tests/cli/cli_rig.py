@@ -217,6 +217,19 @@ class Process:
             raise
 
 
+def told_of_the_encoding(house: House) -> None:
+    """Latin-1 in an argument (Python has half a surrogate pair for it): the same with and without a gateway."""
+    (house.folder / "caf\udce9.png").write_bytes(PNG)
+    announce = ("announce", "-", "-a", "mastodon/main", "--image", "caf\udce9.png")
+    for what, more in (("key", ("--key", "\udce9")), ("alt", ("--alt", "caf\udce9")), ("accounts", ("-a", "\udce9"))):
+        line = house.refused(*announce, *more, stdin=b"Hi")
+        assert line.endswith(f"\\udce9' is not UTF-8: give the {what} in UTF-8"), line
+    assert "the first in UTF-8" in house.refused("link", "mastodon:\udce9", "mastodon:ana")
+    assert "the name in UTF-8" in house.refused("delete", "\udce9")
+    (delivery,) = house.told(*announce, "--key", "latin", stdin=b"Hi")["deliveries"]
+    assert delivery["state"] in ("queued", "sending", "delivered")
+
+
 def _toml_lines(keys: dict[str, Any]) -> list[str]:
     return [f"{key} = {_toml(value)}" for key, value in keys.items() if value is not None]
 

@@ -103,6 +103,22 @@ def test_what_is_deleted_is_named_and_is_no_link_any_more(up: tuple[House, Proce
     assert not any("taken back" in text for network in NETWORKS for text in house.texts(network))
 
 
+def test_accounts_in_the_head_are_those_whose_copies_change(up: tuple[House, Process]) -> None:
+    house, _ = up
+    name = announced(up, "Said twice", "-a", "mastodon/main", "-a", "discord/main")
+
+    def edit(account: str) -> tuple[str, ...]:
+        (house.folder / "head.md").write_text(f'+++\naccounts = ["{account}"]\n+++\nSaid once')
+        return "edit", name, "head.md"
+
+    assert "there are: " in house.refused(*edit("mastodon/mian"))
+    assert "there is no copy of it on bluesky/main" in house.refused(*edit("bluesky/main"))
+    told = house.told(*edit("mastodon/main"))
+    assert [(one["account"], one["outcome"]) for one in told["copies"]] == [("mastodon/main", "done")]
+    assert "Said once" in house.texts("mastodon")
+    assert "Said once" not in house.texts("discord")
+
+
 def test_an_unknown_name_is_one_line(up: tuple[House, Process]) -> None:
     house, _ = up
     assert "there is no announcement or delivery 'nobody'" in house.refused("delete", "nobody")

@@ -161,3 +161,32 @@ def test_a_broken_agent_is_told_by_file_and_line(house: Open, handler: str, code
     assert said.startswith("multihome: [agent] handler: ")
     assert told.format(agent=h.folder / "agent.py") in said
     assert not h.endpoint.exists()
+
+
+BUSY = """
+import asyncio, time
+from pathlib import Path
+
+async def reply(message, conversation):
+    naps = [asyncio.to_thread(time.sleep, 60) for _ in range({naps})]
+    (Path(__file__).parent / "asked").touch()
+    await asyncio.gather(*naps)
+"""
+
+
+@pytest.mark.parametrize("naps", [1, 100], ids=["one thread", "all threads"])
+@pytest.mark.parametrize("signals", [1, 2], ids=["once", "twice"])
+def test_what_an_agent_does_in_threads_is_not_waited_for(house: Open, naps: int, signals: int) -> None:
+    h = house("mastodon")
+    (h.folder / "house_agent.py").write_text(BUSY.format(naps=naps))
+    with h.gateway() as gateway:
+        h.sandbox.control("POST", "mastodon/say", person="ana", kind="mention", text="hello", account=h.handle)
+        gateway.until((h.folder / "asked").exists)
+        if signals == 2:
+            gateway.popen.send_signal(signal.SIGINT)
+            gateway.until_said("stopped")
+        assert gateway.end(signal.SIGINT) in ((0,) if signals == 1 else (0, 130))
+    said = gateway.err.read_text()
+    assert "stopped [multihome]" in said
+    assert "Traceback" not in said
+    assert h.told("status")["running"] is False

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from cli_rig import NETWORKS, PNG, House, Process, Sandbox
+from cli_rig import NETWORKS, PNG, House, Process, Sandbox, told_of_the_encoding
 from PIL import Image
 
 
@@ -59,6 +59,11 @@ def test_an_announcement_stands_once_on_every_network(up: tuple[House, Process])
     shown = house.multihome("deliveries").stdout.splitlines()
     assert sum(line.split()[-2:] == ["delivered", "once"] for line in shown) == len(NETWORKS)
     assert all(line == line.rstrip() for line in shown)
+
+
+def test_an_argument_that_is_no_text_is_told_and_a_files_name_loses_it(up: tuple[House, Process]) -> None:
+    house, _ = up
+    told_of_the_encoding(house)
 
 
 def test_doctor_only_reads(up: tuple[House, Process]) -> None:

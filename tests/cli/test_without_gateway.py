@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cli_rig import PNG, SCRIPT, House
+from cli_rig import PNG, SCRIPT, House, told_of_the_encoding
 
 Open = Callable[..., House]
 
@@ -106,6 +106,15 @@ def test_unknown_names_are_answered_with_those_there_are(one: House) -> None:
     assert "one identity already" in one.refused("link", "mastodon:@ana", "mastodon:@ana")
     assert "are not linked" in one.refused("unlink", "mastodon:@ana", "mastodon:@ben")
     assert "Name two" in one.refused("link", "mastodon:@ana", code=2)
+    assert "Name two" in one.refused("link", "", code=2)
+
+
+def test_a_name_that_is_empty_is_no_list(one: House) -> None:
+    """A script whose variable is not set names somebody all the same."""
+    for more in ([], ["--json"]):
+        assert "'' is no identity: write platform:@handle" in one.refused("link", "", "mastodon:@ana", *more)
+        assert "'' is no identity: write platform:@handle" in one.refused("link", "mastodon:@ana", "", *more)
+        assert "'' is no identity: write platform:@handle" in one.refused("link", "", "", *more)
 
 
 def test_what_can_not_be_announced_is_told_before_anything_is_opened(one: House) -> None:
@@ -128,10 +137,20 @@ def test_what_can_not_be_announced_is_told_before_anything_is_opened(one: House)
     assert "not in the file's own folder" in one.refused("announce", "outside.md")
     (one.folder / "missing.md").write_bytes(b"![down](x.png)")
     assert "x.png can't be read: No such file" in one.refused("announce", "missing.md")
+    for name in ("x" * 300, "%c3%a9" * 150, "x/" * 3000):
+        (one.folder / "longer.md").write_text(f"![down]({name}.png)")
+        assert ".png can't be read: File name too long" in one.refused("announce", "longer.md")
+    (one.folder / "loop.png").symlink_to("loop.png")
+    (one.folder / "loop.md").write_bytes(b"![down](loop.png)")
+    assert "loop.png can't be read: Too many levels of symbolic links" in one.refused("announce", "loop.md")
     assert not one.database.exists()
     (one.folder / "long.txt").write_bytes(b"a" * 200_000)
     assert "100000 are the most" in one.refused("announce", "long.txt")
     assert one.told("deliveries") == []
+
+
+def test_an_argument_that_is_no_text_is_told_and_a_files_name_loses_it(one: House) -> None:
+    told_of_the_encoding(one)
 
 
 def test_a_closed_standard_input_is_told(one: House) -> None:

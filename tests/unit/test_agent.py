@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gateway import agent
+from gateway.books import Turn
 from gateway.model.content import Document, Text
 from gateway.model.events import Kind, MessageReceived
 from gateway.model.identity import Identity
@@ -55,11 +56,17 @@ async def asked(handler: agent.Handler) -> agent.Answer | None:
         ("async def reply(m, c, *more): return 'x'", "x"),
         ("async def reply(m, c):\n    yield 'a'\n    yield 'b'", "ab"),
         ("async def reply(m, c):\n    if False: yield 'a'", None),
+        ("async def reply(m, c):\n    yield 'a'\n    yield None", "a"),
+        ("async def reply(m, c): yield None", None),
+        ("class Said(str): ...\nasync def reply(m, c): return Said('a')", "a"),
+        ("class Said(str): ...\nasync def reply(m, c): yield Said('a')", "a"),
         ("class Bot:\n    async def reply(self, m, c): return 'bot'\nbot = Bot()\nreply = bot.reply", "bot"),
     ],
 )
 async def test_an_answer_is_a_text_or_nothing(write: Any, body: str, said: str | None) -> None:
-    assert await asked(agent.load(f"{write(body)}:reply")) == said
+    answer = await asked(agent.load(f"{write(body)}:reply"))
+    assert answer == said
+    assert type(answer) is type(said)
 
 
 async def test_a_method_is_named_by_its_path(write: Any) -> None:
@@ -116,6 +123,23 @@ async def test_an_answer_of_another_kind_is_an_error(write: Any) -> None:
         await asked(agent.load(f"{write('async def reply(m, c): return 5')}:reply"))
 
 
+@pytest.mark.parametrize("piece", ["b'a'", "5", "[]", "m"])
+async def test_a_piece_of_another_kind_is_an_error_and_ends_the_generator(write: Any, piece: str) -> None:
+    name = write(
+        f"ended = []\nasync def reply(m, c):\n    try:\n        yield 'a'\n        yield {piece}\n"
+        "    finally:\n        ended.append(c)"
+    )
+    with pytest.raises(TypeError, match=r"yielded (bytes|int|list|MessageReceived), not a text or None"):
+        await asked(agent.load(f"{name}:reply"))
+    assert len(sys.modules[name].ended) == 1
+
+
+async def test_a_generator_can_not_yield_a_document(write: Any) -> None:
+    name = write(DOCUMENTS.replace("return", "yield") + "Document()")
+    with pytest.raises(TypeError, match="yielded Document, not a text or None: a Document is returned"):
+        await asked(agent.load(f"{name}:reply"))
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [
@@ -144,6 +168,71 @@ def test_who_is_told_of_events_takes_one_argument(write: Any) -> None:
     assert agent.load_listener(f"{name}:happened").__name__ == "happened"
     with pytest.raises(agent.AgentError, match=r"\[agent\] events: .* must take one argument: \(event\)"):
         agent.load_listener(f"{name}:reply")
+
+
+def test_who_is_told_of_events_can_not_yield(write: Any) -> None:
+    name = write("async def happened(event): yield 'x'")
+    with pytest.raises(agent.AgentError, match=r"^\[agent\] events: .*:happened must not `yield`"):
+        agent.load_listener(f"{name}:happened")
+
+
+def in_the_open() -> Any:
+    """A conversation, for mistakes that types would find."""
+    return agent.Conversation(MESSAGE, None, NoStore(), answers=NoAnswers())  # type: ignore[arg-type]
+
+
+class NoAnswers:
+    """Nothing gets as far as this."""
+
+    async def edit(self, name: str, said: object) -> None:
+        raise AssertionError
+
+    async def delete(self, name: str) -> None:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("wrong", [MESSAGE, Turn(None, "x", MESSAGE.at), 0, 5, b"r1", ["r1"], Document()])
+async def test_gestures_take_a_messages_ref_alone(wrong: object) -> None:
+    conversation = in_the_open()
+    told = rf"{type(wrong).__name__} is no message's ref: write message\.ref"
+    with pytest.raises(TypeError, match=told):
+        await conversation.react("👍", wrong)
+    with pytest.raises(TypeError, match=told):
+        await conversation.repost(wrong)
+    assert conversation.gestures == []
+
+
+@pytest.mark.parametrize("wrong", [MESSAGE, None, 5, b"x"])
+async def test_a_reaction_is_a_text(wrong: object) -> None:
+    conversation = in_the_open()
+    with pytest.raises(TypeError, match=rf"{type(wrong).__name__} is no reaction: write an emoji"):
+        await conversation.react(wrong)
+    assert conversation.gestures == []
+
+
+async def test_texts_of_other_libraries_are_texts() -> None:
+    class Theirs(str):
+        __slots__ = ()
+
+    conversation = in_the_open()
+    await conversation.react(Theirs("👍"), Theirs("r2"))
+    (gesture,) = conversation.gestures
+    assert (type(gesture.reaction), type(gesture.message)) == (str, str)
+
+
+@pytest.mark.parametrize("wrong", [MESSAGE, Turn(None, "x", MESSAGE.at, "reply:x/main:1"), None, 5])
+async def test_an_answer_is_named_by_its_name(wrong: object) -> None:
+    told = rf"{type(wrong).__name__} is no answer's name: write turn\.name"
+    with pytest.raises(TypeError, match=told):
+        await in_the_open().edit(wrong, "x")
+    with pytest.raises(TypeError, match=told):
+        await in_the_open().delete(wrong)
+
+
+@pytest.mark.parametrize("wrong", [MESSAGE, None, 5, b"x"])
+async def test_an_edit_says_a_text_or_a_document(wrong: object) -> None:
+    with pytest.raises(TypeError, match=rf"{type(wrong).__name__} is neither a text nor a Document"):
+        await in_the_open().edit("reply:x/main:1", wrong)
 
 
 @pytest.mark.parametrize("spelled", ["", "reply", ":reply", "module:", "no_module_of_this_name:reply"])

@@ -57,9 +57,10 @@ def test_without_a_head_all_of_it_is_words(text):
     assert head.on(WORDS) == WORDS
 
 
-@pytest.mark.parametrize("text", ["\ufeff+++\r\nwarning = 'x'\r\n+++\r\nHi", "+++  \nwarning = 'x'\n+++\t\nHi"])
-def test_line_ends_and_spaces_do_not_matter(text):
-    head, words = parted(text)
+@pytest.mark.parametrize("begun", ["\ufeff+++\r\n", "+++  \n", "+++\u00a0\n"])
+@pytest.mark.parametrize("ended", ["+++\r\n", "+++\t\n"])
+def test_line_ends_and_spaces_do_not_matter(begun, ended):
+    head, words = parted(f"{begun}warning = 'x'\r\n{ended}Hi")
     assert (head.warning, words) == ("x", "Hi")
 
 
@@ -74,6 +75,8 @@ def test_a_head_may_be_all_there_is():
         ("[poll]\noption = ['a', 'b']", "unknown key `option`; did you mean `options`?"),
         ("zzz = 1", "unknown key `zzz`; there are: accounts, canonical_url,"),
         ("warning = 'x", "not valid TOML: "),
+        pytest.param(f"x = {'1' * 5_000}", "not valid TOML: Exceeds the limit", id="digits"),
+        pytest.param(f"x = {'[' * 5_000}", "not valid TOML: nested too deep", id="depth"),
         ("warning = 5", "Expected `str`, got `int`: `warning`"),
         ("visibility = 'secret'", "Invalid enum value 'secret': `visibility`"),
         ("[poll]\noptions = ['a']", "length >= 2: `poll.options`"),
@@ -93,6 +96,11 @@ def test_what_is_wrong_is_told_in_one_line(head, words):
     assert "\n" not in str(info.value)
 
 
-def test_a_head_that_never_ends_is_told():
+@pytest.mark.parametrize(
+    "begun", ["+++\n", "+++\r\n", "+++\r", "+++  \n", "+++\t\r\n", "+++\u00a0\n", "\ufeff+++\n", "\ufeff+++ \r\n"]
+)
+def test_a_head_that_never_ends_is_told(begun):
     with pytest.raises(AnnouncementError, match=r"never ends: write \+\+\+ below"):
-        parted("+++\nwarning = 'x'\nHi")
+        parted(f"{begun}warning = 'x'\nHi")
+    with pytest.raises(AnnouncementError, match="never ends"):
+        parted(begun.strip("\n"))
