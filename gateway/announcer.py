@@ -44,8 +44,8 @@ class Announcer:
         self._intake = intake
         self._routes = routes
         self.default = tuple(default)
-        self._news_for = min(NOTICE_LIVES, keep)
-        """How long a loss is announced: what was said of it must not be forgotten meanwhile, or it is said again."""
+        self._keep = keep
+        """What was said of a loss is remembered for so long; after that it would be said again."""
 
     async def announce(
         self, document: Document, *, accounts: Sequence[AccountId] = (), key: str = "", terms: Terms = _USUAL
@@ -61,14 +61,15 @@ class Announcer:
 
     async def notice(self, record: Record) -> None:
         """Have the other accounts say that this one is lost, where its route wants it and while it is news. Each says
-        it once per loss, however often this is called.
+        it once per loss, however often this is called and whatever the loss is called.
         """
-        if self._clock.now() - record.since >= self._news_for:
+        now = self._clock.now()
+        if now - record.since >= NOTICE_LIVES or now - record.lost_since >= self._keep:
             return
         others = tuple(r for r in self._monitor.records() if r.account != record.account and r.account in self.default)
         facts = NoticeFacts(record, self._routes.get(record.account), others)
         words, accounts = self._policies.notice(facts)
-        loss = AnnouncementId(f"notice:{record.account}@{record.since.isoformat()}")
+        loss = AnnouncementId(f"notice:{record.account}@{record.lost_since.isoformat()}")
         drafts = [self._draft(account, from_text(words), loss, accounts, NOTICE_LIVES) for account in accounts]
         if drafts:
             await self._intake.submit(drafts)

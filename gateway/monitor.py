@@ -80,13 +80,11 @@ class Monitor:
         The others begin anew, unless this process is not about to connect them.
         """
         known = {record.account: record for record in await self._store.records()}
-        now = self._clock.now()
+        now, told = self._clock.now(), "the gateway started" if connecting else "never connected"
         for account in self._profiles:
-            before = known.get(account)
-            lost = before is not None and before.standing in GONE | {Standing.LIMITED}
-            told = "the gateway started" if connecting else "never connected"
-            fresh = Record(account, Standing.CONNECTING, now, told, identity=before.identity if before else None)
-            self._records[account] = before if before is not None and (lost or not connecting) else fresh
+            before = known.get(account) or Record(account, Standing.CONNECTING, now, told)
+            kept = not connecting or before.standing in GONE | {Standing.LIMITED}
+            self._records[account] = before if kept else before.anew(now, told)
             self._nudges[account] = asyncio.Event()
         self._know_ourselves()
 
@@ -97,8 +95,7 @@ class Monitor:
         self._elsewhere.remove(account)
         before = self._records[account]
         if before.standing not in GONE | {Standing.LIMITED}:
-            now, told = self._clock.now(), "this gateway took it over"
-            self._records[account] = Record(account, Standing.CONNECTING, now, told, identity=before.identity)
+            self._records[account] = before.anew(self._clock.now(), "this gateway took it over")
 
     def leave(self, account: AccountId) -> None:
         """Another process has it, or soon will: what this one thinks of it doesn't count any more."""

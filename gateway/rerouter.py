@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime, timedelta
 
 from msgspec import structs
 
@@ -26,8 +25,6 @@ log = logging.getLogger("multihome.rerouter")
 PAGE = 500
 PAUSE_S = 1.0
 """After a failure to read or store, before it is tried again."""
-RELAPSE = timedelta(minutes=10)
-"""An account lost again so soon after it was back is, to its readers, lost still."""
 
 
 class Rerouter:
@@ -55,8 +52,6 @@ class Rerouter:
         """Accounts to look at; True where held deliveries are judged anew as well."""
         self._untold: dict[AccountId, None] = {}
         """Accounts whose loss the others may have to announce."""
-        self._lost_since: dict[AccountId, datetime] = {}
-        self._back_at: dict[AccountId, datetime] = {}
         self._wake = asyncio.Event()
         self._somebody_is_back = False
         services.bus.listen(self._heard)
@@ -98,12 +93,8 @@ class Rerouter:
         if record is None:
             return
         if record.can_send:
-            self._back_at.setdefault(event.account, event.at)
             self._somebody_is_back = True  # many may come back at once: the lost are looked at once for all of them
         if record.standing in GONE:
-            back_at = self._back_at.pop(event.account, None)
-            if back_at is not None and event.at - back_at > RELAPSE:
-                self._lost_since.pop(event.account, None)
             self._untold[event.account] = None
         self.look_at(event.account, held=True)  # what was held in an outage has a road once that is a suspension
 
@@ -230,9 +221,8 @@ class Rerouter:
             account = next(iter(self._untold))
             record = self._monitor.record(account)
             if record is not None and record.standing in GONE:
-                since = self._lost_since.setdefault(account, record.since)
                 try:
-                    await self._tell(structs.replace(record, since=since))
+                    await self._tell(record)
                 except Exception:
                     log.exception("%s: announcing its loss failed, trying again", account)
                     await self._clock.sleep(PAUSE_S)

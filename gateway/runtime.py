@@ -45,6 +45,7 @@ class Runtime:
         self._seats: dict[AccountId, Seat] = {}
         self._leaving: dict[AccountId, asyncio.Task[None]] = {}
         self._house = Crew(rooms.services.clock)
+        self._keeps_house = False
         self._busy = Crew(rooms.services.clock)
         self._settled_in = False
         leases.gained, leases.lost, leases.finish = self._gained, self._lost, self._finish
@@ -58,15 +59,14 @@ class Runtime:
         await self._leases.begin()
         await asyncio.gather(*(seat.tried.wait() for seat in tuple(self._seats.values())))
         self._settled_in = True
-        if self._leases.holds(HOUSE):
+        if self._keeps_house:
             self._jobs.start()
 
     async def stop(self) -> None:
         """Stop taking in, let answers and sends finish, close everything. What can't finish is safe in the database."""
         self._leases.take_no_more()
-        self._end_house()
         await asyncio.gather(
-            self._house.stop(END_PATIENCE_S),
+            self._end_house().stop(END_PATIENCE_S),
             self._neighbours.stop(END_PATIENCE_S),
             *(seat.hush() for seat in self._seats.values()),
         )
@@ -95,23 +95,19 @@ class Runtime:
                 self._seats[member.account] = seat = Seat(member, self._rooms)
                 seat.begin(self._leaving.get(member.account))
         if HOUSE in wanted:
-            self._house.supervise("rerouter", self._rerouter.run)
-            if self._settled_in:
-                self._jobs.start()
+            self._begin_house()
 
     def _lost(self, names: Sequence[str]) -> None:
         """The leases ran out: somebody else may act by now."""
         self._leave(names, 0.0)
         if HOUSE in names:
-            self._end_house()
-            self._busy.begin("house left", self._house.stop(END_PATIENCE_S))
+            self._busy.begin("house left", self._end_house().stop(END_PATIENCE_S))
 
     async def _finish(self, names: Sequence[str]) -> None:
         """Others are to have these: nothing of them may be under way here any more."""
         leaving = self._leave(names, HAND_OVER_PATIENCE_S)
         if HOUSE in names:
-            self._end_house()
-            await self._house.stop(END_PATIENCE_S)
+            await self._end_house().stop(END_PATIENCE_S)
         if leaving:
             await asyncio.wait(leaving)
 
@@ -124,9 +120,20 @@ class Runtime:
             leaving.append(task)
         return leaving
 
-    def _end_house(self) -> None:
+    def _begin_house(self) -> None:
+        """With a crew of its own each time: the last one's may be about to be stopped."""
+        self._house = Crew(self._rooms.services.clock)
+        self._house.supervise("rerouter", self._rerouter.run)
+        self._keeps_house = True
+        if self._settled_in:
+            self._jobs.start()
+
+    def _end_house(self) -> Crew:
+        """Its jobs end at once; its crew is for the caller to stop."""
+        self._keeps_house = False
         if self._settled_in:
             self._jobs.stop()
+        return self._house
 
     def _heard(self, event: GatewayEvent) -> None:
         """An account of ours that can send again looks for its posts: who keeps the house has brought them home."""

@@ -60,7 +60,7 @@ class Seat:
     def __init__(self, member: Member, rooms: Rooms) -> None:
         self.account = member.account
         self.tried = asyncio.Event()
-        """Set once it was tried to open the account."""
+        """Set once it was tried to open the account, or won't be any more."""
         self._member = member
         self._monitor = rooms.monitor
         self._outbox = rooms.outbox
@@ -80,6 +80,7 @@ class Seat:
 
     async def hush(self) -> None:
         """Listen and probe no more; what was heard may still be answered."""
+        self.tried.set()  # a start that waits for it would never end
         await self._crew.stop(END_PATIENCE_S)
 
     async def leave(self, patience_s: float) -> None:

@@ -66,9 +66,18 @@ class Signal(Struct, frozen=True):
     fault: Fault | None = None
 
 
+class Loss(Struct, frozen=True):
+    """The time in which readers miss an account, whatever its standings are called in between. ``until`` is when it
+    could send again.
+    """
+
+    since: datetime
+    until: datetime | None = None
+
+
 class Record(Struct, frozen=True):
     """An account's standing with what led to it. ``failures`` counts failed probes in a row; ``identity`` is who the
-    account is on its platform, once that was known.
+    account is on its platform, once that was known; ``loss`` is its last one.
     """
 
     account: AccountId
@@ -78,10 +87,20 @@ class Record(Struct, frozen=True):
     failures: int = 0
     retry_at: datetime | None = None
     identity: Identity | None = None
+    loss: Loss | None = None
 
     @property
     def can_send(self) -> bool:
         return MEANING[self.standing].can_send
+
+    @property
+    def lost_since(self) -> datetime:
+        """What names the present loss. Records of before there were losses have only their standing's hour."""
+        return self.loss.since if self.loss is not None and self.loss.until is None else self.since
+
+    def anew(self, at: datetime, told: str) -> Record:
+        """Somebody starts with this account: who it is and what befell it stays."""
+        return Record(self.account, Standing.CONNECTING, at, told, identity=self.identity, loss=self.loss)
 
 
 EXPLICIT: dict[FaultKind, Standing] = {
@@ -98,6 +117,8 @@ SUSPICIOUS = frozenset({FaultKind.FORBIDDEN, FaultKind.UNKNOWN, FaultKind.CONFLI
 
 LIMITED_AT_LEAST = timedelta(minutes=15)
 """Where the platform doesn't say when a spent account may come back: reads go on working, so no probe can tell."""
+RELAPSE = timedelta(minutes=10)
+"""An account lost again so soon after it was back is, to its readers, lost still."""
 OFFLINE_AFTER = 3
 """Probes that must fail in a row before the weather counts as an outage."""
 
@@ -152,7 +173,17 @@ def _moved(record: Record, to: Standing, signal: Signal) -> Record:
     if to is Standing.LIMITED and retry_at is None:
         retry_at = signal.at + LIMITED_AT_LEAST
     evidence = signal.evidence or (signal.fault.evidence if signal.fault else "")
-    return Record(record.account, to, signal.at, f"{signal.source}: {evidence}", 0, retry_at, record.identity)
+    loss = _loss(record, to, signal.at)
+    return Record(record.account, to, signal.at, f"{signal.source}: {evidence}", 0, retry_at, record.identity, loss)
+
+
+def _loss(record: Record, to: Standing, at: datetime) -> Loss | None:
+    last = record.loss or (Loss(record.since) if record.standing in GONE else None)
+    if to in GONE:
+        return Loss(last.since) if last is not None and (last.until or at) >= at - RELAPSE else Loss(at)
+    if last is not None and last.until is None and MEANING[to].can_send:
+        return Loss(last.since, at)
+    return last
 
 
 def probe_pause(failed: int, *, first_s: float, longest_s: float) -> timedelta:

@@ -79,7 +79,7 @@ class Intake:
         whom = f"{them.platform}:{them.id}" if them is not None else order_key(account, draft.target)
         told = f"moved:{account}>{verdict.account}:{whom}"
         record = (await self._roads.facts(draft, account)).record
-        since = record.since.isoformat() if record is not None else ""
+        since = record.lost_since.isoformat() if record is not None else ""
         preface = f"{told}@{since}"
         if await self._store.once(preface, self._clock.now()):
             self._prefaces[preface] = draft.key

@@ -15,7 +15,7 @@ from gateway.model.delivery import Draft, Receipt, State, Timeline
 from gateway.model.events import Kind, MessageReceived
 from gateway.model.identity import PERSON, Identity, Link
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, ConversationId, DeliveryId, DraftId, MessageRef, PersonId
-from gateway.model.standing import Record, Standing
+from gateway.model.standing import Loss, Record, Standing
 from gateway.testing.store_drafts import row
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -145,7 +145,7 @@ class PeopleConformance:
     async def test_standings_are_kept(self, store: Store) -> None:
         assert await store.records() == ()
         healthy = Record(HOME, Standing.HEALTHY, NOW, "probe: ok")
-        locked = Record(AccountId("blue/main"), Standing.LOCKED, NOW, "send: 403", 2, NOW)
+        locked = Record(AccountId("blue/main"), Standing.LOCKED, NOW, "send: 403", 2, NOW, loss=Loss(NOW, NOW))
         for record in (healthy, locked, structs.replace(healthy, failures=1)):
             await store.save_record(record)
         assert await store.records() == (locked, structs.replace(healthy, failures=1))

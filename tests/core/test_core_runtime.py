@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from core_rig import BLUE, RED, World, ended, words
+from core_rig import BLUE, RED, World, ended, road, words
 from msgspec import structs
 
 from gateway import seat
-from gateway.books import StoreError
+from gateway.books import StoreError, Tended
+from gateway.leases import HOUSE, RENEW_EVERY_S
 from gateway.model.delivery import Fault, FaultError, FaultKind, State
 from gateway.model.standing import Standing
 from gateway.testing.scripted import ScriptedAdapter, ScriptedAgent, Trouble, message
@@ -253,3 +254,22 @@ async def test_what_an_adapter_reports_by_itself_counts(world: Worlds) -> None:
         await house.regain()
         await ended(house, one)
     assert w.texts(RED) == ["hello"]
+
+
+async def test_the_house_lost_and_had_again_at_once_goes_on_rerouting(world: Worlds) -> None:
+    """Another gateway had it between two renewals."""
+    w = world(RED, BLUE)
+    house = w.house(routes=(road(RED, BLUE),))
+    epoch = 1
+
+    async def tend(_member: str, wanted: Any, _ttl_s: float) -> Tended:
+        return Tended(dict.fromkeys(wanted, 1) | {HOUSE: epoch}, (), 1)
+
+    house.store.alone, house.store.tend = False, tend
+    async with house:
+        epoch = 2
+        await house.pass_time(RENEW_EVERY_S * 2)
+        await house.lose()
+        one = await house.say("hello")
+        await ended(house, one)
+    assert (w.texts(RED), w.texts(BLUE)) == ([], ["hello"])

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.model.delivery import Fault, FaultKind
 from gateway.model.ids import AccountId
@@ -13,6 +14,7 @@ from gateway.model.standing import (
     GONE,
     MEANING,
     OFFLINE_AFTER,
+    RELAPSE,
     SUSPICIOUS,
     WEATHER,
     Record,
@@ -143,6 +145,32 @@ def test_a_lock_that_the_probe_cannot_see_is_lifted_by_the_operator_alone(played
     locked = play(record(Standing.LOCKED), played, probe_sees_lock=False)
     assert locked.standing is Standing.LOCKED
     assert step(locked, signal(Source.OPERATOR), probe_sees_lock=False).standing is Standing.HEALTHY
+
+
+# What is one loss.
+
+
+@given(
+    st.sampled_from(sorted(GONE)),
+    st.lists(st.builds(signal, sources, st.sampled_from([*EXPLICIT, *AMBIGUOUS])), max_size=20),
+    booleans,
+)
+def test_until_it_can_send_again_a_lost_account_has_one_loss(standing, played, sees):
+    after = play(record(standing), played, probe_sees_lock=sees)
+    assert not after.can_send
+    assert after.lost_since == START
+
+
+@pytest.mark.parametrize(("away", "is_same"), [(RELAPSE, True), (RELAPSE + timedelta(microseconds=1), False)])
+@pytest.mark.parametrize("between", [(), (FaultKind.SERVER,) * OFFLINE_AFTER, (FaultKind.SERVER, None)])
+def test_an_account_lost_again_soon_after_it_was_back_has_the_same_loss(away, is_same, between):
+    lost = signal(Source.SEND, FaultKind.LOCKED)
+    again = structs.replace(signal(Source.SEND, FaultKind.SUSPENDED), at=lost.at + away)
+    back = [structs.replace(signal(Source.OPERATOR), at=lost.at)]
+    meanwhile = [structs.replace(signal(Source.PROBE, kind), at=again.at) for kind in between]
+    after = play(record(Standing.HEALTHY), [lost, *back, *meanwhile, again])
+    assert after.since == again.at
+    assert after.lost_since == (lost.at if is_same else again.at)
 
 
 # How it is told.
