@@ -54,7 +54,7 @@ class Context(Struct, frozen=True):
     clock: Clock
     vault: Vault
     media: Callable[[str], Awaitable[bytes]]
-    """Bytes of a :class:`~gateway.model.content.Media` by its sha256."""
+    """Bytes of a :class:`~gateway.model.content.Media` by its sha256. Raises a certain FaultError."""
     report: Callable[[Signal], None]
     """For what no caller is waiting to hear, such as a connection the platform closed for good."""
 

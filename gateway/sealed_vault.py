@@ -36,7 +36,7 @@ class SealedVault:
         self._one_at_a_time = asyncio.Lock()
 
     async def get(self, name: str) -> Secret | None:
-        """The secret, or ``None`` when it was never put; what is being put is waited for. Raises VaultError, StoreError."""
+        """The secret, or ``None`` when there is none; one being put is waited for. Raises VaultError, StoreError."""
         async with self._one_at_a_time:
             sealed = await self._store.sealed(self._account, checked_name(name))
         return None if sealed is None else Secret(self._opened(name, sealed))

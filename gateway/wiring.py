@@ -30,6 +30,7 @@ from gateway.directory import Directory
 from gateway.fitting import Fitting
 from gateway.ids import id_source
 from gateway.leases import HOUSE, Leases
+from gateway.media.kept import kept
 from gateway.media.pictures import Pictures
 from gateway.model.capabilities import Profile
 from gateway.model.ids import AccountId
@@ -180,7 +181,7 @@ def _member(
         account.id,
         services.clock,
         logs.QuietVault(_vault(account.id, config, services)),
-        services.store.media,
+        kept(services.store.media),
         lambda signal: monitor.observe(account.id, signal),
     )
     profile = at_rate(platform.profile, account.rate_factor)

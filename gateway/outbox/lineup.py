@@ -52,9 +52,11 @@ class Lineup:
         self.keep(delivery, now)
 
     def keep(self, delivery: Delivery, now: datetime) -> None:
-        """A delivery that is due, or becomes due by itself; one that is here already stays as it is."""
+        """A delivery that is due, or becomes due by itself; one that is here already, and no older, stays as it is."""
         open_question = delivery.state is State.UNCERTAIN and delivery.due_at is not None
-        if delivery.id in self._kept or not (delivery.state is State.QUEUED or open_question):
+        known = self._kept.get(delivery.id)
+        newer = known is None or known.attempts < delivery.attempts
+        if not newer or not (delivery.state is State.QUEUED or open_question):
             return
         if delivery.id in self._running:
             self._missed.add(delivery.id)

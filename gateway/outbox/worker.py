@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from msgspec import structs
 
 from gateway.books import Move, NewDelivery, Settlement, StoreError, Superseded
-from gateway.model.delivery import Delivery, Draft, Fault, FaultError, FaultKind, InConversation, Part, Receipt, State
+from gateway.model.delivery import Delivery, Draft, Fault, FaultKind, InConversation, Part, State
 from gateway.model.events import DeliveryChanged
 from gateway.model.ids import AccountId, ConversationId, DeliveryId, DraftId
 from gateway.model.standing import Signal, Source
@@ -28,7 +28,7 @@ from gateway.outbox.planner import Planner
 from gateway.outbox.requests import Requests
 from gateway.outbox.reviser import Reviser, without_edits
 from gateway.outbox.settle import Rules
-from gateway.ports import Adapter, Reconciles, Taken, Unsure
+from gateway.ports import Adapter, Reconciles, Unsure
 
 log = logging.getLogger("multihome.outbox")
 
@@ -203,8 +203,7 @@ class Worker:
     async def _carry(self, delivery: Delivery) -> None:
         again: Delivery | None = None
         try:
-            async with self._house.room.of(delivery.draft.document):
-                again = await self._attempt(delivery)
+            again = await self._attempt(delivery)
         except Superseded as error:
             log.warning("%s: another one has gone on with a delivery: %s", self.account, error)
             self._lineup.more = True
@@ -221,6 +220,11 @@ class Worker:
         repeatable = settle.may_repeat(delivery, self._rules.profile, self._clock.now())
         if delivery.state is State.UNCERTAIN and not repeatable:
             return await self._ask(delivery)
+        # Not around a question: it waits for what is being sent, which may wait for this room.
+        async with self._house.room.of(delivery.draft.document):
+            return await self._begin(delivery)
+
+    async def _begin(self, delivery: Delivery) -> Delivery | None:
         parts = delivery.parts if delivery.parts is not None else await self._plan(delivery)
         if parts is None:
             return None
@@ -228,6 +232,7 @@ class Worker:
         if rest is not None:
             return rest
         if not await self._store.begin(delivery, parts, self._clock.now()):
+            self._read_at(self._clock.now() + timedelta(seconds=STORE_PAUSE_S))
             return None
         begun = structs.replace(delivery, parts=parts, attempts=delivery.attempts + 1, state=State.SENDING)
         return await self._send(begun, doubtful=delivery.state is State.UNCERTAIN)
@@ -246,13 +251,18 @@ class Worker:
         if delivery.account != delivery.home:
             draft = detour.refused(detour.homeward(delivery, DraftId(self._house.new_id())), self.account)
             key = detour.order_key(delivery.home, draft.target)
-            moves = [Move(delivery.id, delivery.home, key, State.QUEUED, now, reason, draft)]
+            move = Move(delivery.id, delivery.home, key, State.QUEUED, now, reason, draft)
         else:
-            moves = [Move(delivery.id, self.account, delivery.order_key, State.REFUSED, now, reason)]
-        moved = await self._store.move(moves, now)
-        self._tell(delivery, Settlement(moves[0].state, None, reason), now)
+            move = Move(delivery.id, self.account, delivery.order_key, State.REFUSED, now, reason)
+        if await self._moved(delivery, move, now):
+            self._tell(delivery, Settlement(move.state, None, reason), now)
+
+    async def _moved(self, delivery: Delivery, move: Move, now: datetime) -> bool:
+        """Whether it could be: what was changed meanwhile is not what the move was meant for, and is looked at anew."""
+        moved = await self._store.move([structs.replace(move, attempts=delivery.attempts)], now)
         self._lineup.more = True
         self._house.offer(moved)
+        return bool(moved)
 
     def _rest(self, delivery: Delivery, parts: tuple[Part, ...]) -> Delivery | None:
         """The delivery with its later hour when the rate windows say: not yet. Others go first meanwhile."""
@@ -326,7 +336,7 @@ class Worker:
         await self._stored(delivery, settlement, now)
         draft = structs.replace(draft, id=DraftId(self._house.new_id()))
         move = Move(delivery.id, self.account, delivery.order_key, State.QUEUED, now, settlement.reason, draft)
-        self._house.offer(await self._store.move([move], now))
+        await self._moved(delivery, move, now)
 
     async def _ask(self, delivery: Delivery) -> Delivery | None:
         """An unknown send: was it sent? Asked of the platform where it can be read back."""
@@ -336,7 +346,7 @@ class Worker:
         part = settle.next_part(delivery)
         asked = self._asked[delivery.id] = self._asked.get(delivery.id, 0) + 1
         with self._claims.of(delivery.created_at) as taken:
-            answer = await self._answer(self._adapter, part, delivery.created_at, taken)
+            answer = await self._requests.read_back(self._adapter, part, delivery.created_at, taken)
             if answer is Unsure.NOT_SENT and not self._house.can_send(self.account):
                 answer = Unsure.UNKNOWN  # what a lost account can't see may be there all the same
             now = self._clock.now()
@@ -344,16 +354,6 @@ class Worker:
             if settlement.state is not State.UNCERTAIN:
                 del self._asked[delivery.id]
             return await self._settle(delivery, settlement, now)
-
-    async def _answer(self, adapter: Reconciles, part: Part, since: datetime, taken: Taken) -> Receipt | Unsure:
-        try:
-            return await adapter.reconcile(part, since, taken)
-        except FaultError as error:
-            self._house.observe(self.account, Signal(Source.SEND, self._clock.now(), error.fault.evidence, error.fault))
-            return Unsure.UNKNOWN
-        except Exception:
-            log.exception("%s: the adapter failed while reading back", self.account)
-            return Unsure.UNKNOWN
 
     async def _settle(self, delivery: Delivery, settlement: Settlement, now: datetime) -> Delivery | None:
         """Store the next state, tell it, and let what follows go on. Returns what this worker comes back to."""

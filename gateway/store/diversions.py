@@ -84,10 +84,15 @@ def _marked(reason: ColumnElement[str]) -> ColumnElement[str]:
 
 
 def _go(n: int) -> Update:
-    """Elsewhere, planned anew."""
+    """Elsewhere, planned anew. It counts as an attempt, so that whoever knew it before sees that it has changed."""
     rows = given("seq account order_key conversation draft", n)
     there = {name: rows.c[name] for name in ("account", "order_key", "conversation", "draft")}
-    anew = {"parts": null(), "sent": null(), "sent_n": literal_column("0")}
+    anew = {
+        "parts": null(),
+        "sent": null(),
+        "sent_n": literal_column("0"),
+        "attempts": _d.attempts + literal_column("1"),
+    }
     return update(deliveries).where(_mine, _d.seq == rows.c.seq).values(**there, **anew)
 
 

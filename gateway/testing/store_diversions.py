@@ -19,6 +19,7 @@ from gateway.testing.store_drafts import (
     diverted,
     held,
     new,
+    part,
     receipt,
     row,
     said,
@@ -43,6 +44,13 @@ class DiversionConformance:
         assert await store.add([new("a")], NOW) == (moved,)
         assert [p.account for p in await store.sent_parts(before.id)] == [HOME]
         assert await store.announced_on(AnnouncementId("n")) == frozenset()
+
+    async def test_who_knew_it_before_it_went_and_came_back_has_no_say(self, store: Store) -> None:
+        (before,) = await store.add([new("a")], NOW)
+        await store.move([diverted("a", "there")], NOW)
+        (back,) = await store.move([diverted("a", before.order_key, account=HOME)], NOW)
+        assert not await store.begin(before, [part()], NOW)
+        assert await store.begin(back, [part()], NOW)
 
     async def test_both_orders_go_on(self, store: Store) -> None:
         await store.add([new("a", order="o"), new("b", order="o"), new("x", order="p", account=AWAY)], NOW)

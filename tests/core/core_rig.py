@@ -17,6 +17,7 @@ from gateway.books import Store
 from gateway.bus import Bus
 from gateway.fitting import Fitting
 from gateway.leases import HOUSE, Leases
+from gateway.media.kept import kept
 from gateway.media.pictures import Pictures
 from gateway.model.capabilities import Profile
 from gateway.model.content import Document
@@ -232,7 +233,11 @@ class House:
         profile = self.profiles[account]
         platform = Platform(platform_of(account), dict, profile, "core_rig:open_scripted")
         context = Context(
-            account, self.clock, MemoryVault(), self.store.media, lambda signal: self.monitor.observe(account, signal)
+            account,
+            self.clock,
+            MemoryVault(),
+            kept(self.store.media),
+            lambda signal: self.monitor.observe(account, signal),
         )
         return Member(account, platform, adapter, Rules(profile, on_uncertain, manner), context)
 

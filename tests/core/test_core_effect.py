@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from core_rig import BLUE, RED, SUSPENDED, Crash, World, ended, road
+from core_rig import BLUE, RED, SUSPENDED, Crash, House, World, ended, road
 from msgspec import structs
 
 from gateway.books import StoreError
-from gateway.model.capabilities import Idempotency, Lane
-from gateway.model.delivery import Fault, FaultKind, State
+from gateway.model.capabilities import Idempotency, Lane, MediaLimits
+from gateway.model.content import Document, Media
+from gateway.model.delivery import Fault, FaultKind, Part, Receipt, State
 from gateway.model.ids import ConversationId
+from gateway.model.media import MediaKind
+from gateway.model.standing import Standing
 from gateway.outbox import requests
-from gateway.testing.scripted import ScriptedAdapter, Trouble, refused, scripted_profile, unclear
+from gateway.ports import Context
+from gateway.testing.scripted import (
+    RevisingAdapter,
+    ScriptedAdapter,
+    Trouble,
+    refused,
+    scripted_profile,
+    unclear,
+)
+from gateway.text.plain import from_text
 
 Worlds = Callable[..., World]
 THREAD = "one\n\ntwo\n\nthree"
@@ -261,6 +274,124 @@ async def test_a_send_that_hangs_blocks_only_its_conversation_and_not_for_ever(
         await asyncio.sleep(0.4)
         await ended(house, stuck)
     assert sorted(w.texts(RED)) == ["other", "stuck"]
+
+
+class Uploading(ScriptedAdapter):
+    """As real adapters do, it keeps in a part's body by which digest the bytes are found."""
+
+    def plan(self, draft: Any, at: Any) -> Any:
+        (part,) = super().plan(draft, at)
+        files = [{"sha256": one.sha256} for one in draft.document.media]
+        return (structs.replace(part, rest=None, body={**part.body, "files": files}),)
+
+    async def send(self, part: Part) -> Receipt:
+        await self.done.wait()
+        return await super().send(part)
+
+    done = asyncio.Event()
+
+
+FILM = Media("0" * 64, "video/mp4", 100)
+
+
+async def test_an_upload_may_take_longer_than_words(world: Worlds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "SEND_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(Uploading, "done", asyncio.Event())
+    w = world()
+    limits = structs.replace(NONE.limits, others={MediaKind.VIDEO: MediaLimits(1_000)})
+    async with w.house(kind=Uploading, profiles={RED: structs.replace(NONE, limits=limits)}) as house:
+        shown = await house.say("film", place="c1", document=structs.replace(from_text("film"), media=(FILM,)))
+        await house.quiet()
+        said = await house.say("words", place="c2")
+        async with asyncio.timeout(30):
+            while await house.state(said) is not State.UNCERTAIN:
+                await asyncio.sleep(0.01)
+        Uploading.done.set()
+        await ended(house, shown)
+        assert await house.state(shown) is State.DELIVERED
+        assert (await house.now(said)).reason.startswith("maybe sent: network: no answer within")
+    assert w.texts(RED) == ["film"]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        Part(0, "post", "k", {"place": "c1", "text": "", "private": False, "files": [{"sha256": FILM.sha256}]}),
+        Part(0, "edit", "", {"ref": "c1:0"}, rest=structs.replace(from_text("film"), media=(FILM,))),
+    ],
+    ids=["post", "edit"],
+)
+async def test_an_upload_that_hangs_is_given_up_too(world: Worlds, monkeypatch: pytest.MonkeyPatch, part: Part) -> None:
+    monkeypatch.setattr(requests, "SEND_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(requests, "MEDIA_TIMEOUT_S", 1.2)
+    w = world()
+    async with w.house(kind=RevisingAdapter) as house:
+        w[RED].accept(RED, Part(0, "post", "", {"place": "c1", "text": "", "private": False}), keyed=False)
+        w[RED].troubles.append(Trouble(hangs=True))
+        request = requests.Requests(RED, house.scripted[RED], house.outbox)
+        assert await request.post(part) == Fault(FaultKind.NETWORK, False, "no answer within 1 s")
+
+
+class Reading(Uploading):
+    """Reads the bytes before it asks for the post."""
+
+    context: Context
+
+    async def send(self, part: Part) -> Receipt:
+        for file in part.body["files"]:
+            await self.context.media(file["sha256"])
+        return await ScriptedAdapter.send(self, part)
+
+
+@asynccontextmanager
+async def reading(w: World, **parts: Any) -> AsyncIterator[tuple[House, Document]]:
+    """A house whose account shows what is kept, and something to show."""
+    limits = structs.replace(NONE.limits, others={MediaKind.VIDEO: MediaLimits(1_000)})
+    async with w.house(kind=Reading, profiles={RED: structs.replace(NONE, limits=limits)}, **parts) as house:
+        (member,) = house.members
+        house.scripted[RED].context = member.context  # type: ignore[attr-defined]
+        film = structs.replace(FILM, sha256=await house.real_store.put_media(b"film", FILM.mime))
+        yield house, structs.replace(from_text("film"), media=(film,))
+
+
+@pytest.mark.parametrize("on_uncertain", ["hold", "resend"])
+async def test_bytes_that_a_database_can_not_give_are_asked_for_later(world: Worlds, on_uncertain: str) -> None:
+    """Nothing was begun: nothing is unknown, and the account is as well as it was."""
+    w = world()
+    async with reading(w, on_uncertain=on_uncertain) as (house, document):
+        gone = True
+
+        def restarting(name: str) -> None:
+            if name == "media" and gone:
+                raise StoreError("the database doesn't answer")
+
+        house.store.before = restarting
+        one = await house.say("film", document=document)
+        await house.pass_time(30)
+        row = await house.now(one)
+        assert (row.state, row.reason) == (
+            State.QUEUED,
+            "media_pending: its bytes can't be read now: the database doesn't answer",
+        )
+        assert house.store.calls.count("media") < 8
+        assert house.standing() is Standing.HEALTHY
+        assert len(w[RED].probes) == 1
+        gone = False
+        await ended(house, one)
+        assert await house.state(one) is State.DELIVERED
+    assert w.texts(RED) == ["film"]
+
+
+async def test_bytes_that_are_gone_are_a_refusal_that_says_so(world: Worlds) -> None:
+    w = world()
+    async with reading(w) as (house, document):
+        missing = structs.replace(document, media=(structs.replace(document.media[0], sha256="f" * 64),))
+        one = await house.say("film", document=missing)
+        await house.quiet()
+        row = await house.now(one)
+        assert (row.state, row.reason) == (State.REFUSED, "media: its bytes are not kept any more")
+        assert house.standing() is Standing.HEALTHY
+    assert w.texts(RED) == []
 
 
 async def test_an_adapter_that_plans_nothing_is_not_asked_for_ever(world: Worlds) -> None:

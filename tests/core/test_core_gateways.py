@@ -9,14 +9,17 @@ from typing import Any, Self
 
 import psycopg
 import pytest
-from core_rig import BLUE, GREEN, RED, SUSPENDED, House, World, road, words
+from core_rig import BLUE, GREEN, RED, SUSPENDED, House, World, ended, road, words
+from msgspec import structs
+from revising_rig import changing
 
 from gateway.books import LeaseLost, StoreError, Topic
 from gateway.leases import HOUSE, RENEW_EVERY_S
+from gateway.model.capabilities import Lane
 from gateway.model.delivery import Part, Receipt, State
 from gateway.model.ids import AccountId
 from gateway.model.standing import Standing
-from gateway.testing.scripted import ScriptedAdapter, ScriptedAgent, message
+from gateway.testing.scripted import ScriptedAdapter, ScriptedAgent, message, scripted_profile
 
 ACCOUNTS = (RED, BLUE, GREEN, AccountId("gold/main"), AccountId("grey/main"))
 PATIENCE_S = 60.0
@@ -31,6 +34,18 @@ class Mortal(ScriptedAdapter):
         if self.dead:
             raise asyncio.CancelledError
         return await super().send(part)
+
+
+class Jobs:
+    """Of the clock, as far as it matters who has them."""
+
+    running = False
+
+    def start(self) -> None:
+        self.running = True
+
+    def stop(self) -> None:
+        self.running = False
 
 
 class Town:
@@ -122,6 +137,30 @@ async def test_accounts_are_shared_out_and_whoever_leaves_leaves_them_to_the_oth
         assert mine == town.holds("one")
         await town.houses["two"].runtime.stop()
         await town.until(lambda: town.is_shared_out("one", "three"))
+
+
+async def test_a_start_ends_although_another_takes_what_was_not_open_yet(town: Town) -> None:
+    """Only then is garbage collected again, and has the house its jobs."""
+    async with town:
+        one = House(town.world, name="one", kind=Mortal)
+        town.houses["one"], jobs = one, Jobs()
+        one.runtime._jobs = jobs
+        hanging = ACCOUNTS[3:]
+        members = one.runtime._members
+        members[:] = [structs.replace(each, settings=_hang) if each.account in hanging else each for each in members]
+        await one.monitor.load()
+        starting = asyncio.create_task(one.runtime.start())
+        town._stack.push_async_callback(one.stop)
+        await town.until(lambda: one.adapters.keys() == set(ACCOUNTS) - set(hanging))
+        assert not starting.done()
+        two = await town.open("two")
+        await town.until(lambda: town.is_shared_out("one", "two"))
+        assert town.holds("two") == {*hanging, HOUSE}
+        await town.until(starting.done)
+        starting.result()
+        assert not jobs.running
+        await two.runtime.stop()
+        await town.until(lambda: jobs.running)
 
 
 async def test_what_one_accepts_the_one_that_has_the_account_sends(town: Town) -> None:
@@ -255,6 +294,10 @@ async def test_a_database_that_is_gone_for_longer_than_a_lease_costs_nothing(tow
         assert town.world.texts(RED) == ["first", "second"]
 
 
+async def _hang() -> Any:
+    await asyncio.get_running_loop().create_future()
+
+
 def _fails(*names: str) -> Callable[[str], None]:
     def before(name: str) -> None:
         if name in names:
@@ -270,3 +313,21 @@ async def _is(house: House, delivery: Any, state: State) -> bool:
 
 async def _all_handled(house: House) -> bool:
     return not await house.real_store.pending_events(house.clock.now()) and not await house.open()
+
+
+async def test_what_rests_in_one_is_changed_by_another_and_still_leaves(town: Town) -> None:
+    """For one post an hour, the second rests in the memory of who has the account."""
+    slow = scripted_profile(lanes=(Lane("posts", 1, 60.0, ("post",)),))
+    async with town:
+        one = await town.open("one", profiles={RED: slow})
+        two = await town.open("two", profiles={RED: slow})
+        await town.until(lambda: town.is_shared_out("one", "two"))
+        holder, other = (one, two) if RED in town.holds("one") else (two, one)
+        await ended(holder, await holder.say("first", RED, place="c1"))
+        rests = await holder.say("second", RED, place="c2")
+        behind = await holder.say("third", RED, place="c2")
+        await holder.quiet()
+        outcomes = await changing(other).edit(rests.id, words("changed"))
+        assert [outcome.word for outcome in outcomes] == ["changed"]
+        await town.until(lambda: town.delivered(holder, rests.id, behind.id))
+        assert town.world.texts(RED) == ["first", "changed", "third"]

@@ -7,13 +7,15 @@ from datetime import datetime
 
 from core_rig import BLUE, GREEN, RED, Worlds
 from msgspec import structs
+from revising_rig import changing
 
 from gateway.media.room import ROOM_BYTES
-from gateway.model.capabilities import MediaLimits
+from gateway.model.capabilities import Idempotency, MediaLimits
 from gateway.model.content import Document, Media, Text
 from gateway.model.delivery import Draft, Part, Receipt, State
 from gateway.model.media import MediaKind
-from gateway.testing.scripted import ScriptedAdapter, scripted_profile
+from gateway.ports import Taken, Unsure, nobodys
+from gateway.testing.scripted import ScriptedAdapter, scripted_profile, unclear
 
 FILM = Media("00", "video/mp4", 40_000_000)
 _LIMITS = structs.replace(scripted_profile().limits, others={MediaKind.VIDEO: MediaLimits(50_000_000)})
@@ -76,3 +78,40 @@ async def test_what_waits_for_room_has_not_begun(world: Worlds) -> None:
             assert w.texts(RED) == ["words"]
         await house.quiet()
         assert await house.state(shown) is State.DELIVERED
+
+
+class ReadingBack(Showing):
+    """Asks whose the post is that it found, as real adapters do."""
+
+    async def reconcile(self, part: Part, since: datetime, taken: Taken = nobodys) -> Receipt | Unsure:
+        found = await super().reconcile(part, since)
+        return Unsure.UNKNOWN if isinstance(found, Receipt) and await taken(found.ref) else found
+
+
+async def test_a_question_takes_no_room(world: Worlds) -> None:
+    """It waits for what the account is sending; that would wait for the room, and all media for the two of them."""
+    Showing.gate.set()
+    w = world(RED)
+    profile = structs.replace(FILMS, idempotency=Idempotency.READ_BACK)
+    async with w.house(kind=ReadingBack, profiles={RED: profile}) as house:
+        w[RED].troubles.extend([unclear(accepted=True)] * 8)
+        shown = [await house.say(f"film {n}", place=f"c{n}", document=showing(f"film {n}")) for n in range(8)]
+        while {await house.state(one) for one in shown} != {State.UNCERTAIN}:
+            await house.pass_time(0.1, 0.1)
+        await house.pass_time(120, 60.0)  # all are due at once
+        assert {await house.state(one) for one in shown} == {State.DELIVERED}
+        assert len(w.texts(RED)) == len(w[RED].asked) == len(shown)
+
+
+async def test_what_is_changed_while_it_waits_for_room_is_judged_as_it_is_then(world: Worlds) -> None:
+    Showing.gate.set()
+    w = world(RED)
+    async with w.house(kind=Showing, profiles={RED: FILMS}) as house:
+        async with house.outbox.room.of(Document((), (FILM,) * 6)):
+            shown = await house.say("too long", document=showing("x" * (FILMS.limits.text_max + 1)))
+            await house.quiet()
+            outcomes = await changing(house).edit(shown.id, showing("short"))
+            assert [one.word for one in outcomes] == ["changed"]
+        await house.quiet()
+        assert await house.state(shown) is State.DELIVERED
+        assert w.texts(RED) == ["short"]

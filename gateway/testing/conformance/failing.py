@@ -6,12 +6,26 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
-from gateway.model.capabilities import Idempotency
+from gateway.books import StoreError
+from gateway.media.kept import kept
+from gateway.model.capabilities import Feature, Idempotency
 from gateway.model.delivery import Fault, FaultKind, Part, Receipt
 from gateway.model.standing import WEATHER
 from gateway.ports import Adapter, Reconciles, Unsure
-from gateway.testing.conformance.rig import Rig, draft, now, outcome, publish, refused, unique, until
+from gateway.testing.conformance.rig import (
+    Rig,
+    draft,
+    needs,
+    now,
+    outcome,
+    picture,
+    publish,
+    refused,
+    unique,
+    until,
+)
 
 _AFTER = ("drop_after", "fail_after")
 _BEFORE = ("drop_before", "fail_before", "outage")
@@ -104,6 +118,29 @@ class Failing:
             assert isinstance(await adapter.reconcile(part, now() - timedelta(minutes=1)), Receipt)
         assert len(rig.held()) == 1
         await publish(rig, adapter, unique("The next one goes"))
+
+    @pytest.mark.parametrize(
+        ("error", "kind"),
+        [(KeyError("gone"), FaultKind.MEDIA), (StoreError("restarting"), FaultKind.MEDIA_PENDING)],
+        ids=["gone", "not now"],
+    )
+    async def test_bytes_that_can_not_be_had_are_a_certain_fault(
+        self, rig: Rig, error: Exception, kind: FaultKind
+    ) -> None:
+        needs(rig, Feature.IMAGE)
+
+        async def media(_: str) -> bytes:
+            raise error
+
+        rig.bench.context = structs.replace(rig.bench.context, media=kept(media))
+        adapter = await rig.open()
+        (part,) = adapter.plan(draft(rig, unique("A picture"), media=(picture(rig, "A blue square"),)), now())
+        await adapter.check()
+        async with refused() as faults:
+            await adapter.send(part)
+        assert faults[0].certain
+        assert faults[0].kind is kind
+        assert (rig.attempts(), rig.held()) == (0, [])
 
     async def test_a_rate_limit_says_when_to_come_back(self, rig: Rig) -> None:
         adapter, part = await _about_to_send(rig)
