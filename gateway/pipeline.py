@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -32,6 +32,7 @@ from gateway.ports import Adapter, ShowsTyping
 from gateway.revisions import Revisions
 from gateway.services import Services
 from gateway.text.markdown import from_markdown
+from gateway.waiting import Line, Room
 
 log = logging.getLogger("multihome.pipeline")
 
@@ -43,8 +44,6 @@ TYPING_EVERY_S = 8.0
 STORE_PAUSE_S = 1.0
 END_PATIENCE_S = 0.5
 """How long a cancelled answer may take to end when the gateway stops."""
-WAITING_MAX = 2_000
-"""Events in memory; beyond it the platforms have to wait (they or the inbox keep the rest)."""
 
 T = TypeVar("T")
 _Place = tuple[AccountId, ConversationId]
@@ -90,13 +89,11 @@ class Pipeline:
         self._own_voices = own_voices
         self._answers = Answers(services.store, Revisions(services, intake, outbox), limits.read)
         self._slots = asyncio.Semaphore(limits.concurrency)
-        self._queues: dict[_Place, deque[StoredEvent]] = {}
+        self._lines: dict[_Place, Line] = {}
         self._serving: dict[_Place, asyncio.Task[None]] = {}
         self._answering: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self._waiting = 0
-        self._room = asyncio.Event()
-        self._room.set()
+        self._rooms: defaultdict[AccountId, Room] = defaultdict(Room)
         self._recovered: defaultdict[AccountId, asyncio.Event] = defaultdict(asyncio.Event)
 
     async def receive(self, account: AccountId, events: Sequence[PlatformEvent], cursor: str) -> None:
@@ -105,7 +102,7 @@ class Pipeline:
         Raises LeaseLost when the account is another process's now.
         """
         await self._recovered[account].wait()
-        await self._room.wait()
+        await self._rooms[account].free.wait()
         self._take(await self._store.record(account, events, cursor, self._clock.now()))
 
     async def recover(self, account: AccountId) -> int:
@@ -123,21 +120,23 @@ class Pipeline:
         mine = {place: task for place, task in self._serving.items() if place[0] == account}
         for place, task in mine.items():
             if task in self._answering:
-                self._leave(self._queues[place], 1)
+                self._rooms[account].count(-self._lines[place].leave(1))
             else:
                 task.cancel()
         await _end(mine.values(), patience_s)
+        for place, task in mine.items():
+            self._close(place, task)  # what doesn't end is let go: the account may be had again while it goes on
 
     async def _hand_out(self, account: AccountId, postponed_too: datetime) -> int:
         after = found = 0
         while True:
-            page = await self._insist(partial(self._store.pending_events, postponed_too, account=account, after=after))
+            page = await self._pending(account, after, postponed_too)
             if not page:
                 return found
             self._take(page)
             after = page[-1].seq
             found += len(page)
-            await self._room.wait()
+            await self._rooms[account].free.wait()
 
     async def stop(self, patience_s: float) -> None:
         """Let answers under way finish for a while; the others are handed out again at the next start."""
@@ -150,55 +149,51 @@ class Pipeline:
     def _take(self, events: Iterable[StoredEvent]) -> None:
         for stored in events:
             place = (stored.event.account, stored.event.conversation)
-            self._waiting += 1
-            queue = self._queues.get(place)
-            if queue is not None:
-                queue.append(stored)
-            else:
-                self._queues[place] = deque((stored,))
-                task = self._serving[place] = asyncio.create_task(self._serve(place))
-                task.add_done_callback(partial(self._ended, place))
-        if self._waiting >= WAITING_MAX:
-            self._room.clear()
+            line = self._lines.get(place)
+            if line is None:
+                line = self._lines[place] = Line()
+                task = self._serving[place] = asyncio.create_task(self._serve(place, line))
+                task.add_done_callback(partial(self._close, place))  # one that is cancelled before it begins, too
+            self._rooms[place[0]].count(line.add(stored))
 
-    async def _serve(self, place: _Place) -> None:
+    async def _serve(self, place: _Place, line: Line) -> None:
         """One conversation: its events in order, until none is left. A message that the agent fails on is tried again
         before the next one is handed to it.
         """
-        queue = self._queues[place]
+        queue, room = line.events, self._rooms[place[0]]
         try:
-            while queue:
+            while queue or line.unread:
+                if not queue:
+                    room.count(await self._read_on(place, line))
+                    continue
                 async with self._slots:
                     retry_at = await self._attend(queue[0])
+                if not queue:
+                    return
                 if retry_at is not None:
                     queue[0] = structs.replace(queue[0], attempts=queue[0].attempts + 1)
                     await self._clock.sleep((retry_at - self._clock.now()).total_seconds())
                     continue
                 queue.popleft()
-                self._done(1)
+                room.count(-1)
         finally:
-            self._close(place)
+            self._close(place, asyncio.current_task())
 
-    def _close(self, place: _Place) -> None:
-        self._leave(self._queues.pop(place), 0)
-        del self._serving[place]
+    async def _read_on(self, place: _Place, line: Line) -> int:
+        """Take in what of a conversation stayed in the inbox; how many came."""
+        account, conversation = place
+        unread = line.unread  # what comes meanwhile may be on this page, and is told of all the same
+        page = await self._pending(account, unread[0] - 1, self._clock.now() + timedelta(seconds=RETRY_LONGEST_S))
+        own = [stored for stored in page if stored.event.conversation == conversation and stored.seq in unread]
+        return line.read_on(own, min(page[-1].seq, unread[-1]) if page else unread[-1])
 
-    def _ended(self, place: _Place, task: asyncio.Task[None]) -> None:
-        """What is cancelled before it began has no end of its own."""
+    async def _pending(self, account: AccountId, after: int, due: datetime) -> tuple[StoredEvent, ...]:
+        return await self._insist(partial(self._store.pending_events, due, account=account, after=after))
+
+    def _close(self, place: _Place, task: asyncio.Task[None] | None) -> None:
         if self._serving.get(place) is task:
-            self._close(place)
-
-    def _leave(self, queue: deque[StoredEvent], first: int) -> None:
-        """Forget all but the ``first`` events of a queue: the inbox keeps them."""
-        left = len(queue) - first
-        for _ in range(left):
-            queue.pop()
-        self._done(left)
-
-    def _done(self, events: int) -> None:
-        self._waiting -= events
-        if self._waiting < WAITING_MAX // 2:
-            self._room.set()
+            self._rooms[place[0]].count(-self._lines.pop(place).leave(0))
+            del self._serving[place]
 
     async def _attend(self, stored: StoredEvent) -> datetime | None:
         """Handle one event, unless the gateway stops; when it failed, the hour of the next try."""

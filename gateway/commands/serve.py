@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +26,10 @@ from gateway.config import Config
 
 log = logging.getLogger("multihome")
 
+EXIT_PATIENCE_S = 2.0
+"""How long Python may take to end once everything is stored and closed."""
+AT_ONCE = 130
+"""The exit code of who was told to twice."""
 YOUNG_MAX = 20_000
 """Objects made and not gone again, until garbage is looked for."""
 M_ARENA_MAX = -8
@@ -73,6 +78,7 @@ async def _gateway(config: Config) -> int:
         finally:
             await _end(gateway, starting)
     log.info("stopped")
+    _exit_soon(0)
     return 0
 
 
@@ -84,8 +90,25 @@ async def _end(gateway: wiring.Gateway, starting: asyncio.Task[None]) -> None:
         await asyncio.wait((stopping, impatient), return_when=asyncio.FIRST_COMPLETED)
         if not stopping.done():
             log.warning("stopped at once: what was under way is looked into at the next start")
-            os._exit(130)  # the database is as good as after a crash, and that is made to be harmless
+            os._exit(AT_ONCE)  # the database is as good as after a crash, and that is made to be harmless
         stopping.result()
+
+
+def _exit_soon(code: int) -> None:
+    """Python's own end waits for every thread, and what an agent does in one can't be ended. It had its time."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(AT_ONCE))
+    late = threading.Timer(EXIT_PATIENCE_S, _exit, (code,))
+    late.daemon = True
+    late.start()
+
+
+def _exit(code: int) -> None:
+    log.warning("what the agent still does is not waited for")
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(code)
 
 
 async def _start(gateway: wiring.Gateway) -> None:

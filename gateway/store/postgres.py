@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from secrets import token_hex
 
@@ -20,7 +19,7 @@ from gateway.store.readers import Readers
 from gateway.store.schema import HEAD, metadata, version
 from gateway.store.server import OLDEST, Server
 from gateway.store.store import SqlStore
-from gateway.store.writer import Writer
+from gateway.store.writer import Writer, apart
 
 VERSIONS = Path(__file__).parent / "migrations" / "versions"
 MAKING = 0x6D756C7469686F6D
@@ -44,7 +43,7 @@ class PostgresStore(Members, SqlStore):
 
     async def aclose(self) -> None:
         await super().aclose()
-        await asyncio.to_thread(self._ears.close)
+        await apart(self._ears.close)
 
 
 def open_store(url: str, workspace: WorkspaceId = DEFAULT_WORKSPACE, clock: Clock | None = None) -> PostgresStore:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.books import StoreError
 from gateway.store.faults import is_lost, told
+from gateway.store.writer import apart
 
 R = TypeVar("R")
 
@@ -48,7 +49,7 @@ class Readers:
             for _ in self._threads:
                 self._queue.put(None)
         for thread in self._threads:
-            await asyncio.to_thread(thread.join)
+            await apart(thread.join)
         self._engine.dispose()
 
     def _work(self, connection: Connection) -> None:

@@ -97,7 +97,7 @@ class Writer:
         if not self._closed:
             self._closed = True
             self._ring()
-        await asyncio.to_thread(self._thread.join)
+        await apart(self._thread.join)
 
     def _work(self) -> None:
         """The thread: until closed, take what waits and commit it."""
@@ -155,6 +155,23 @@ class Writer:
             if grouped:
                 return _run_grouped(self._tx, batch, groups)
             return [op.kind.run(self._tx, (op.request,))[0] for op in batch]
+
+
+async def apart(work: Callable[[], None]) -> None:
+    """In a thread of its own: those of the loop's pool may all be an agent's, for as long as it likes."""
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def run() -> None:
+        outcome = None
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - it goes to the caller
+            outcome = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            done.get_loop().call_soon_threadsafe(_settle, [done], [outcome])
+
+    threading.Thread(target=run, name="store-end", daemon=True).start()
+    await done
 
 
 def _lock(tx: Transaction, batch: Sequence[Op], groups: dict[Kind[Any, Any], list[int]]) -> None:

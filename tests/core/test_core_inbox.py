@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from core_rig import RED, Crash, House, World, ended, words
+from core_rig import BLUE, RED, Crash, House, World, ended, words
 
-from gateway import pipeline
+from gateway import waiting
 from gateway.books import StoreError
 from gateway.model.events import MessageReceived
 from gateway.model.ids import ConversationId
@@ -21,6 +22,19 @@ Worlds = Callable[..., World]
 
 def said(house: House, name: str, place: str = "c1") -> MessageReceived:
     return message(RED, name, words(name), house.clock.now(), place=place)
+
+
+class Gated(ScriptedAgent):
+    """Takes its time with what is said to one account."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = asyncio.Event()
+
+    async def __call__(self, message: MessageReceived, conversation: Any) -> str | None:
+        if message.account == RED:
+            await self.open.wait()
+        return await super().__call__(message, conversation)
 
 
 async def hears(house: House, *names: str, place: str = "c1") -> None:
@@ -59,18 +73,155 @@ async def test_no_more_than_allowed_run_at_once(world: Worlds) -> None:
 
 
 async def test_platforms_wait_when_the_agent_is_behind(world: Worlds, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "WAITING_MAX", 10)
+    monkeypatch.setattr(waiting, "WAITING_MAX", 10)
     w, agent = world(), ScriptedAgent()
     agent.gate = asyncio.Event()
     async with w.house(agent=agent) as house:
         for n in range(25):
             house.scripted[RED].arrivals.put_nowait(([said(house, f"m{n}", f"c{n}")], str(n)))
         await house.quiet()
-        assert 9 <= house.pipeline._waiting <= 11
+        assert 9 <= house.pipeline._rooms[RED].waiting <= 11
         assert not house.scripted[RED].arrivals.empty()
         agent.gate.set()
         await house.quiet()
     assert len(w.texts(RED)) == 25
+
+
+@pytest.mark.parametrize("places", [1, 25], ids=["one conversation", "many"])
+async def test_an_account_that_the_agent_is_behind_with_keeps_no_other_waiting(
+    world: Worlds, monkeypatch: pytest.MonkeyPatch, places: int
+) -> None:
+    monkeypatch.setattr(waiting, "WAITING_MAX", 10)
+    w, agent = world(RED, BLUE), Gated()
+    async with w.house(agent=agent) as house:
+        for n in range(25):
+            house.scripted[RED].arrivals.put_nowait(([said(house, f"m{n}", f"c{n % places}")], str(n)))
+        await house.quiet()
+        there = message(BLUE, "b", words("anybody?"), house.clock.now())
+        house.scripted[BLUE].arrivals.put_nowait(([there], "1"))
+        await house.quiet()
+        assert w.texts(BLUE) == ["you said anybody?"]
+        agent.open.set()
+        await house.quiet()
+    assert len(w.texts(RED)) == 25
+
+
+async def test_a_flood_in_one_conversation_keeps_no_other_of_its_account_waiting(
+    world: Worlds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "WAITING_MAX", 10)
+    monkeypatch.setattr(waiting, "LINE_MAX", 4)
+    w, agent = world(), ScriptedAgent()
+    agent.gate = asyncio.Event()
+    async with w.house(agent=agent) as house:
+        for n in range(60):
+            house.scripted[RED].arrivals.put_nowait(([said(house, f"m{n}", "flood")], str(n)))
+        house.scripted[RED].arrivals.put_nowait(([said(house, "anybody?", "other")], "60"))
+        await house.quiet()
+        assert agent.heard == ["m0", "anybody?"]
+        assert house.pipeline._rooms[RED].waiting == 5
+        agent.gate.set()
+        await house.quiet()
+        assert house.pipeline._rooms[RED].waiting == 0
+    assert w.texts(RED, "flood") == [f"you said m{n}" for n in range(60)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_what_is_read_again_is_answered_once_and_in_its_order(
+    world: Worlds, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr(waiting, "LINE_MAX", 2)
+    chance = random.Random(seed)  # noqa: S311 - a story, not a secret
+    w, agent = world(), ScriptedAgent()
+    names = [f"{chance.choice('aab')}{n}" for n in range(60)]
+    left = list(names)
+    async with w.house(agent=agent) as house:
+
+        def told_late(work: Any) -> Any:
+            async def call(*args: Any, **kwargs: Any) -> Any:
+                result = await work(*args, **kwargs)
+                await house.clock.sleep(chance.choice([0, 0, 1]))
+                return result
+
+            return call
+
+        house.store.pending_events = told_late(house.store.pending_events)
+        house.store.record = told_late(house.store.record)
+        while left:
+            together = [left.pop(0) for _ in range(min(len(left), chance.randint(1, 6)))]
+            events = [said(house, name, name[0]) for name in together]
+            house.scripted[RED].arrivals.put_nowait((events, together[-1]))
+        await house.pass_time(60)
+    assert sorted(agent.heard) == sorted(names)
+    for place in "ab":
+        assert w.texts(RED, place) == [f"you said {name}" for name in names if name[0] == place]
+
+
+async def test_a_flood_that_the_last_process_left_is_answered_in_its_order(
+    world: Worlds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "LINE_MAX", 3)
+    w, agent = world(), ScriptedAgent()
+    agent.gate = asyncio.Event()
+    house = w.house(agent=agent)
+    await house.start()
+    await hears(house, *(f"m{n}" for n in range(20)))
+    await house.quiet()
+    await house.die()
+    agent.gate = None
+    async with w.house(agent=agent) as later:
+        await later.quiet()
+    assert w.texts(RED) == [f"you said m{n}" for n in range(20)]
+
+
+@pytest.mark.parametrize("how", ["stop", "forget"])
+async def test_a_flood_does_not_outlive_its_account(world: Worlds, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    monkeypatch.setattr(waiting, "LINE_MAX", 3)
+    w, agent = world(), ScriptedAgent()
+    agent.gate = asyncio.Event()
+    async with w.house(agent=agent) as house:
+        await hears(house, *(f"m{n}" for n in range(20)))
+        await house.quiet()
+        ending = house.pipeline.stop(5.0) if how == "stop" else house.pipeline.forget(RED, 5.0)
+        ended_so = asyncio.create_task(ending)
+        await house.quiet()
+        agent.gate.set()
+        await ended_so
+        await house.quiet()
+        assert agent.heard == ["m0"]
+        assert house.pipeline._rooms[RED].waiting == 0
+
+
+class Lingering(ScriptedAgent):
+    """Takes its time to end when it is cancelled, the first time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.over = asyncio.Event()
+
+    async def __call__(self, message: MessageReceived, conversation: Any) -> str | None:
+        if not self.heard:
+            self.heard.append(message.text)
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                await self.over.wait()
+        return await super().__call__(message, conversation)
+
+
+async def test_an_agent_that_lingers_takes_no_message_of_who_has_the_account_again(world: Worlds) -> None:
+    w, agent = world(), Lingering()
+    async with w.house(agent=agent) as house:
+        await hears(house, "m0")
+        await house.quiet()
+        await house.pipeline.forget(RED, 0.0)
+        await house.pipeline.recover(RED)
+        await hears(house, "m1")
+        await house.quiet()
+        agent.over.set()
+        await house.quiet()
+        assert w.texts(RED) == ["you said m0", "you said m1"]
+        assert house.pipeline._rooms[RED].waiting == 0
 
 
 async def test_an_agent_that_fails_is_asked_again_in_order_and_the_message_is_parked_at_last(world: Worlds) -> None:
@@ -212,7 +363,7 @@ async def test_what_the_last_process_left_is_answered_before_what_comes_new(worl
 async def test_a_long_backlog_does_not_keep_the_accounts_from_opening(
     world: Worlds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "WAITING_MAX", 4)
+    monkeypatch.setattr(waiting, "WAITING_MAX", 4)
     w, agent = world(), ScriptedAgent()
     agent.gate = asyncio.Event()
     house = w.house(agent=agent)
