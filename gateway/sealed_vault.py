@@ -50,21 +50,21 @@ class SealedVault:
             raise VaultError(f"{self._account}: larger than {SIZE_MAX_BYTES} bytes is no secret")
         nonce = secrets.token_bytes(NONCE_BYTES)
         sealed = nonce + self._cipher.encrypt(nonce, content, self._label(checked_name(name)))
-        async with self._one_at_a_time:
-            writing = asyncio.create_task(self._insist(name, sealed))
-            try:
-                await asyncio.shield(writing)
-            except asyncio.CancelledError:
-                await asyncio.wait([writing])
-                raise
+        writing = asyncio.create_task(self._insist(name, sealed))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait([writing])
+            raise
 
     async def _insist(self, name: str, sealed: bytes) -> None:
-        while True:
-            try:
-                return await self._store.seal(self._account, name, sealed)
-            except StoreError as error:
-                log.error("%s: a secret is not stored yet: %s", self._account, error)  # noqa: TRY400 - it says it all
-                await self._clock.sleep(PAUSE_S)
+        async with self._one_at_a_time:
+            while True:
+                try:
+                    return await self._store.seal(self._account, name, sealed)
+                except StoreError as error:
+                    log.error("%s: a secret is not stored yet: %s", self._account, error)  # noqa: TRY400 - it says it all
+                    await self._clock.sleep(PAUSE_S)
 
     def _opened(self, name: str, sealed: bytes) -> str:
         from cryptography.exceptions import InvalidTag

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
 
 from gateway.books import Store
 from gateway.model.ids import AccountId, MessageRef
@@ -20,18 +19,17 @@ CLOCKS_APART = timedelta(hours=1)
 class Claims:
     """What the database knows of the account's messages, what it is about to know, and what is being read back."""
 
-    def __init__(self, account: AccountId, store: Store, under_way: AbstractSet[asyncio.Task[None]]) -> None:
+    def __init__(self, account: AccountId, store: Store, sending: AbstractSet[asyncio.Task[None]]) -> None:
+        """``sending``: who has begun a request, until what became of it is stored."""
         self._account = account
         self._store = store
-        self._under_way = under_way
-        self._asking: set[asyncio.Task[Any] | None] = set()
+        self._sending = sending
         self._reserved: set[MessageRef] = set()
 
     @contextmanager
     def of(self, since: datetime) -> Iterator[Taken]:
         """For one question; what it takes is nobody else's until the block ends, and then the database's."""
         mine: set[MessageRef] = set()
-        task = asyncio.current_task()
 
         async def taken(ref: MessageRef) -> bool:
             if ref in self._reserved - mine:
@@ -39,13 +37,11 @@ class Claims:
             self._reserved.add(ref)
             mine.add(ref)
             # The platform has accepted it, yet its sender may not have heard that, nor stored it.
-            if sending := self._under_way - self._asking:
-                await asyncio.wait(sending)
+            if self._sending:
+                await asyncio.wait(set(self._sending))
             return await self._store.is_known(self._account, ref, since - CLOCKS_APART)
 
-        self._asking.add(task)
         try:
             yield taken
         finally:
-            self._asking.discard(task)
             self._reserved -= mine

@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 
 from msgspec import structs
 
-from gateway.books import Move, NewDelivery, Settlement, StoreError, Superseded
+from gateway.books import Move, NewDelivery, Settlement, Superseded
 from gateway.model.delivery import Delivery, Draft, Fault, FaultKind, InConversation, Part, State
-from gateway.model.events import DeliveryChanged
 from gateway.model.ids import AccountId, ConversationId, DeliveryId, DraftId
 from gateway.model.standing import Signal, Source
 from gateway.outbox import detour, settle
 from gateway.outbox.claims import Claims
+from gateway.outbox.ends import Ends
 from gateway.outbox.entrance import STORE_PAUSE_S, Entrance, Stored, Write
 from gateway.outbox.house import House
 from gateway.outbox.lineup import KEPT, Lineup
@@ -55,7 +55,9 @@ class Worker:
         self._reading = False
         self._stopping = False
         self._active: set[asyncio.Task[None]] = set()
-        self._claims = Claims(account, house.store, self._active)
+        self._sending: set[asyncio.Task[None]] = set()
+        self._claims = Claims(account, house.store, self._sending)
+        self._ends = Ends(account, house)
         self._timer: asyncio.Task[None] | None = None
         self._timer_at: datetime | None = None
         self.planner = Planner(account, adapter, house.clock, rules.manner)
@@ -162,6 +164,7 @@ class Worker:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._active.discard(task)
+        self._sending.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s: a delivery's task failed", self.account, exc_info=error)
             self._read_at(self._clock.now() + timedelta(seconds=STORE_PAUSE_S))
@@ -217,14 +220,22 @@ class Worker:
         """One step on the delivery's way; returns it where this worker has to come back to it."""
         if delivery.state is State.SENDING:
             return await self._send(delivery, doubtful=False)
-        repeatable = settle.may_repeat(delivery, self._rules.profile, self._clock.now())
-        if delivery.state is State.UNCERTAIN and not repeatable:
+        if self._must_ask(delivery):
             return await self._ask(delivery)
-        # Not around a question: it waits for what is being sent, which may wait for this room.
         async with self._house.room.of(delivery.draft.document):
+            if self._must_ask(delivery):
+                return delivery  # its key has grown too old while it waited
             return await self._begin(delivery)
 
+    def _must_ask(self, delivery: Delivery) -> bool:
+        """Questions take no room: who has it may not have to wait for who asks."""
+        if delivery.state is not State.UNCERTAIN:
+            return False
+        return not settle.may_repeat(delivery, self._rules.profile, self._clock.now())
+
     async def _begin(self, delivery: Delivery) -> Delivery | None:
+        if self._stopping:
+            return None
         parts = delivery.parts if delivery.parts is not None else await self._plan(delivery)
         if parts is None:
             return None
@@ -255,7 +266,7 @@ class Worker:
         else:
             move = Move(delivery.id, self.account, delivery.order_key, State.REFUSED, now, reason)
         if await self._moved(delivery, move, now):
-            self._tell(delivery, Settlement(move.state, None, reason), now)
+            self._ends.tell(delivery, Settlement(move.state, None, reason), now)
 
     async def _moved(self, delivery: Delivery, move: Move, now: datetime) -> bool:
         """Whether it could be: what was changed meanwhile is not what the move was meant for, and is looked at anew."""
@@ -277,6 +288,8 @@ class Worker:
         """Every part from the first unsent one, which may be there already where ``doubtful``; each is settled before
         the next begins.
         """
+        if (task := asyncio.current_task()) is not None:
+            self._sending.add(task)
         while True:
             part = settle.next_part(delivery)
             outcome = await self._requests.post(part)
@@ -318,7 +331,7 @@ class Worker:
         tried = structs.replace(delivery, attempts=times)
         settlement = settle.after_fault(tried, fault, self._rules, now, doubtful=doubtful)
         if settlement.state is State.REFUSED and delivery.account != delivery.home:
-            await self._stored(delivery, structs.replace(settlement, state=State.QUEUED, due_at=now), now)
+            await self._ends.store(delivery, structs.replace(settlement, state=State.QUEUED, due_at=now), now)
             await self._turn_away(delivery, settlement.reason)
             return None
         if (draft := without_edits(delivery, fault, settlement, self._rules.manner)) is not None:
@@ -333,7 +346,7 @@ class Worker:
         await self._anew(delivery, settle.moved(delivery, fault, now), draft, now)
 
     async def _anew(self, delivery: Delivery, settlement: Settlement, draft: Draft, now: datetime) -> None:
-        await self._stored(delivery, settlement, now)
+        await self._ends.store(delivery, settlement, now)
         draft = structs.replace(draft, id=DraftId(self._house.new_id()))
         move = Move(delivery.id, self.account, delivery.order_key, State.QUEUED, now, settlement.reason, draft)
         await self._moved(delivery, move, now)
@@ -357,8 +370,8 @@ class Worker:
 
     async def _settle(self, delivery: Delivery, settlement: Settlement, now: datetime) -> Delivery | None:
         """Store the next state, tell it, and let what follows go on. Returns what this worker comes back to."""
-        promoted = await self._stored(delivery, settlement, now)
-        self._tell(delivery, settlement, now)
+        promoted = await self._ends.store(delivery, settlement, now)
+        self._ends.tell(delivery, settlement, now)
         if promoted is not None:
             self._house.offer((promoted,))
         if settlement.state is not State.SENDING and not self._house.can_send(self.account):
@@ -370,31 +383,3 @@ class Worker:
         return structs.replace(
             delivery, state=settlement.state, due_at=settlement.due_at, reason=settlement.reason, sent=sent
         )
-
-    async def _stored(self, delivery: Delivery, settlement: Settlement, now: datetime) -> Delivery | None:
-        """Insist until the database has it: what a platform accepted must not be forgotten."""
-        while True:
-            try:
-                return await self._store.settle(delivery, settlement, now)
-            except StoreError as error:
-                log.error("%s: storing what became of %s failed, trying again: %s", self.account, delivery.id, error)  # noqa: TRY400 - it says it all
-                await self._clock.sleep(STORE_PAUSE_S)
-            except Superseded:
-                raise
-            except Exception as error:
-                await self._unstorable(delivery, settlement, error, now)
-                raise
-
-    async def _unstorable(self, delivery: Delivery, settlement: Settlement, error: Exception, now: datetime) -> None:
-        """What no database will ever take is a question for the operator, so that its conversation goes on."""
-        became = settlement.receipt.ref if settlement.receipt is not None else settlement.reason
-        doubt = Settlement(State.UNCERTAIN, None, f"{became}: could not be stored ({type(error).__name__})")
-        promoted = await self._store.settle(delivery, doubt, now)
-        self._tell(delivery, doubt, now)
-        if promoted is not None:
-            self._house.offer((promoted,))
-
-    def _tell(self, delivery: Delivery, became: Settlement, now: datetime) -> None:
-        ref = became.receipt.ref if became.receipt is not None else None
-        if became.state is not State.SENDING:
-            self._house.bus.publish(DeliveryChanged(delivery.id, self.account, became.state, now, became.reason, ref))

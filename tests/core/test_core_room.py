@@ -103,6 +103,39 @@ async def test_a_question_takes_no_room(world: Worlds) -> None:
         assert len(w.texts(RED)) == len(w[RED].asked) == len(shown)
 
 
+async def test_a_question_waits_for_nobody_who_waits_for_room(world: Worlds) -> None:
+    Showing.gate.set()
+    w = world(RED)
+    profile = structs.replace(FILMS, idempotency=Idempotency.READ_BACK)
+    async with w.house(kind=ReadingBack, profiles={RED: profile}) as house:
+        w[RED].troubles.append(unclear(accepted=True))
+        asked = await house.say("words")
+        async with house.outbox.room.of(Document((), (FILM,) * 6)):
+            shown = await house.say("a film", place="elsewhere", document=showing("a film"))
+            await house.pass_time(60)
+            assert await house.state(asked) is State.DELIVERED
+            assert await house.state(shown) is State.QUEUED
+        await house.quiet()
+        assert w.texts(RED) == ["words", "a film"]
+
+
+async def test_a_key_that_grows_old_while_its_post_waits_for_room_is_not_used_again(world: Worlds) -> None:
+    Showing.gate.set()
+    w = world(RED)
+    w[RED].key_lifetime_s = 120.0
+    profile = structs.replace(FILMS, idempotency=Idempotency.KEYED, key_lifetime_s=100.0)
+    async with w.house(kind=ReadingBack, profiles={RED: profile}) as house:
+        w[RED].troubles.append(unclear(accepted=True))
+        shown = await house.say("a film", document=showing("a film"))
+        await house.quiet()
+        async with house.outbox.room.of(Document((), (FILM,) * 6)):
+            await house.pass_time(300)
+            assert await house.state(shown) is State.UNCERTAIN
+        await house.pass_time(60)
+        assert await house.state(shown) is State.DELIVERED
+        assert w.texts(RED) == ["a film"]
+
+
 async def test_what_is_changed_while_it_waits_for_room_is_judged_as_it_is_then(world: Worlds) -> None:
     Showing.gate.set()
     w = world(RED)

@@ -24,8 +24,8 @@ class Known:
         return ref in self.refs
 
 
-def claims(store: Known, under_way: set[asyncio.Task[None]]) -> Claims:
-    return Claims(AccountId("x/main"), cast("Any", store), under_way)
+def claims(store: Known, sending: set[asyncio.Task[None]]) -> Claims:
+    return Claims(AccountId("x/main"), cast("Any", store), sending)
 
 
 async def test_one_message_is_had_once() -> None:
@@ -50,10 +50,11 @@ async def test_what_is_being_sent_is_heard_first() -> None:
             said.append(await taken(ONE))
 
     said: list[bool] = []
-    under_way = {asyncio.create_task(send()), asyncio.create_task(ask()), asyncio.create_task(ask())}
-    mine = claims(store, under_way)
+    sending = {asyncio.create_task(send())}
+    asking = {asyncio.create_task(ask()), asyncio.create_task(ask())}
+    mine = claims(store, sending)
     await settle()
     assert said == [True]  # the second to ask: the first one may have it
     answered.set()
-    await asyncio.wait(under_way)
+    await asyncio.wait(sending | asking)
     assert said == [True, True]

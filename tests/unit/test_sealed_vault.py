@@ -123,3 +123,19 @@ async def test_who_opens_the_account_anew_waits_for_the_token_that_is_not_stored
         await clock.advance(1.0)
     await storing
     assert await reading == Secret("rotated")
+
+
+async def test_a_token_that_is_being_stored_is_waited_for_although_who_stores_it_was_cancelled(store: Store) -> None:
+    """Twice: who closes an account has only so much patience."""
+    await vault(store).put("session", Secret("used up"))
+    gone, clock = Gone(store, 90), ManualClock()
+    there = SealedVault(gone, clock, DEFAULT_WORKSPACE, ACCOUNT, KEY)  # type: ignore[arg-type]  # two operations are used
+    storing = asyncio.create_task(there.put("session", Secret("rotated")))
+    for _ in range(2):
+        await clock.advance(1.0)
+        storing.cancel()
+    await asyncio.wait([storing])
+    reading = asyncio.create_task(there.get("session"))
+    for _ in range(100):
+        await clock.advance(1.0)
+    assert await reading == Secret("rotated")
