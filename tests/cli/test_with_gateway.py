@@ -62,8 +62,9 @@ def test_an_announcement_stands_once_on_every_network(up: tuple[House, Process])
 
 
 def test_an_argument_that_is_no_text_is_told_and_a_files_name_loses_it(up: tuple[House, Process]) -> None:
-    house, _ = up
+    house, process = up
     told_of_the_encoding(house)
+    process.until(lambda: "Hi" in house.texts("mastodon"))
 
 
 def test_doctor_only_reads(up: tuple[House, Process]) -> None:

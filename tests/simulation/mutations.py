@@ -17,7 +17,8 @@ from gateway import monitor, rerouter
 from gateway.books import Settlement
 from gateway.model.delivery import Fault, FaultKind, State
 from gateway.model.standing import Record, Signal, Standing, step
-from gateway.outbox import detour, outbox, pacer, settle, worker
+from gateway.outbox import detour, outbox, pacer, settle
+from gateway.outbox.requests import Requests
 from gateway.pipeline import Pipeline
 from gateway.store import diversions, orders, revisions
 from gateway.store.schema import deliveries
@@ -207,15 +208,15 @@ def _the_last_part_is_skipped() -> Patch:
 
 def _found_words_are_ours() -> Patch:
     """Whoever reads back takes the first message with these words, whose ever it is."""
-    real = worker.Worker._answer
+    real = Requests.read_back
 
-    async def answer(self: Any, adapter: Any, part: Any, since: Any, taken: Any) -> Any:
+    async def read_back(self: Any, adapter: Any, part: Any, since: Any, taken: Any) -> Any:
         async def nobodys(_: Any) -> bool:
             return False
 
         return await real(self, adapter, part, since, nobodys)
 
-    return worker.Worker, "_answer", answer
+    return Requests, "read_back", read_back
 
 
 def _what_is_held_is_judged_once() -> Patch:
