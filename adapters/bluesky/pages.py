@@ -20,6 +20,10 @@ _MARKS = re.compile(rb'(?s)"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]')
 T = TypeVar("T")
 
 
+class TooLargeError(ValueError):
+    """An answer of which less might be read."""
+
+
 class Page(Struct):
     """An answer that lists something, whichever it is. Its items are decoded one by one."""
 

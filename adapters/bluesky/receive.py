@@ -14,7 +14,7 @@ from msgspec import Raw, Struct, convert, json, structs
 
 from adapters.bluesky.directs import Convo, Entry, heard, kind_of, unshown
 from adapters.bluesky.events import MARKED, SAID, Here, Notification, View, kept, marked, received, wanted
-from adapters.bluesky.pages import decoded, named
+from adapters.bluesky.pages import TooLargeError, decoded, named
 from adapters.bluesky.profile import DEFAULT_PUBLIC_SERVER, Settings
 from adapters.bluesky.session import Session
 from adapters.bluesky.translate import CHAT
@@ -31,6 +31,7 @@ LOOK_BACK_S = 300.0
 ARRIVAL_MAX = 50
 OVERLAP = timedelta(seconds=60)
 """The index isn't strictly in order: this far back everything is asked for again."""
+LATE_MAX = timedelta(days=1)
 SEEN_MAX = 500
 CONVOS_MAX = 1000
 LOG_ROUNDS_MAX = 50
@@ -52,6 +53,10 @@ class Place(Struct, frozen=True, omit_defaults=True):
     own (``sortAt`` in data-plane/server of @atproto/bsky 0.0.280: routes/notifs, indexing/plugins/post and like). What
     a slow clock or a late relay stamps comes in behind what was read. So time says where to stop asking, not what is
     new: new is what isn't in ``known``, which has everything after ``floor``.
+
+    Nothing is late by more than ``LATE_MAX``: what turns up so far behind the newest is old and was hidden, by a mute
+    or a block that is lifted now (listNotifications.js there leaves it out of every page). After a long absence the
+    newest is old itself.
     """
 
     at: datetime = _NEVER
@@ -61,7 +66,7 @@ class Place(Struct, frozen=True, omit_defaults=True):
     """In cursors kept before there was ``known``."""
 
     def is_new(self, uri: str, at: datetime) -> bool:
-        return at > self.floor and uri not in self.known
+        return at > max(self.floor, self.at - LATE_MAX) and uri not in self.known
 
     def past(self, uri: str, at: datetime) -> Place:
         """What is forgotten raises the floor, so that it never is new again."""
@@ -141,7 +146,7 @@ class Receiver:
 
     async def _now(self, reasons: Sequence[str]) -> Place:
         """What is there is known; what is further back is past."""
-        place = Place()
+        place = Place(floor=self._clock.now() - LATE_MAX)
         page, further = await self._page(reasons, PAGE, None)
         there = [where for raw in reversed(page) if (where := self._where(raw)) is not None]
         for where in there:
@@ -149,7 +154,7 @@ class Receiver:
         if further is None:
             return place
         floor = there[0][1] if there else self._clock.now() - OVERLAP  # a page may be empty and not the last
-        return structs.replace(place, at=max(place.at, floor), floor=floor)
+        return structs.replace(place, at=max(place.at, floor), floor=max(place.floor, floor))
 
     # Notifications: newest first, the platform's cursor walks backwards.
 
@@ -163,7 +168,7 @@ class Receiver:
                 yield events, place
 
     async def _unread(self, reasons: Sequence[str], place: Place) -> list[Any]:
-        until = place.at - OVERLAP if place.at > _NEVER else _NEVER
+        until = max(place.at - OVERLAP, place.floor)
         limit = self._first_page(reasons)
         found: list[Any] = []
         cursor: str | None = None
@@ -171,7 +176,9 @@ class Receiver:
             page, cursor = await self._page(reasons, limit, cursor)
             places = [(self._where(raw), raw) for raw in page]
             found += [raw for where, raw in places if where is None or place.is_new(*where)]
-            if not cursor or not page or any(where is not None and where[1] < until for where, _ in places):
+            if not cursor or (not page and limit == FIRST_PAGE):  # an empty page may be followed by one that isn't
+                break
+            if _is_past(cursor, until) or any(where is not None and where[1] < until for where, _ in places):
                 break
             limit = PAGE
         else:
@@ -187,11 +194,19 @@ class Receiver:
         return PAGE
 
     async def _page(self, reasons: Sequence[str], limit: int, cursor: str | None) -> tuple[list[Any], str | None]:
+        """Where that is too large to be read, less of it. An index may answer more than it is asked for: its cursor is
+        behind all of it.
+        """
         params: dict[str, Any] = {"reasons": list(reasons), "limit": limit}
-        page = await self._session.page(
-            "app.bsky.notification.listNotifications", {**params, "cursor": cursor} if cursor else params
-        )
-        return list(self._readable(page.notifications[:limit])), page.cursor
+        try:
+            page = await self._session.page(
+                "app.bsky.notification.listNotifications", {**params, "cursor": cursor} if cursor else params
+            )
+        except FaultError as error:
+            if limit == 1 or not isinstance(error.__cause__, TooLargeError):
+                raise
+            return await self._page(reasons, max(1, limit // 10), cursor)
+        return list(self._readable(page.notifications[: 2 * PAGE])), page.cursor
 
     def _readable(self, items: Sequence[Raw]) -> Iterator[Any]:
         for raw in items:
@@ -204,11 +219,8 @@ class Receiver:
         """A notification's record and time; a time to come is now, so that it hides nothing after it."""
         match raw:
             case {"uri": str(uri), "indexedAt": str(text)} if len(uri) <= URI_MAX:
-                try:
-                    at = datetime.fromisoformat(text)
-                except ValueError:
-                    return None
-                return uri, min(at if at.tzinfo else at.replace(tzinfo=UTC), self._clock.now())
+                at = _time(text)
+                return (uri, min(at, self._clock.now())) if at else None
         return None
 
     async def _heard(self, page: Sequence[Any], place: Place) -> tuple[list[PlatformEvent], Place]:
@@ -305,6 +317,22 @@ class Receiver:
         if mark not in self._logged and len(self._logged) < SEEN_MAX:
             self._logged.add(mark)
             log.warning("%s: an event that can't be read was left out: %s", self._context.account, why)
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _is_past(cursor: str, until: datetime) -> bool:
+    """Where a cursor is a time (IsoSortAtKey in data-plane/server of @atproto/bsky 0.0.280) and no number, which might
+    be read as one.
+    """
+    at = _time(cursor) if cursor[4:5] == "-" else None
+    return at is not None and at < until
 
 
 def _event(raw: Any, here: Here, views: Mapping[str, View]) -> PlatformEvent | None:

@@ -15,6 +15,8 @@ import aiohttp
 import httpx
 from yarl import URL
 
+from adapters.bluesky.pages import TooLargeError
+
 ANSWER_MAX_BYTES = 8_000_000
 CONNECT_S, WAIT_S = 10.0, 30.0
 """For a connection, and for each wait for bytes of the answer."""
@@ -105,7 +107,7 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes:
         body += piece
         size_bytes = max(size_bytes, len(body))
     if size_bytes > ANSWER_MAX_BYTES:
-        raise UnreadableError(f"an answer of more than {ANSWER_MAX_BYTES} bytes")
+        raise TooLargeError(f"an answer of more than {ANSWER_MAX_BYTES} bytes")
     return bytes(body)
 
 

@@ -31,6 +31,8 @@ _Reply = web.StreamResponse
 _ANYBODY = frozenset({Trouble.REVOKE, Trouble.SUSPEND, Trouble.LOCK})
 _ACTIONS = {POSTS: "post", LIKES: "like", REPOSTS: "repost", GATES: "gate"}
 _POSTS_MAX = 25
+FETCHES_MAX = 10
+"""Of the index, for a page of notifications."""
 _DELETION = "com.atproto.repo.applyWrites#delete"
 
 _Method = Callable[["BlueskyFace", web.Request], Awaitable[_Reply]]
@@ -203,16 +205,29 @@ async def list_notifications(face: BlueskyFace, request: web.Request, member: Me
     """Newest first; the cursor goes back."""
     reasons, cursor = request.query.getall("reasons", []), request.query.get("cursor")
     limit = min(100, int(request.query.get("limit", 50)))
-    heard = [n for n in reversed(member.extra["heard"]) if not reasons or n["reason"] in reasons]
-    heard = [n for n in heard if not ((said := face.network.messages.get(n["uri"])) and said.deleted)]
-    start = int(cursor or 0)
-    page: list[Any] = heard[start : start + limit]
+    told = reversed(member.extra["heard"])
+    heard = [n for n in told if not ((said := face.network.messages.get(n["uri"])) and said.deleted)]
+    page, end = _filled(heard, reasons, int(cursor or 0), limit)
     body: dict[str, Any] = {"seenAt": "1970-01-01T00:00:00.000Z"}
-    if start + limit < len(heard):
-        body["cursor"] = str(start + limit)
+    if end < len(heard):
+        body["cursor"] = str(end)
     if face.faults.find(Trouble.MALFORMED_EVENT, member.handle, on="read", action="notifications"):
         page = [{"uri": 5, "reason": ["mention"], "record": None}, *page]
     return answer({**body, "notifications": page}, READS)
+
+
+def _filled(heard: list[Any], reasons: list[str], start: int, limit: int) -> tuple[list[Any], int]:
+    """Other reasons are left out of what was cut already, and less than half a page is filled up, but not for ever: a
+    page may be empty and not the last (@atproto/bsky 0.0.280: listNotifications.js, fillPage of api/util.js).
+    """
+    page: list[Any] = []
+    for _ in range(FETCHES_MAX):
+        cut = heard[start : start + limit - len(page)]
+        page += [note for note in cut if not reasons or note["reason"] in reasons]
+        start += len(cut)
+        if not cut or 2 * len(page) >= limit:
+            break
+    return page, start
 
 
 async def get_profile(face: BlueskyFace, request: web.Request) -> _Reply:

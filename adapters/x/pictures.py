@@ -72,6 +72,8 @@ class Pictures:
         self._route = route
         self._context = context
         self._kept: OrderedDict[Place, _Kept] = OrderedDict()
+        self._anew: OrderedDict[str, None] = OrderedDict()
+        """Parts whose media were refused already, and are handed in a second time."""
 
     async def ready(self, part: Part) -> list[str]:
         """The media ids of a part's pictures, ready to be posted. Whatever fails here, nothing was posted yet."""
@@ -83,15 +85,23 @@ class Pictures:
             raise FaultError(self.judged(part.key, structs.replace(error.fault, kind=kind, certain=True))) from error
 
     def judged(self, key: str, fault: Fault) -> Fault:
-        """Where media are refused that an earlier attempt handed in, the next one hands them in anew."""
+        """Where media are refused that an earlier attempt handed in, the next one hands them in anew. Once: if it isn't
+        their age, they are refused for ever.
+        """
         if fault.kind is not FaultKind.MEDIA:
             return fault
-        again = any(kept.again for place, kept in self._kept.items() if place[0] == key)
+        again = any(kept.again for place, kept in self._kept.items() if place[0] == key) and key not in self._anew
         self.forget(key)
-        return structs.replace(fault, kind=FaultKind.MEDIA_PENDING) if again else fault
+        if not again:
+            return fault
+        self._anew[key] = None
+        if len(self._anew) > KEPT_MAX:
+            self._anew.popitem(last=False)
+        return structs.replace(fault, kind=FaultKind.MEDIA_PENDING)
 
     def forget(self, key: str) -> None:
         """The part is out, or its media are none."""
+        self._anew.pop(key, None)
         for place in [place for place in self._kept if place[0] == key]:
             del self._kept[place]
 

@@ -153,3 +153,23 @@ async def test_what_is_out_is_forgotten_and_so_is_what_is_too_much(
     assert rig.face.uploads.begun == 3
     await through(rig, adapter.send(structs.replace(one, body=one.body | {"text": "once more"})))
     assert rig.face.uploads.begun == 4
+
+
+async def test_a_film_that_is_refused_whatever_its_age_is_handed_in_anew_once(rig: XRig, adapter: XAdapter) -> None:
+    """What X refuses an account (here its length) it refuses in the same words as what it forgot."""
+    part = film(adapter)
+    rig.strike(Trouble.REFUSE, on="write", action="post", code="video_too_long")
+    for kind in (FaultKind.MEDIA_PENDING, FaultKind.MEDIA):
+        await pending(rig, adapter, part)
+        assert (await through(rig, fault_of(adapter.send(part)))).kind is kind
+    assert (rig.held(), rig.face.uploads.begun) == ([], 2)
+
+
+async def test_what_was_handed_in_anew_and_is_out_may_be_once_more(rig: XRig, adapter: XAdapter) -> None:
+    for part in (film(adapter, "one"), film(adapter, "two")):
+        await pending(rig, adapter, part)
+        rig.face.uploads.forget()
+        rig.face.uploads.slow_polls = 0
+        assert (await through(rig, fault_of(adapter.send(part)))).kind is FaultKind.MEDIA_PENDING
+        await through(rig, adapter.send(part))
+    assert (len(rig.held()), rig.face.uploads.begun) == (2, 4)
