@@ -53,6 +53,6 @@ async def called(document: Document, platform: str, store: Store) -> Document:
         person = await store.person(Identity(stranger.platform, stranger.id, stranger.handle))
         for identity in person.identities if person is not None else ():
             if identity.platform == platform:
-                found[stranger] = Mention(platform, identity.id, identity.handle, identity.name)
+                found[stranger] = Mention(platform, identity.id, identity.handle, identity.name, stranger.marks)
                 break
     return respanned(document, lambda span: found.get(span, span)) if found else document

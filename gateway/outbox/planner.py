@@ -12,7 +12,7 @@ from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part
 from gateway.model.ids import AccountId
 from gateway.model.manner import USUAL, Manner, Misfit, TooLong
 from gateway.ports import Adapter, Clock
-from gateway.text.carried import Carried, carried, linked
+from gateway.text.carried import Carried, carried, linked, uncalling
 from gateway.text.split import lead
 
 log = logging.getLogger("multihome.outbox")
@@ -55,7 +55,9 @@ def planned(adapter: Adapter, draft: Draft, account: AccountId, at: datetime, ma
         if error.fault.kind is not FaultKind.MEDIA or manner.misfit is not Misfit.LINK:
             raise
         fitting, more = _thinned(adapter, fitting, at, manner)
-        parts, notes = _plan(adapter, fitting, at, draft), (*notes, *more)
+        fitting, uncalled = uncalling(fitting, account, adapter.profile, manner)
+        notes = (*notes, *more, *(one for one in uncalled if one not in notes))
+        parts = _plan(adapter, fitting, at, draft)
     if len(parts) > manner.parts_max:
         fitting, note = _begun(adapter, fitting, at, manner, len(parts))
         parts, notes = _plan(adapter, fitting, at, draft), (*notes, note)

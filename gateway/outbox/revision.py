@@ -73,13 +73,15 @@ def there(
 
 def _apply(messages: dict[MessageRef, There], row: SentPart, part: Part | None, document: Document | None) -> None:
     before = part.body.get("ref", row.ref) if part else row.ref
+    # An edit may give a message another ref; it keeps its place under the first one.
+    first = next((first for first, one in messages.items() if one.ref == before), before)
     if row.kind == Change.DELETE:
-        messages.pop(before, None)
+        messages.pop(first, None)
     elif row.kind != Change.EDIT:
         messages[row.ref] = There(row.ref, row.at, row.conversation, document)
-    elif before in messages:
+    elif first in messages:
         said = part.rest if part else None
-        messages[before] = structs.replace(messages[before], ref=row.ref or before, document=said)
+        messages[first] = structs.replace(messages[first], ref=row.ref or before, document=said)
 
 
 def _parts_of(delivery: Delivery, sent: int) -> list[Part | None]:

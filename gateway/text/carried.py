@@ -75,6 +75,12 @@ def carried(draft: Draft, account: AccountId, profile: Profile, manner: Manner) 
     return draft if parted is draft.document else structs.replace(draft, document=parted), tuple(notes)
 
 
+def uncalling(draft: Draft, account: AccountId, profile: Profile, manner: Manner) -> Carried:
+    """A draft that has got more words since :func:`carried`: these call no strangers, either."""
+    notes: list[str] = []
+    return _strangers(draft, _Here(platform_of(account), profile, manner, notes.append)), tuple(notes)
+
+
 def linked(draft: Draft, one: Media, why: str, manner: Manner) -> Carried:
     """The draft with the address of what doesn't fit at its end, and a note; refused where that isn't wanted."""
     what = (one.name or one.alt or one.source or one.mime)[:200]

@@ -45,6 +45,8 @@ NESTING_MAX = 20
 """Lists and quotations in each other; a text with more is read as plain words."""
 
 _MARKS = {"strong": Mark.BOLD, "em": Mark.ITALIC, "s": Mark.STRIKE, "spoiler": Mark.SPOILER}
+_MEANT = frozenset({Mark.SPOILER, Mark.STRIKE})
+"""Without these marks a link would say something else. Its look is left to the platform."""
 _WEB = re.compile(r"https?://[^\W_][^\s<>\"]*|https?://\[[^\s<>\"]*", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[\w+#.-]{1,40}")
@@ -274,7 +276,8 @@ def _spans(
             outer, found = (token, found), []
         elif token.type == "link_close" and outer is not None:
             (opener, before), words = outer, "".join(_text_of(span) for span in found)
-            found, outer = [*before, *_linked(opener, " ".join(words.split()), opened)], None
+            around = [*opened, Mark.SPOILER] if any(map(_is_hidden, found)) else opened
+            found, outer = [*before, *_linked(opener, " ".join(words.split()), around)], None
         elif token.type == "image":
             found += _pictured(token, opened, files, plainly=outer is not None)
         elif token.type in ("softbreak", "hardbreak"):
@@ -323,6 +326,10 @@ def _text_of(span: Span | Media) -> str:
     return span.text or "" if isinstance(span, Text | Link) else ""
 
 
+def _is_hidden(span: Span | Media) -> bool:
+    return not isinstance(span, Media) and Mark.SPOILER in span.marks
+
+
 def joined(found: Iterable[Span]) -> list[Span]:
     """Neighbours that are set the same way are one."""
     spans: list[Span] = []
@@ -360,12 +367,12 @@ def _linked(token: Token, words: str, marks: Sequence[Mark]) -> list[Span]:
 
 def _target(url: str, words: str, marks: Sequence[Mark]) -> list[Span]:
     """Who or what a link leads to. What is no web address is spelled out."""
-    url = url.replace(" ", "%20")
+    url, meant = url.replace(" ", "%20"), tuple(sorted(_MEANT.intersection(marks)))
     if url.startswith("mention:") and (person := SPELLED.match(url.removeprefix("mention:"))):
         handle = person["handle"] or person["bare"] or ""
         name = "" if words.removeprefix("@") == handle else words
-        return [Mention(person["platform"], person["id"] or "", handle, name)]
+        return [Mention(person["platform"], person["id"] or "", handle, name, meant)]
     if _WEB.fullmatch(url):
-        return [Link(url, words if words and words != url else None)]
+        return [Link(url, words if words and words != url else None, meant)]
     told = " ".join(filter(None, (words, f"({url})" if url and url != words else "")))
     return [marked(told, *marks)] if told else []

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.fitting import called
-from gateway.model.content import Block, BlockKind, Document, Link, Mention, Text, spans
+from gateway.model.content import Block, BlockKind, Document, Link, Mark, Mention, Text, spans
 from gateway.model.delivery import State
 from gateway.model.identity import PERSON, Identity, Person
 from gateway.model.identity import Link as Tie
@@ -72,7 +72,8 @@ class Book:
 
 names = st.sampled_from(["", "ana", "ben"])
 platforms, ids = st.sampled_from(["red", "blue", "green", PERSON]), st.sampled_from(["", "1", "2", "p1"])
-mentions = st.builds(Mention, platforms, ids, names, names)
+looks = st.sampled_from([(), (Mark.SPOILER,)])
+mentions = st.builds(Mention, platforms, ids, names, names, looks)
 others = st.sampled_from([Text("hi "), Link("https://a.example/")])
 paragraphs = st.lists(mentions | others, max_size=4).map(tuple)
 blocks = paragraphs | st.builds(lambda s: Block(s, BlockKind.ITEM, marker="•"), paragraphs)
@@ -85,4 +86,4 @@ async def test_no_mention_of_a_platform_but_of_who_was_meant(given_paragraphs: A
     after = await called(before, "blue", book)
     for was, now in zip(spans(before), spans(after), strict=True):
         hers = isinstance(was, Mention) and (was.platform, was.id) in (("red", "1"), (PERSON, "p1"))
-        assert now == (Mention("blue", "2", "ana.example") if hers else was)
+        assert now == (Mention("blue", "2", "ana.example", marks=was.marks) if hers else was)

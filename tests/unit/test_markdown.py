@@ -23,6 +23,7 @@ from gateway.model.content import (
 from gateway.text.markdown import from_markdown, local_pictures
 
 A = "https://a.example"
+HIDDEN, STRUCK = (Mark.SPOILER,), (Mark.STRIKE,)
 
 
 def line(text: str) -> tuple[Span, ...]:
@@ -64,11 +65,14 @@ def kinds(text: str) -> list[tuple[BlockKind, int, int, str, str]]:
         ("![A cat](cat.png)", (Text("A cat (cat.png)"),)),
         (f"[![A cat]({A}/c.png)]({A})", (Link(A, "A cat"),)),
         (f"<{A}>", (Link(A),)),
+        (f"||it was [Bob]({A})||", (marked("it was ", *HIDDEN), Link(A, "Bob", HIDDEN))),
+        (f"[it was ||Bob||]({A}) ~~[now]({A})~~", (Link(A, "it was Bob", HIDDEN), Text(" "), Link(A, "now", STRUCK))),
+        (f"||**<{A}>** ![a cat](cat.png)||", (Link(A, None, HIDDEN), marked(" a cat (cat.png)", *HIDDEN))),
         # Bare addresses.
         (f"see {A}/a_b_c, ok", (Text("see "), Link(f"{A}/a_b_c"), Text(", ok"))),
         (f"{A}/_x_/*y*/~~z", (Link(f"{A}/_x_/*y*/"), Text("~~z"))),
         (f"({A}/w_(x)).", (Text("("), Link(f"{A}/w_(x)"), Text(")."))),
-        (f"**{A}** ||{A}||", (Link(A), Text(" "), Link(A))),
+        (f"**{A}** ||{A}||", (Link(A), Text(" "), Link(A, marks=HIDDEN))),
         (f"*see {A}*, ok", (marked("see ", Mark.ITALIC), Link(A), Text(", ok"))),
         (f"[{A}/x](https://b.example)", (Link("https://b.example", f"{A}/x"),)),
         ("https://例え.jp/パス。次", (Link("https://例え.jp/パス"), Text("。次"))),
@@ -80,6 +84,8 @@ def kinds(text: str) -> list[tuple[BlockKind, int, int, str, str]]:
         ("[@ana](mention:x:ana)", (Mention("x", "", "ana"),)),
         ("[Ana](mention:discord:id=42)", (Mention("discord", "42", "", "Ana"),)),
         ("[Ana](mention:nobody)", (Text("Ana (mention:nobody)"),)),
+        ("||[Ana](mention:x:@ana)||", (Mention("x", "", "ana", "Ana", HIDDEN),)),
+        ("~~||[Ana](mention:x:id=1)||~~", (Mention("x", "1", "", "Ana", (*HIDDEN, *STRUCK)),)),
         # Scripts.
         ("**שלום** עולם", (marked("שלום", Mark.BOLD), Text(" עולם"))),
         ("**日本**語 👩‍👩‍👧 z\u0307\u0323", (marked("日本", Mark.BOLD), Text("語 👩‍👩‍👧 z\u0307\u0323"))),

@@ -12,6 +12,7 @@ from gateway.model.manner import USUAL, Manner, Misfit, TooLong
 from gateway.outbox.planner import Planner, planned
 from gateway.testing.kit import ManualClock
 from gateway.testing.scripted import ScriptedAdapter, ScriptedPlatform, scripted_profile
+from gateway.text.carried import NO_CALL
 from gateway.text.plain import from_text
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
@@ -110,6 +111,23 @@ def test_more_than_a_post_shows_together_is_refused_or_linked(showing):
     (first, last) = planned(showing, said, RED, NOW, Manner(misfit=Misfit.LINK))
     assert last.body["text"] == "cat 2 (https://a.example/2.png)"
     assert first.notes == ("image 'cat 2' is a link: 3 pictures in one post: 2 are the most",)
+
+
+def test_the_words_of_a_link_that_is_added_call_nobody(showing):
+    """They are read after all others: only the plan tells what doesn't fit together."""
+    said = illustrated(*PICTURES[:2], structs.replace(PICTURES[2], alt="photo by @ana"))
+    said = structs.replace(said, copies=(RED, AccountId("blue/main")))
+    first, last = planned(showing, said, RED, NOW, Manner(misfit=Misfit.LINK))
+    assert last.body["text"] == f"photo by @{NO_CALL}ana (https://a.example/2.png)"
+    assert first.notes == (
+        "image 'photo by @ana' is a link: 3 pictures in one post: 2 are the most",
+        "a plain @name calls nobody: it was not written for this network alone",
+    )
+    told = structs.replace(said, document=structs.replace(said.document, paragraphs=from_text("@ben").paragraphs))
+    notes = planned(showing, told, RED, NOW, Manner(misfit=Misfit.LINK))[0].notes
+    assert len(notes) == len(set(notes)) == 2
+    own = planned(showing, structs.replace(said, copies=()), RED, NOW, Manner(misfit=Misfit.LINK))
+    assert own[-1].body["text"] == "photo by @ana (https://a.example/2.png)"
 
 
 def test_what_can_be_linked_nowhere_is_refused(showing):
