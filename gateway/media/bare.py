@@ -4,6 +4,7 @@ EXIF are cut out of their containers. Pure.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -20,6 +21,9 @@ class Gif(NamedTuple):
     data: bytes
     frames: int
     duration_s: float
+    width_px: int
+    """Of what a decoder makes room for: its screen is as large as the frames want it, whatever the header says."""
+    height_px: int
 
 
 _COMMENT, _CONTROL, _APPLICATION = 0xFE, 0xF9, 0xFF
@@ -43,7 +47,17 @@ def gif(data: bytes) -> Gif:
         kept.append(piece)
     if not frames:
         raise BrokenError("there is no picture in it")
-    return Gif(b"".join(kept), frames, hundredths / 100)
+    return Gif(b"".join(kept), frames, hundredths / 100, *_canvas(kept))
+
+
+def _canvas(pieces: list[bytes]) -> tuple[int, int]:
+    """What the header says, and what of a frame is beyond that."""
+    width, height = struct.unpack_from("<2H", pieces[0], 6)
+    for piece in pieces:
+        if piece[:1] == b"\x2c":
+            left, top, frame_width, frame_height = struct.unpack_from("<4H", piece, 1)
+            width, height = max(width, left + frame_width), max(height, top + frame_height)
+    return width, height
 
 
 def _gif_pieces(data: bytes) -> Iterator[bytes]:

@@ -18,7 +18,7 @@ from gateway.model.capabilities import MediaLimits
 
 log = logging.getLogger("multihome.media")
 
-Image.MAX_IMAGE_PIXELS = None  # the header is read before Pillow sees the picture, and again once it has
+Image.MAX_IMAGE_PIXELS = PIXELS_MAX  # the header was read before, but Pillow may read another size out of it
 
 READ = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP", "image/avif": "AVIF"}
 _QUALITIES = (90, 82, 74, 65)

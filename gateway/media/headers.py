@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 
@@ -60,6 +61,25 @@ def jpeg(data: bytes) -> Measures:
     return UNKNOWN
 
 
+_SEGMENT = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
+"""Never in what a scan consists of; and neither the marks of restarts, nor those that have no length."""
+_SCAN, _END = 0xDA, 0xD9
+
+
+def scans(data: bytes) -> int:
+    """How many a JPEG has, or STEPS_MAX where it isn't understood. For each of them, be it of ten bytes, a decoder goes
+    over the whole picture: https://github.com/libjpeg-turbo/libjpeg-turbo/issues/284.
+    """
+    found, at = 0, 2
+    for _ in range(STEPS_MAX):
+        marker = _SEGMENT.search(data, at)
+        if marker is None or data[marker.end() - 1] == _END:
+            return found
+        found += data[marker.end() - 1] == _SCAN
+        at = marker.end() + max(2, int.from_bytes(data[marker.end() : marker.end() + 2]))
+    return STEPS_MAX
+
+
 def webp(data: bytes) -> Measures:
     form, body = data[12:16], data[20:30]
     if len(body) < 10:
@@ -83,6 +103,6 @@ def wav(data: bytes) -> Measures:
         if data[at : at + 4] == b"fmt ":
             per_s = int.from_bytes(data[at + 16 : at + 20], "little")
         elif data[at : at + 4] == b"data":
-            return Measures(duration_s=min(size, len(data) - at - 8) / per_s) if per_s else UNKNOWN
+            return Measures(duration_s=max(0, min(size, len(data) - at - 8)) / per_s) if per_s else UNKNOWN
         at += 8 + size + size % 2
     return UNKNOWN

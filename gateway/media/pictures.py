@@ -34,6 +34,8 @@ MEDIA_MAX = 40
 AT_ONCE = 2
 KEEP_S = 600.0
 """For so long a source or a page is not asked again."""
+BENCH_TIMEOUT_S = 600.0
+"""From when a picture is given to be made anew. The largest takes seconds, minutes on a slow machine."""
 PAGE_MAX_BYTES = 512 * 1024
 PAGE_TIMEOUT_S = 6.0
 CARD_PICTURE = MediaLimits(900_000, ("image/jpeg", "image/png"), side_max_px=1200)
@@ -137,7 +139,12 @@ class Pictures:
         raise MediaError("its bytes are not kept any more")
 
     async def _at_the_bench(self, work: Callable[..., T], *arguments: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._bench, work, *arguments)
+        """What lasts longer goes on, as a thread can't be stopped, but nobody waits for it. Raises MediaError."""
+        try:
+            async with asyncio.timeout(BENCH_TIMEOUT_S):
+                return await asyncio.get_running_loop().run_in_executor(self._bench, work, *arguments)
+        except TimeoutError as error:
+            raise MediaError(f"it took more than {BENCH_TIMEOUT_S:.0f} s to be made anew") from error
 
     # Cards.
 

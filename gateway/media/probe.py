@@ -15,6 +15,10 @@ PICTURE_MAX_BYTES = 32 * 1024 * 1024
 """What moves included. A larger one is no picture to post, and decoding it would cost too much."""
 PIXELS_MAX = 52_000_000
 """Of one picture, before it is decoded: some more than the largest that telephones take by themselves."""
+SCANS_MAX = 200
+"""Of a JPEG. Encoders make about ten; a script for libjpeg's names 100 at most (MAX_SCANS in its rdswitch.c)."""
+PLANES_MAX = 2
+"""What an AVIF consists of: its colours, and what is clear of it."""
 
 
 class Probed(NamedTuple):
@@ -74,15 +78,23 @@ def _picture(data: bytes, mime: str) -> Probed:
         raise MediaError(
             f"it has {measures.width_px} x {measures.height_px} pixels; {PIXELS_MAX:,} in all are the most"
         )  # fmt: skip
+    _decodable(data, mime)
     return Probed(_without_notes(data, mime) if measures.animated else data, mime, measures)
+
+
+def _decodable(data: bytes, mime: str) -> None:
+    """Where decoding it costs more than its size says. Raises MediaError and BrokenError."""
+    if mime == "image/jpeg" and headers.scans(data) > SCANS_MAX:
+        raise MediaError(f"it has more than {SCANS_MAX} scans: it would take too long to decode")
+    if mime == "image/avif" and (pixels := films.coded_pixels(data)) > PLANES_MAX * PIXELS_MAX:
+        raise MediaError(f"the pictures in it have {pixels} pixels; {PLANES_MAX * PIXELS_MAX:,} in all are the most")
 
 
 def _gif(data: bytes) -> Measures:
     found = bare.gif(data)
-    width, height = (int.from_bytes(data[at : at + 2], "little") for at in (6, 8))
     if found.frames == 1:
-        return Measures(width, height)
-    return Measures(width, height, found.duration_s, animated=True, frames=found.frames)
+        return Measures(found.width_px, found.height_px)
+    return Measures(found.width_px, found.height_px, found.duration_s, animated=True, frames=found.frames)
 
 
 def _without_notes(data: bytes, mime: str) -> bytes:
