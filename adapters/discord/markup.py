@@ -34,6 +34,8 @@ from gateway.text.markdown import from_markdown, joined
 
 PLATFORM = "discord"
 ID = re.compile(r"\d{1,20}")
+JOINER = "\u2060"
+"""Nobody sees it, and no fence goes across it."""
 _STYLE = Style(bullet="-", headings=("#", "##", "###"), fence="```")
 _SIGNS = {Mark.SPOILER: "||", Mark.STRIKE: "~~", Mark.BOLD: "**", Mark.ITALIC: "*"}
 """From the outermost to the innermost."""
@@ -61,6 +63,8 @@ _EMOJI = re.compile(r"a?(:\w{1,40}:)\d{1,20}")
 _TIME = re.compile(r"t:(\d{1,11})(?::([a-zA-Z]))?")
 _BALANCED = re.compile(r"[^()]*(?:\([^()]*\)[^()]*)*")
 _PAIRED = re.compile(r"[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*")
+_FENCE = re.compile("``(?=`)")
+_PARTED = re.compile(f"`{JOINER}(?=`)")
 _REST_QUOTED = re.compile(r"^>>> ([\s\S]*)", re.MULTILINE)
 
 
@@ -70,7 +74,8 @@ _REST_QUOTED = re.compile(r"^>>> ([\s\S]*)", re.MULTILINE)
 def render(document: Document) -> str:
     """A message's content."""
     pen = _Pen()
-    document = structs.replace(document, paragraphs=tuple(map(_unnested, document.paragraphs)))
+    paragraphs = tuple(_unfenced(_unnested(paragraph)) for paragraph in document.paragraphs)
+    document = structs.replace(document, paragraphs=paragraphs)
     pieces = _joined(layout(document, _STYLE))
     for piece, *following in zip_longest(pieces, pieces[1:], pieces[2:]):
         if piece.span is None:
@@ -95,6 +100,15 @@ def _unnested(paragraph: Paragraph | Block) -> Paragraph | Block:
     if isinstance(paragraph, Block) and paragraph.quote > 1 and paragraph.kind is not BlockKind.PARAGRAPH:
         return structs.replace(paragraph, quote=1)
     return paragraph
+
+
+def _unfenced(paragraph: Paragraph | Block) -> Paragraph | Block:
+    """Discord ends code at the first three backticks, however many it began with."""
+    if not isinstance(paragraph, Block) or paragraph.kind is not BlockKind.CODE:
+        return paragraph
+    code = "".join(map(spelled, paragraph.spans))
+    parted = _FENCE.sub(f"``{JOINER}", code)
+    return paragraph if parted == code else structs.replace(paragraph, spans=(Text(parted),))
 
 
 def _joined(pieces: Iterable[Piece]) -> list[Piece]:
@@ -226,8 +240,11 @@ class _Pen:
 
 
 def _code(words: str) -> str:
-    runs = [len(run) for run in re.findall("`+", words)]
-    fence = "`" * next(n for n in range(1, len(runs) + 2) if n not in runs)
+    """Three backticks would begin a block: where neither one nor two will do, those in the words are parted."""
+    runs = {len(run) for run in re.findall("`+", words)}
+    if runs >= {1, 2}:
+        words = re.sub("`(?=`)", f"`{JOINER}", words)
+    fence = "``" if 1 in runs else "`"
     words = " ".join(words.split("\n"))
     return f"{fence} {words} {fence}" if words.startswith("`") or words.endswith("`") else f"{fence}{words}{fence}"
 
@@ -295,7 +312,7 @@ def _named(paragraph: Paragraph | Block, people: Mapping[str, Person]) -> Paragr
 def _person(span: Span, people: Mapping[str, Person]) -> Span:
     """Whom a mention names. People of other platforms can't be called from here, whatever somebody writes."""
     if isinstance(span, Text):
-        return Text(_AS_MARKDOWN.sub(_retokened, span.text), span.marks)
+        return Text(_PARTED.sub("`", _AS_MARKDOWN.sub(_retokened, span.text)), span.marks)
     if not isinstance(span, Mention):
         return span
     if emoji := _EMOJI.fullmatch(span.id):

@@ -48,7 +48,7 @@ def plan(draft: Draft, settings: Settings) -> tuple[Part, ...]:
     parts = []
     for index, piece in enumerate(pieces):
         key = f"{draft.id}.{index}"
-        payload = _payload(piece.shown, pen.written(piece.shown)) | {"nonce": key, "enforce_nonce": True}
+        payload = _payload(piece, pen.written(piece.shown)) | {"nonce": key, "enforce_nonce": True}
         if index == 0 and draft.in_reply_to is not None and "channel" in place:
             payload |= _answering(draft.in_reply_to, place["channel"])
         body: dict[str, Any] = place | {"payload": payload} | files(piece.shown)
@@ -110,11 +110,12 @@ def words(document: Document, text: str | None = None) -> dict[str, Any]:
     return {"content": text, "allowed_mentions": allowed}
 
 
-def _payload(document: Document, text: str) -> dict[str, Any]:
+def _payload(piece: Slice, text: str) -> dict[str, Any]:
+    document = piece.shown
     payload = words(document, text)
     if document.poll is not None:
-        payload |= _asking(document, document.poll)
-        if len(plain(document)) <= POLL_QUESTION_MAX:
+        payload |= _asking(piece.said, document.poll)
+        if payload["poll"]["question"]["text"] == plain(document):  # a number below it would be lost
             payload["content"] = ""
     if document.media:
         payload["attachments"] = _attachments(document.media)

@@ -85,7 +85,11 @@ class MastodonAdapter:
     # Sending.
 
     def plan(self, draft: Draft, at: datetime) -> tuple[Part, ...]:
-        return writing.plan(draft, at, self._profile.limits, self._settings.visibility)
+        return writing.plan(draft, at, self._profile.limits, self._settings.visibility, self._home)
+
+    @property
+    def _home(self) -> str:
+        return self._here.domain if self._here else ""
 
     def preview(self, part: Part) -> Shown:
         text = self._here.local(part.body["text"]) if self._here else part.body["text"]
@@ -180,7 +184,10 @@ class MastodonAdapter:
         status, visibility, people = parse_ref(ref)
         if document.quote and not await self._shows(status, document.quote):
             document = writing.linking(document)
-        body = writing.reworded(document, visibility, people, self._profile.limits)
+        if people and not is_private(visibility):  # in private the words call nobody else
+            people = content.addressed(await self._ask(Status, lambda client: client.status(status)), here)
+        place = writing.Place("reply", visibility, people=people, home=here.domain)
+        body = writing.reworded(document, place, self._profile.limits)
         text = here.local(body["text"])
         files = body.get("media", ())
         media = await (self._shown_by(status) if files and words_only else self._uploads.ready(files))

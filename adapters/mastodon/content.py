@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -81,6 +82,22 @@ def _paragraphs(status: Status, here: Here, *, quoting: bool) -> tuple[tuple[Sai
         return Mention(NAME, here.full(found.acct).casefold(), found.acct)
 
     return blocks(status.content or "", mentioned, quoting=quoting)
+
+
+def addressed(status: Status, here: Here) -> tuple[str, ...]:
+    """Whom a status of ours calls because of its place: whom it answers, else those with whom it begins."""
+    asked = [m for m in status.mentions or () if m.id == status.in_reply_to_account_id and m.id != here.id]
+    answered = tuple(here.full(m.acct) for m in asked if NAMED.fullmatch(m.acct))
+    return answered or tuple(_leading(status, here))
+
+
+def _leading(status: Status, here: Here) -> Iterator[str]:
+    first = next(iter(_paragraphs(status, here, quoting=True)), ())
+    for span in () if isinstance(first, Block) else first:
+        if isinstance(span, Mention):
+            yield from () if span.id == here.name else (span.id,)
+        elif not isinstance(span, Text) or span.text.strip():
+            return
 
 
 def _poll(status: Status) -> Poll | None:

@@ -15,7 +15,7 @@ from adapters.mastodon.counting import measure
 from adapters.mastodon.places import NAMED, is_private, narrowest, parse_ref
 from adapters.mastodon.profile import NAME
 from gateway.model.capabilities import Limits
-from gateway.model.content import Document, Link, Mention, Span, Text, spans, spelled, written
+from gateway.model.content import Document, Link, Mention, Span, Text, spelled, written
 from gateway.model.delivery import Draft, FaultKind, InConversation, Part, Timeline, ToPerson, Visibility
 from gateway.model.identity import Identity
 from gateway.text.measure import graphemes
@@ -23,22 +23,29 @@ from gateway.text.split import Slice, slices
 
 _CALL = re.compile(r"(?<![=/\w])@+(?=[a-z0-9_]|\Z)", re.IGNORECASE)
 """At the end of a span, too: the name may stand in the next one."""
+_CALLED = re.compile(
+    r"https?://\S+|(?<![=/\w])@([a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?(?:@[\w.-]*\w(?::\d+)?)?)", re.IGNORECASE
+)
+"""Whom a text calls: masto account.rb, MENTION_RE. In an address not every server looks for names."""
 _LANGUAGE = re.compile(r"([a-z]{2,3})(?:-([A-Za-z]{2}))?(?:-.*)?")
 _WIDTHS = {Visibility.UNLISTED: "unlisted", Visibility.FOLLOWERS: "private"}
 
 
 class Place(Struct, frozen=True):
-    """Where a draft goes: how wide, after which status, and who has to be mentioned to see it."""
+    """Where a draft goes: how wide, after which status, and who has to be mentioned to see it. ``home`` is the
+    instance's domain where it is known: that of names without one.
+    """
 
     kind: str
     visibility: str
     reply_to: str | None = None
     people: tuple[str, ...] = ()
+    home: str = ""
 
 
-def plan(draft: Draft, at: datetime, limits: Limits, visibility: str) -> tuple[Part, ...]:
+def plan(draft: Draft, at: datetime, limits: Limits, visibility: str, home: str = "") -> tuple[Part, ...]:
     """The statuses of a draft. ``visibility`` is the account's own for its timeline; nothing gets wider than that."""
-    place = _place(draft, visibility)
+    place = structs.replace(_place(draft, visibility), home=home)
     document = _settled(draft.document, place)
     pieces = _slices(document, place, limits, numbered=draft.numbered)
     return tuple(
@@ -57,9 +64,8 @@ def plan(draft: Draft, at: datetime, limits: Limits, visibility: str) -> tuple[P
 QUOTES_STAY = 'Mastodon changes no quote: delete it and post anew (posting.correction = "repost" does so)'
 
 
-def reworded(said: Document, visibility: str, people: tuple[str, ...], limits: Limits) -> dict[str, Any]:
-    """What a status of ours that mentions these people is to be now, as the body of a part."""
-    place = Place("reply", visibility, people=people)
+def reworded(said: Document, place: Place, limits: Limits) -> dict[str, Any]:
+    """What a status of ours is to be now, as the body of a part."""
     document = _settled(said, place)
     if weight(_worded(place, document), document.warning, limits) > limits.text_max:
         raise refused(FaultKind.TOO_LONG, f"an edit may have {limits.text_max} characters")
@@ -93,7 +99,8 @@ def linking(said: Document) -> Document:
 
 def _worded(place: Place, said: Document, *, follows: bool = False) -> str:
     """The status's text: the mentions it needs, then the words."""
-    return _calls(place, said, follows=follows) + _words(place, said)
+    words = _words(place, said)
+    return _calls(place, words, follows=follows) + words
 
 
 def _words(place: Place, said: Document) -> str:
@@ -101,12 +108,16 @@ def _words(place: Place, said: Document) -> str:
     return written(said, partial(_spell_in_private, people=place.people) if private else _spell)
 
 
-def _calls(place: Place, said: Document, *, follows: bool) -> str:
-    """Whom the text has to name by itself. In private every part must, or they would not see it."""
+def _calls(place: Place, words: str, *, follows: bool) -> str:
+    """Whom the text has to name beside its words. In private every part must, or they would not see it."""
     if not place.people or (follows and not is_private(place.visibility)):
         return ""
-    named = {_name(span.id, span.handle) for span in spans(said) if isinstance(span, Mention) and span.platform == NAME}
-    return "".join(f"@{person} " for person in place.people if person.casefold() not in named)
+    named = {_full(called[1], place.home) for called in _CALLED.finditer(words) if called[1]}
+    return "".join(f"@{person} " for person in place.people if _full(person, place.home) not in named)
+
+
+def _full(name: str, home: str) -> str:
+    return (name if "@" in name or not home else f"{name}@{home}").casefold()
 
 
 def _spell(span: Span) -> str:

@@ -388,7 +388,9 @@ def _pings_by_id(mention: Mention) -> bool:
 
 
 def _called(mention: Mention) -> str:
-    """``@handle`` calls somebody here, so only people of this platform are written so."""
+    """``@handle`` calls somebody here, so only people of this platform are written so. The words behind a name may make
+    one of an ``@`` at its end.
+    """
     if mention.platform == PLATFORM and mention.handle:
         return f"@{mention.handle}"
-    return re.sub(r"@(?=\w)", "", mention.name or mention.handle) or "somebody"
+    return re.sub(r"@+(?=\w|\Z)", "", mention.name or mention.handle) or "somebody"

@@ -20,7 +20,7 @@ from adapters.sandbox.world import Message
 from gateway.clock import SystemClock
 from gateway.model.capabilities import Feature, Support
 from gateway.model.content import Document, Link, Mark, Media, Mention, Poll, Quote, Text, marked
-from gateway.model.delivery import FaultKind, Part, Shown, Timeline, ToPerson, Visibility
+from gateway.model.delivery import FaultKind, InConversation, Part, Shown, Timeline, ToPerson, Visibility
 from gateway.model.events import Reacted, Reposted
 from gateway.model.identity import Identity
 from gateway.model.ids import MessageRef
@@ -193,6 +193,68 @@ async def test_a_crash_after_the_upload_makes_no_second_post(rig: Rig, account: 
     receipt = await after.send(part)
     assert found == structs.replace(receipt, lanes=())
     assert len(rig.held()) == 1
+
+
+# Edits.
+
+
+ANA_SPAN = Mention("mastodon", "ana@mastodon.sandbox", "ana", "Ana")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        (Document(((Text("Thanks "), ANA_SPAN),)), said("Thanks everybody"), "Thanks everybody"),
+        (Document(((Text("Thanks "), ANA_SPAN),)), Document(((Text("Dear "), ANA_SPAN),)), "Dear @ana"),
+        (said("hello @ana"), said("hi again @ana"), "hi again @ana"),
+        (said("hello @ana@mastodon.sandbox"), said("hi again @Ana@Mastodon.Sandbox"), "hi again @Ana"),
+        (said("@ana hello"), said("@ana hi again"), "@ana hi again"),
+        (said("@ana hello"), said("hi again @ana!"), "hi again @ana!"),
+        (said("hello @bob@x.y"), said("hi again @bob@x.y"), "hi again @bob@x.y"),
+    ],
+)
+async def test_an_edit_calls_nobody_whom_only_the_words_called(
+    rig: Rig, account: MastodonAdapter, before: Document, after: Document, text: str
+) -> None:
+    for person in ("ana", "bob@x.y"):
+        rig.face.say(person, "post", "I am here")
+    (receipt,) = await send(account, draft(before))
+    (held,) = rig.held()
+    assert held.extra["mentions"]
+    await account.edit(receipt.ref, after)
+    assert held.text == text
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        said("hi"),
+        Document(((Text("Hi "), ANA_SPAN),)),
+        Document(((Mention("mastodon", BO.id, "bo"), Text(" and "), ANA_SPAN),)),
+    ],
+)
+@pytest.mark.parametrize(("after", "text"), [("see", "@ana see"), ("@ana sees", "@ana sees"), ("ana", "@ana ana")])
+async def test_an_edited_answer_still_calls_whom_it_answers(
+    rig: Rig, account: MastodonAdapter, before: Document, after: str, text: str
+) -> None:
+    rig.face.say("bo", "post", "I am here")
+    async with listening(account) as heard:
+        rig.face.say("ana", "mention", "how?")
+        event = await heard.message("how?")
+    target = InConversation(event.conversation)
+    (receipt,) = await send(account, draft(before, target, in_reply_to=event.ref, with_person=event.author))
+    await account.edit(receipt.ref, said(after))
+    await send(account, draft(said(after), target, in_reply_to=event.ref, with_person=event.author))
+    assert [message.text for message in rig.held()] == [text, text]
+
+
+@pytest.mark.parametrize("private", [False, True])
+async def test_an_edit_keeps_whom_a_message_is_to(rig: Rig, account: MastodonAdapter, private: bool) -> None:
+    rig.face.say("bo", "post", "I am here")
+    rig.face.say("ana", "post", "I am here")
+    (receipt,) = await send(account, draft(said("about @bo"), ToPerson(ANA, private=private)))
+    await account.edit(receipt.ref, said("nothing"))
+    assert [message.text for message in rig.held()] == ["@ana nothing"]
 
 
 # Polls.

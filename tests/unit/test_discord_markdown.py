@@ -16,7 +16,7 @@ from adapters.discord.markup import render
 from adapters.discord.planning import words
 from adapters.sandbox.discord_markdown import shown
 from adapters.sandbox.discord_people import CALLED
-from gateway.model.content import Document, Link, Mark, Mention, Text, marked, plain, spans
+from gateway.model.content import Block, BlockKind, Document, Link, Mark, Mention, Text, marked, plain, spans
 from gateway.text.markdown import from_markdown
 from gateway.text.split import split
 
@@ -29,7 +29,7 @@ def without_signs(text: str) -> list[str]:
 
 
 def read(document: Document) -> list[str]:
-    return without_signs(shown(render(document), NAMES))
+    return without_signs(shown(render(document), NAMES).replace("\u2060", ""))
 
 
 def cut(document: Document, length: int) -> Iterable[Document]:
@@ -57,6 +57,30 @@ def test_nobody_is_called_but_who_is_meant(document: Document) -> None:
     assert (allowed["parse"], allowed["replied_user"]) == ([], False)
     assert set(allowed["users"]) <= {"42"}
     assert set(allowed["users"]) == set(CALLED["users"].findall(shown(payload["content"], {"42": "<@42>"}))) & {"42"}
+
+
+@pytest.mark.parametrize("code", ["```py\n<@9> **x**\n```\n# y", "`````", "x ```", "``````\n```"])
+@pytest.mark.parametrize("margin", ["", "> "])
+def test_code_with_a_fence_of_its_own_stays_code(code: str, margin: str) -> None:
+    said = from_markdown("".join(f"{margin}{line}\n" for line in f"``````````md\n{code}\n``````````".split("\n")))
+    assert render(said).startswith(f"{margin}```md\n")
+    assert render(said).count("```") == 2
+    assert read(said) == without_signs(plain(said)) == code.split()
+    heard = markup.document(render(said), {})
+    assert heard == said
+
+
+def test_code_with_a_fence_in_several_spans_stays_code() -> None:
+    said = Document((Block((Text("a``"), marked("`b", Mark.BOLD)), BlockKind.CODE),))
+    assert render(said) == "```\na``\u2060`b\n```"
+
+
+@pytest.mark.parametrize("code", ["` `` ```", "a`b``c```d", "````", "` ```", "`` ```"])
+@pytest.mark.parametrize("around", ["", "a", "`"])
+def test_code_with_backticks_in_a_line_is_no_block(code: str, around: str) -> None:
+    said = Document(((Text(around), marked(code, Mark.CODE), Text(around)),))
+    assert "".join(read(said)) == "".join(plain(said).split())
+    assert plain(markup.document(render(said), {})).split() == plain(said).split()
 
 
 LONG = " ".join(["word"] * 40)

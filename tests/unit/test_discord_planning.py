@@ -22,8 +22,8 @@ CAT = Media("00", "image/png", 10, "a cat")
 FILM = Media("11", "video/mp4", 10, name="holiday.mp4")
 
 
-def parts(document: Document) -> Any:
-    draft = Draft(DraftId("d"), WorkspaceId("w"), AccountId("discord/main"), Timeline(), document, NOW, "k")
+def parts(document: Document, **more: Any) -> Any:
+    draft = Draft(DraftId("d"), WorkspaceId("w"), AccountId("discord/main"), Timeline(), document, NOW, "k", **more)
     return plan(draft, SETTINGS)
 
 
@@ -52,6 +52,15 @@ def test_a_long_text_stands_before_the_question() -> None:
     _, poll = asked("word " * 100, Poll(("a", "b")))
     assert len(poll["question"]["text"]) == 300
     assert poll["question"]["text"].endswith("…")
+
+
+@pytest.mark.parametrize("before", ["word " * 100, "Well,"])
+def test_the_number_of_a_part_is_no_question(before: str) -> None:
+    said = from_text(f"{before}\n\nWhich day?\n\n" + "x" * 1_985)
+    first, _ = parts(structs.replace(said, poll=Poll(("a", "b"))), numbered=True)
+    payload = first.body["payload"]
+    assert payload["content"].endswith("Which day?\n\n1/2")
+    assert payload["poll"]["question"]["text"].endswith("Which day?")
 
 
 @pytest.mark.parametrize(("open_for_s", "hours"), [(1.0, 1), (3 * 3600.0, 3), (1e9, 768)])

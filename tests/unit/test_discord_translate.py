@@ -386,7 +386,7 @@ SET = Document(
 def test_formatting_is_written_as_markdown() -> None:
     assert planning.render(SET) == (
         "### Title\n\n**bold** **_both_** ``a`b``\n\n[docs \\[1\\]](https://e.org/a_b) evil.example (<https://e.org>)||!||\n\n"
-        "> quoted\n> \\# not\n\n- a\n  2. \\- b\n\n````py\nif `x`:\n  ```\n````"
+        "> quoted\n> \\# not\n\n- a\n  2. \\- b\n\n```py\nif `x`:\n  ``\u2060`\n```"
     )
 
 

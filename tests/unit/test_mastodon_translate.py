@@ -390,6 +390,13 @@ def test_a_mention_in_private_calls_only_whom_it_is_between() -> None:
     assert body["text"] == "@ana@home.example and @bo@far.example"
 
 
+@pytest.mark.parametrize("url", ["https://e.org/@bo@far.example", "https://e.org/?@bo@far.example"])
+@pytest.mark.parametrize("private", [False, True])
+def test_a_name_in_an_address_is_not_who_it_is_to(url: str, private: bool) -> None:
+    target = ToPerson(Identity("mastodon", "bo@far.example", "bo@far.example"), private)
+    assert bodies(Document(((Link(url),),)), target)[0]["text"] == f"@bo@far.example {url}"
+
+
 def test_somebody_an_operator_wrote_down_is_called_as_written() -> None:
     for written, called in (("ana", "@ana"), ("@ana@far.example", "@ana@far.example")):
         person = Identity("mastodon", written, written.lstrip("@"))

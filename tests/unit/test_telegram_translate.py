@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -339,6 +340,13 @@ def test_an_unbreakable_span_too_long_is_refused() -> None:
 
 def test_nothing_to_say_is_refused() -> None:
     assert refused("  \n ") is FaultKind.INVALID
+
+
+@pytest.mark.parametrize("name", ["@durov", "@@durov", "Team @durov", "(@durov)", "@", "@@", "@ana@mastodon.sandbox"])
+@pytest.mark.parametrize("follows", [Text("durov"), Text(" and all"), marked("durov", Mark.BOLD)])
+def test_somebody_from_elsewhere_calls_nobody_whatever_the_name(name: str, follows: Text) -> None:
+    said = Document(((Text("thanks "), Mention("discord", "1", "x", name), follows),))
+    assert not re.search(r"@\w", render(said).text)
 
 
 def test_people_elsewhere_are_named_without_a_ping() -> None:
