@@ -167,7 +167,7 @@ class _Pen:
             self._text(span, following)
             return
         self._set(span.marks, following)
-        self._write(spell(span) if isinstance(span, Mention) else _link(span, self._ended, following))
+        self._write(spell(span) if isinstance(span, Mention) else _link(_hideable(span), self._ended, following))
         self._at_line = False
 
     def _text(self, span: Text, following: str) -> None:
@@ -249,6 +249,11 @@ def _code(words: str) -> str:
     return f"{fence} {words} {fence}" if words.startswith("`") or words.endswith("`") else f"{fence}{words}{fence}"
 
 
+def _hideable(link: Link) -> Link:
+    """A spoiler ends at the first two bars, in an address too."""
+    return structs.replace(link, url=link.url.replace("|", "%7C")) if Mark.SPOILER in link.marks else link
+
+
 def _link(link: Link, before: str, following: str) -> str:
     """Behind its words, unless those look like an address themselves: Discord shows such a link as it stands."""
     words = " ".join((link.text or "").split())
@@ -316,13 +321,13 @@ def _person(span: Span, people: Mapping[str, Person]) -> Span:
     if not isinstance(span, Mention):
         return span
     if emoji := _EMOJI.fullmatch(span.id):
-        return Text(emoji[1])
+        return Text(emoji[1], span.marks)
     if time := _TIME.fullmatch(span.id):
-        return Text(_moment(int(time[1]), time[2]))
+        return Text(_moment(int(time[1]), time[2]), span.marks)
     if span.platform != PLATFORM or not ID.fullmatch(span.id):
-        return Text(span.name or f"@{span.handle or span.id}")
+        return Text(span.name or f"@{span.handle or span.id}", span.marks)
     user = people.get(span.id) or Person(span.id)
-    return Mention(PLATFORM, span.id, user.username, user.name)
+    return Mention(PLATFORM, span.id, user.username, user.name, span.marks)
 
 
 def _moment(unix_s: int, style: str | None) -> str:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import accumulate, groupby, pairwise
 from typing import Annotated, Any, NamedTuple
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from adapters.telegram.profile import ENTITIES_MAX
 from gateway.model.content import (
@@ -152,10 +152,10 @@ def _stretches(text: str, ranges: list[_Range], known: Mapping[str, int]) -> Ite
         over = [each for each in ranges if each.begin <= begin < each.end]
         code = next((each for each in over if each.entity.type == "pre"), None)
         done, span = objects.get(begin, (edge, None))
-        set_so = (_MEANING[each.entity.type] for each in over if each.entity.type in _MEANING)
         words = text[begin:done]
+        said = marked(words, *(_MEANING[each.entity.type] for each in over if each.entity.type in _MEANING))
         quote = int(any(each.entity.type in _QUOTES for each in over))
-        yield _Stretch(span or marked(words, *set_so), words, code, quote)
+        yield _Stretch(structs.replace(span, marks=said.marks) if span else said, words, code, quote)
 
 
 def _span(mark: Entity, words: str, known: Mapping[str, int]) -> Span | None:

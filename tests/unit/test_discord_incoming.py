@@ -9,7 +9,7 @@ import pytest
 
 from adapters.discord import enclosed, translate
 from adapters.discord.markup import document as read
-from gateway.model.content import Poll, plain
+from gateway.model.content import Mark, Poll, plain, spans
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,12 @@ from gateway.model.content import Poll, plain
 )
 def test_times_are_legible(said: str, shown: str) -> None:
     assert plain(read(said, {})) == shown
+
+
+@pytest.mark.parametrize("hidden", ["<@42>", "<:wave:77>", "<t:1763812800>", "<https://e.org/a>", "<mention:x:@ana>"])
+def test_a_spoiler_hides_whatever_it_holds(hidden: str) -> None:
+    (said,) = spans(read(f"||{hidden}||", {}))
+    assert said.marks == (Mark.SPOILER,)
 
 
 def raw(**more: Any) -> translate.RawMessage:

@@ -130,6 +130,18 @@ def test_signs_that_would_run_into_each_other_are_kept_apart(document: Document,
 
 
 @pytest.mark.parametrize(
+    ("link", "written"),
+    [
+        (Link("https://e.org/a||b|", None, (Mark.SPOILER,)), "||https://e.org/a%7C%7Cb%7C||"),
+        (Link("https://e.org/a||b", "w", (Mark.SPOILER,)), "||[w](https://e.org/a%7C%7Cb)||"),
+        (Link("https://e.org/a||b", "w"), "[w](https://e.org/a||b)"),
+    ],
+)
+def test_an_address_doesnt_end_its_spoiler(link: Link, written: str) -> None:
+    assert render(Document(((link,),))) == written
+
+
+@pytest.mark.parametrize(
     ("behind", "written"),
     [
         (("、次",), "<https://e.org/a>、次"),

@@ -226,6 +226,23 @@ def test_entities_become_links_and_mentions() -> None:
     )
 
 
+def test_a_spoiler_hides_links_and_names_too() -> None:
+    marks = [
+        {"type": "spoiler", "offset": 0, "length": 10},
+        {"type": "text_link", "offset": 0, "length": 4, "url": "https://hidden.example/"},
+        {"type": "mention", "offset": 5, "length": 4},
+    ]
+    hidden = (Mark.SPOILER,)
+    assert spoken("here @ana.", marks).paragraphs == (
+        (
+            Link("https://hidden.example/", "here", hidden),
+            Text(" ", hidden),
+            Mention("telegram", "42", "ana", marks=hidden),
+            Text(".", hidden),
+        ),
+    )
+
+
 def test_blank_lines_divide_paragraphs_around_entities_too() -> None:
     mark = {"type": "mention", "offset": 6, "length": 4}
     assert spoken("One\n \n@ana\ntwo\n\n\nthree", [mark]).paragraphs == (
