@@ -32,6 +32,7 @@ from gateway.ports import Adapter, ShowsTyping
 from gateway.revisions import Revisions
 from gateway.services import Services
 from gateway.text.markdown import from_markdown
+from gateway.threads import an_agents
 from gateway.waiting import Line, Room
 
 log = logging.getLogger("multihome.pipeline")
@@ -268,7 +269,8 @@ class Pipeline:
         """The operator's code, for as long as it may take: it can't end more than its own task's turn."""
         try:
             async with asyncio.timeout(self._limits.timeout_s):
-                return await work
+                with an_agents():
+                    return await work
         except (asyncio.CancelledError, SystemExit) as error:
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():

@@ -23,6 +23,7 @@ from gateway.api.local import EndpointError
 from gateway.books import StoreError
 from gateway.commands import trial
 from gateway.config import Config
+from gateway.threads import Threads
 
 log = logging.getLogger("multihome")
 
@@ -64,6 +65,7 @@ def serve_sandbox(port: int, *, as_json: bool = False, config: Path | None = Non
 
 
 async def _gateway(config: Config) -> int:
+    asyncio.get_running_loop().set_default_executor(Threads(config.gateway.agent_concurrency))
     gateway = await wiring.build(config)
     async with _until_signal() as stopped:
         agent = config.agent.handler if config.agent else "none"

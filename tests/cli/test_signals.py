@@ -190,3 +190,20 @@ def test_what_an_agent_does_in_threads_is_not_waited_for(house: Open, naps: int,
     assert "stopped [multihome]" in said
     assert "Traceback" not in said
     assert h.told("status")["running"] is False
+
+
+WHERE = """
+import asyncio, threading
+
+async def reply(message, conversation):
+    thread = await asyncio.to_thread(threading.current_thread)
+    return f"done in {thread.name}"
+"""
+
+
+def test_what_an_agent_does_in_threads_takes_none_of_the_gateways(house: Open) -> None:
+    h = house("mastodon")
+    (h.folder / "house_agent.py").write_text(WHERE)
+    with h.gateway() as gateway:
+        h.sandbox.control("POST", "mastodon/say", person="ana", kind="direct", text="hello", account=h.handle)
+        gateway.until(lambda: any("done in agent" in text for text in h.texts("mastodon")))
