@@ -106,9 +106,8 @@ class Config(Struct, frozen=True):
     media: Fetching = Fetching()
 
     @property
-    def files(self) -> str:
-        """What the names of the gateway's own files begin with."""
-        return database_url.files_prefix(self.gateway.database, self.folder)
+    def place(self) -> database_url.Place:
+        return database_url.place(self.gateway.database, self.gateway.workspace, self.folder)
 
 
 class RouteTable(Struct, frozen=True):
@@ -149,19 +148,12 @@ def load(path: Path, platforms: Mapping[str, Configurable], environ: Mapping[str
     return _Reader(path, platforms, environ).config(_parsed(path))
 
 
-class Place(Struct, frozen=True):
-    """Where a gateway is: its database, and what the names of its own files begin with."""
-
-    database: str
-    files: str
-
-
-def place_of(path: Path) -> Place:
+def place_of(path: Path) -> database_url.Place:
     """Only where it is: whoever asks a running gateway needs no secrets. Raises ConfigError."""
     section = (reader := _Reader(path, {}, None)).gateway(_parsed(path).get("gateway", {}))
     if section is None or reader.problems:
         raise ConfigError(reader.problems)
-    return Place(section.database, database_url.files_prefix(section.database, path.resolve().parent))
+    return database_url.place(section.database, section.workspace, path.resolve().parent)
 
 
 def _parsed(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 SHARED = "postgresql"
@@ -28,9 +29,17 @@ def is_shared(url: str) -> bool:
     return url.startswith(SHARED + "://")
 
 
-def files_prefix(url: str, folder: Path) -> str:
-    """What the names of a gateway's own files begin with: beside an SQLite file, else beside the configuration."""
-    return str(folder / "multihome") if is_shared(url) else url.removeprefix("sqlite:///")
+class Place(NamedTuple):
+    """Where a gateway is: its database, its part of it, and what the names of its own files begin with."""
+
+    database: str
+    workspace: str
+    files: str
+
+
+def place(url: str, workspace: str, folder: Path) -> Place:
+    """Its files are beside an SQLite file, else beside the configuration, which lies in ``folder``."""
+    return Place(url, workspace, str(folder / "multihome") if is_shared(url) else url.removeprefix("sqlite:///"))
 
 
 def _refuse_password(url: str) -> None:

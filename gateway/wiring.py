@@ -17,7 +17,6 @@ from msgspec import Struct, structs
 
 from gateway import agent, logs
 from gateway.announcer import Announcer
-from gateway.api import ENDPOINT
 from gateway.api.local import LocalEndpoint
 from gateway.books import Store
 from gateway.bus import Bus
@@ -168,7 +167,7 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
         desk,
         Runtime(members, rooms, leases, rerouter, scheduler),
         scheduler,
-        LocalEndpoint(desk, Path(config.files + ENDPOINT)),
+        LocalEndpoint(desk, config.place),
         adapters,
     )
 
@@ -198,7 +197,7 @@ def _vault(account: AccountId, config: Config, services: Services) -> Vault:
     """Where gateways share the database they share the secrets too, sealed; else they are files."""
     key = config.gateway.vault_key
     if services.store.alone or key is None:
-        return FileVault(Path(config.files + ".vault"), account)
+        return FileVault(Path(config.place.files + ".vault"), account)
     return SealedVault(services.store, services.clock, services.workspace, account, key)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hmac
 import inspect
@@ -18,7 +19,9 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from msgspec import Struct
 
+from gateway.api import ENDPOINT
 from gateway.books import StoreError
+from gateway.database_url import Place
 from gateway.desk.desk import Desk, DeskError
 
 log = logging.getLogger("multihome.api")
@@ -35,11 +38,12 @@ class EndpointError(Exception):
 
 
 class LocalEndpoint:
-    """Listens on 127.0.0.1 and leaves its address and token in ``file`` (mode 0600) as long as it does."""
+    """Listens on 127.0.0.1 and leaves its address and token in ``place``'s file (mode 0600) as long as it does."""
 
-    def __init__(self, desk: Desk, file: Path) -> None:
+    def __init__(self, desk: Desk, place: Place) -> None:
         self._desk = desk
-        self._file = file
+        self._place = place
+        self._file = Path(place.files + ENDPOINT)
         self._token = secrets.token_urlsafe(32)
         self._runner: web.AppRunner | None = None
         self._hosts: frozenset[str] = frozenset()
@@ -56,7 +60,7 @@ class LocalEndpoint:
             await web.TCPSite(self._runner, "127.0.0.1", port).start()
             host, bound = self._runner.addresses[0][:2]
             self._hosts = frozenset({f"{host}:{bound}", f"localhost:{bound}"})
-            self._publish({"url": f"http://{host}:{bound}", "token": self._token, "pid": os.getpid()})
+            self._publish(f"http://{host}:{bound}")
         except OSError as error:
             await self._runner.cleanup()
             raise EndpointError(_unable(error, port, self._file)) from error
@@ -64,11 +68,15 @@ class LocalEndpoint:
     async def stop(self) -> None:
         if self._runner is None:
             return
-        self._file.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if self._token in self._file.read_text():  # another gateway of this folder may have written its own
+                self._file.unlink()
         await self._runner.cleanup()
 
-    def _publish(self, address: dict[str, Any]) -> None:
+    def _publish(self, url: str) -> None:
         """In one step, and readable for the owner only from its first moment."""
+        whose = {"database": self._place.database, "workspace": self._place.workspace}
+        address = {"url": url, "token": self._token, "pid": os.getpid(), **whose}
         fresh = self._file.with_name(self._file.name + ".new")
         fresh.unlink(missing_ok=True)
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:

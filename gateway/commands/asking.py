@@ -43,7 +43,7 @@ def ask(config: Path, operation: str, **arguments: Any) -> tuple[Any, bool]:
 
     environ = os.environ if operation == "check" else None
     try:
-        return call(place_of(config).files, lambda: load(config, environ), operation, **arguments)
+        return call(place_of(config), lambda: load(config, environ), operation, **arguments)
     except CallError as error:
         fail(str(error))
     except ConfigError as error:

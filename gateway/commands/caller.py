@@ -14,7 +14,8 @@ from urllib.parse import quote
 from gateway.api import ENDPOINT
 
 if TYPE_CHECKING:
-    from gateway.config import Config, Place
+    from gateway.config import Config
+    from gateway.database_url import Place
     from gateway.model.content import Media
 
 TIMEOUT_S = 10.0
@@ -55,18 +56,18 @@ class Upload(NamedTuple):
 
 
 def call(
-    files: str, load: Callable[[], Config], operation: str, uploads: Sequence[Upload] = (), **arguments: Any
+    place: Place, load: Callable[[], Config], operation: str, uploads: Sequence[Upload] = (), **arguments: Any
 ) -> tuple[Any, bool]:
     """The operation's answer, and whether a running gateway gave it. ``uploads`` are kept first, and become its
     arguments ``media`` and ``files``; of their names only what is text stays. Raises CallError.
 
-    ``files`` is what the names of that gateway's files begin with. ``load`` gives the configuration when none runs:
+    ``place`` is where that gateway is. ``load`` gives the configuration when none runs:
     then the database is opened here, and an SQLite one locked meanwhile.
     """
     _check_text({**arguments, "alt": [one.alt for one in uploads]})
     uploads = [one._replace(name=one.name.encode(errors="ignore").decode()) for one in uploads]
     try:
-        address = _address(Path(files + ENDPOINT))
+        address = _address(place)
         if address is not None:
             return _over_http(address, operation, {**arguments, **_uploaded(address, uploads)}), True
         stranger = ""
@@ -97,7 +98,7 @@ def migrate(place: Place) -> dict[str, Any]:
     from gateway.store.sqlite import database_path
 
     try:
-        address = _address(Path(place.files + ENDPOINT))
+        address = _address(place)
         if address is not None:
             _over_http(address, "links", {})
             return {"running": True, "made": False, "schema": HEAD}
@@ -111,10 +112,12 @@ def migrate(place: Place) -> dict[str, Any]:
     return {"running": False, "made": made, "schema": HEAD}
 
 
-def _address(endpoint: Path) -> _Address | None:
+def _address(place: Place) -> _Address | None:
+    endpoint = Path(place.files + ENDPOINT)
     try:
         told = json.loads(endpoint.read_bytes())
         found, token = _URL.fullmatch(told["url"]), _TOKEN.fullmatch(told["token"])
+        there = told["database"], told["workspace"]
     except FileNotFoundError:
         return None
     except PermissionError as error:
@@ -123,6 +126,9 @@ def _address(endpoint: Path) -> _Address | None:
         raise _StrangerError(f"{endpoint} is damaged: a restarted gateway writes it anew") from error
     if found is None or token is None:
         raise _StrangerError(f"{endpoint} is damaged: a restarted gateway writes it anew")
+    if there != (place.database, place.workspace):
+        cure = "restart it if the configuration has changed, else give each gateway a folder of its own"
+        raise CallError(f"{endpoint} is of a gateway with another database or workspace than this one: {cure}")
     pid = told.get("pid")
     return _Address(int(found[1]), token[0], endpoint, pid if isinstance(pid, int) else None)
 

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -99,17 +99,39 @@ def test_a_token_that_is_not_the_gateways_is_told(up: tuple[House, Process]) -> 
     assert "doesn't hold the token" in said
 
 
+def test_a_configuration_with_another_workspace_asks_nothing_of_it(up: tuple[House, Process]) -> None:
+    house, _ = up
+    config = house.folder / "staging.toml"
+    config.write_text((house.folder / "multihome.toml").read_text().replace("[gateway]", "[gateway]\nworkspace = 'b'"))
+    before = house.told("deliveries")
+    said = house.refused("announce", "-", "--config", str(config), stdin=b"For staging alone")
+    assert "another database or workspace" in said
+    assert house.told("deliveries") == before
+
+
+def test_the_file_of_another_gateway_is_left_to_it(house: Callable[..., House]) -> None:
+    h = house("mastodon")
+    with h.gateway() as process:
+        other = json.dumps({**json.loads(h.endpoint.read_text()), "token": "anothers"})
+        h.endpoint.write_text(other)
+        assert process.end() == 0
+    assert h.endpoint.read_text() == other
+
+
 def test_a_gateway_that_hangs_is_told_with_its_process(
     up: tuple[House, Process], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from gateway.commands import caller
+    from gateway.config import place_of
 
     house, process = up
     monkeypatch.setattr(caller, "TIMEOUT_S", 0.2)
     process.popen.send_signal(signal.SIGSTOP)
     try:
         with pytest.raises(caller.CallError, match=rf"process {process.popen.pid}\) didn't answer within .* end it"):
-            caller.call(str(house.database), lambda: pytest.fail("it holds the database"), "status")
+            caller.call(
+                place_of(house.folder / "multihome.toml"), lambda: pytest.fail("it holds the database"), "status"
+            )
     finally:
         process.popen.send_signal(signal.SIGCONT)
     assert house.ask("status")

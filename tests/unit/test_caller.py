@@ -15,6 +15,8 @@ import pytest
 from gateway.commands import caller
 from gateway.commands.caller import CallError, call
 from gateway.config import Config
+from gateway.database_url import Place
+from gateway.database_url import place as place_of
 
 
 class OpenedError(Exception):
@@ -25,12 +27,22 @@ def load() -> Config:
     raise OpenedError
 
 
-@contextlib.contextmanager
-def answering(folder: Path, answer: bytes, heard: list[bytes] | None = None) -> Iterator[str]:
-    """Somebody at the address in the endpoint file, who says this to everyone; gives the database's address."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    address = {"url": f"http://127.0.0.1:{listener.getsockname()[1]}", "token": "t0ken", "pid": 4321}
+def here(folder: Path) -> Place:
+    return place_of(f"sqlite:///{folder}/m.db", "default", folder)
+
+
+def leave(folder: Path, listener: socket.socket, **more: str) -> None:
+    """The file of a gateway that listens there."""
+    whose = {"database": here(folder).database, "workspace": here(folder).workspace}
+    address = {"url": f"http://127.0.0.1:{listener.getsockname()[1]}", "token": "t0ken", "pid": 4321, **whose, **more}
     (folder / "m.db.endpoint").write_text(json.dumps(address))
+
+
+@contextlib.contextmanager
+def answering(folder: Path, answer: bytes, heard: list[bytes] | None = None) -> Iterator[Place]:
+    """Somebody at the address in the endpoint file, who says this to everyone; gives the place."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    leave(folder, listener)
 
     def serve() -> None:
         with contextlib.suppress(OSError):
@@ -46,7 +58,7 @@ def answering(folder: Path, answer: bytes, heard: list[bytes] | None = None) -> 
     thread = threading.Thread(target=serve)
     thread.start()
     try:
-        yield f"{folder}/m.db"
+        yield here(folder)
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
@@ -59,8 +71,8 @@ def http(status: str, body: bytes) -> bytes:
 
 def test_an_answer_comes_from_the_running_gateway(tmp_path: Path) -> None:
     heard: list[bytes] = []
-    with answering(tmp_path, http("200 OK", b'{"a": 1}'), heard) as files:
-        assert call(files, load, "status", limit=5) == ({"a": 1}, True)
+    with answering(tmp_path, http("200 OK", b'{"a": 1}'), heard) as place:
+        assert call(place, load, "status", limit=5) == ({"a": 1}, True)
     assert b"POST /local/status HTTP/1.1" in heard[0]
     assert b"Authorization: Bearer t0ken" in heard[0]
     assert heard[0].endswith(b'{"limit":5}')
@@ -68,10 +80,10 @@ def test_an_answer_comes_from_the_running_gateway(tmp_path: Path) -> None:
 
 def test_its_refusal_is_passed_on(tmp_path: Path) -> None:
     with (
-        answering(tmp_path, http("400 Bad Request", b'{"error": "no such account"}')) as files,
+        answering(tmp_path, http("400 Bad Request", b'{"error": "no such account"}')) as place,
         pytest.raises(CallError, match=r"^no such account$"),
     ):
-        call(files, load, "status")
+        call(place, load, "status")
 
 
 @pytest.mark.parametrize(
@@ -87,24 +99,23 @@ def test_its_refusal_is_passed_on(tmp_path: Path) -> None:
     ],
 )
 def test_a_stranger_at_the_address_is_passed_by(tmp_path: Path, answer: bytes) -> None:
-    with answering(tmp_path, answer) as files, pytest.raises(OpenedError):
-        call(files, load, "status")
+    with answering(tmp_path, answer) as place, pytest.raises(OpenedError):
+        call(place, load, "status")
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"])
 def test_a_gateway_that_dies_over_a_question_is_told(tmp_path: Path, answer: bytes) -> None:
     """It may have done what it was asked: nobody does it again."""
-    with answering(tmp_path, answer) as files, pytest.raises(CallError, match="went away before it answered"):
-        call(files, load, "announce", text="Hello")
+    with answering(tmp_path, answer) as place, pytest.raises(CallError, match="went away before it answered"):
+        call(place, load, "announce", text="Hello")
 
 
 def test_one_that_says_nothing_is_waited_for_so_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caller, "TIMEOUT_S", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        address = {"url": f"http://127.0.0.1:{silent.getsockname()[1]}", "token": "t0ken", "pid": 4321}
-        (tmp_path / "m.db.endpoint").write_text(json.dumps(address))
+        leave(tmp_path, silent)
         with pytest.raises(CallError, match=r"process 4321\) didn't answer within"):
-            call(f"{tmp_path}/m.db", load, "status")
+            call(here(tmp_path), load, "status")
 
 
 @pytest.mark.parametrize(
@@ -114,21 +125,22 @@ def test_one_that_says_nothing_is_waited_for_so_long(tmp_path: Path, monkeypatch
         "{}",
         "[]",
         "5",
-        '{"url": null, "token": null}',
-        '{"url": "http://127.0.0.1:5", "token": "a b"}',
-        '{"url": "http://10.0.0.1:5", "token": "a"}',
-        '{"url": "http://127.0.0.1:5@evil.example", "token": "a"}',
+        '{"url": null, "token": null, "database": "d", "workspace": "w"}',
+        '{"url": "http://127.0.0.1:5", "token": "a"}',
+        '{"url": "http://127.0.0.1:5", "token": "a b", "database": "d", "workspace": "w"}',
+        '{"url": "http://10.0.0.1:5", "token": "a", "database": "d", "workspace": "w"}',
+        '{"url": "http://127.0.0.1:5@evil.example", "token": "a", "database": "d", "workspace": "w"}',
     ],
 )
 def test_a_damaged_file_leads_nowhere(tmp_path: Path, left: str) -> None:
     (tmp_path / "m.db.endpoint").write_text(left)
     with pytest.raises(OpenedError):
-        call(f"{tmp_path}/m.db", load, "status")
+        call(here(tmp_path), load, "status")
 
 
 def test_without_a_file_the_database_is_opened(tmp_path: Path) -> None:
     with pytest.raises(OpenedError):
-        call(f"{tmp_path}/m.db", load, "status")
+        call(here(tmp_path), load, "status")
 
 
 def test_what_the_database_says_comes_with_why_the_gateway_was_passed_by(tmp_path: Path) -> None:
@@ -137,4 +149,15 @@ def test_what_the_database_says_comes_with_why_the_gateway_was_passed_by(tmp_pat
 
     (tmp_path / "m.db.endpoint").write_text("{")
     with pytest.raises(CallError, match=r"^another gateway uses it \(.*m.db.endpoint is damaged.*\)$"):
-        call(f"{tmp_path}/m.db", refuse, "status")
+        call(here(tmp_path), refuse, "status")
+
+
+@pytest.mark.parametrize("other", [{"workspace": "staging"}, {"database": "postgresql://u@h/staging"}])
+def test_a_gateway_with_another_home_is_asked_nothing(tmp_path: Path, other: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0)
+        leave(tmp_path, listener, **other)
+        with pytest.raises(CallError, match=r"m.db.endpoint is of a gateway with another database or workspace"):
+            call(here(tmp_path), load, "announce", text="Hello")
+        with pytest.raises(BlockingIOError):
+            listener.accept()

@@ -384,7 +384,7 @@ def test_a_shared_database_needs_a_key_for_the_secrets_in_it(problem, read, tmp_
     (tmp_path / "key").write_text("k" * 32)
     config = read(shared + key + MINIMAL)
     assert config.gateway.database == "postgresql://ana@db:5433/multihome?sslmode=require"
-    assert config.files == str(config.folder / "multihome")
+    assert config.place.files == str(config.folder / "multihome")
 
 
 # The example.
