@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from sim_books import Change, Row
 from sim_network import Post
+from sim_platforms import is_closed
 
 from gateway.model.delivery import RESENT, TRANSITIONS, FaultKind, State, marked
 from gateway.model.standing import EXPLICIT, SUSPICIOUS, WEATHER, Standing
+from gateway.outbox.settle import ASK_TRIES
 from gateway.revisions import WITHDRAWN
 from gateway.store.codec import micros, moment
 
@@ -20,13 +22,17 @@ if TYPE_CHECKING:
     from sim_people import Said
     from sim_world import World
 
-    from gateway.model.events import MessageReceived
+    from gateway.model.events import MessageReceived, StandingChanged
     from gateway.model.standing import Record
 
 STARVES_S = 3 * 3600.0
 """Longer than any rate window, any pause a network asks for, and a backlog of a whole story on the slowest lane."""
 COMES_HOME_S = 60.0
 """How long what is held may stay so once its account can send and the database can be written."""
+HEARD_S = 0.001
+"""What is told is heard within the same moment."""
+GIVES_UP_NEVER = {*WEATHER, *EXPLICIT, FaultKind.RATE_LIMITED, FaultKind.CANCELLED, FaultKind.MEDIA_PENDING}
+"""Nothing is refused for what passes."""
 KEYS_MARGIN_S = 50.0
 """A clock set back by more makes a key look younger than it is: the networks keep theirs a minute longer."""
 
@@ -58,6 +64,8 @@ def nothing_accepted_is_lost(world: World, changes: Sequence[Change]) -> None:
             raise Broken(name, f"{before} had ended, and is {after} now")
         if after.state is State.EXPIRED:
             _expires_by_rule(world, before, after)
+        if after.state is State.REFUSED:
+            _refused_for_cause(world, before, after)
 
 
 def _expires_by_rule(world: World, before: Row, after: Row) -> None:
@@ -65,6 +73,19 @@ def _expires_by_rule(world: World, before: Row, after: Row) -> None:
         raise Broken("nothing accepted is lost", f"{before} expired, which may have been sent")
     if after.expires_at is None or after.expires_at > micros(world.clock.now()):
         raise Broken("nothing accepted is lost", f"{after} expired before its time")
+
+
+def _refused_for_cause(world: World, before: Row, after: Row) -> None:
+    """The network said so, and that it is for good; or the operator did. No network here knows edits or deletions."""
+    name = "nothing accepted is lost"
+    kind, _, evidence = after.reason.removeprefix(f"{RESENT}: ").partition(": ")
+    if kind == WITHDRAWN or after.draft.revises is not None:
+        return
+    if kind in GIVES_UP_NEVER or kind not in {*FaultKind}:
+        raise Broken(name, f"{before} was given up: {after}")
+    said = {**world.networks.accounts[before.account].said, **world.networks.accounts[after.account].said}
+    if said.get(evidence) != kind:
+        raise Broken(name, f"{before} was refused by nobody: {after}")
 
 
 def states_follow_the_table(world: World, changes: Sequence[Change]) -> None:
@@ -200,7 +221,12 @@ def _all_of_it(world: World, row: Row) -> None:
 
 
 def nothing_leaves_a_lost_account(world: World, account: str, words: str) -> None:
-    """The gateway sends nothing from an account that it knows can't send."""
+    """The gateway sends nothing from an account of whose loss it was told, nor from one that it believes can't send."""
+    there = world.networks.accounts[account]
+    if there.told is not None and there.lost is not None and there.lost.kind is there.told[0]:
+        kind, at_s = there.told
+        if at_s < world.universe.now - HEARD_S:
+            raise Broken("nothing is sent from an account that can't send", f"{words} left {account}, told of {kind}")
     assert world.process is not None
     assert world.process.gateway is not None
     monitor = world.process.gateway.monitor
@@ -218,7 +244,7 @@ def nothing_has_two_effects(world: World, post: Post) -> None:
         row = world.books.by_key.get(post.draft)
         if row is None:
             raise Broken("nothing has two effects", f"{unit} was posted twice, and nobody knows of it")
-        if _same_words_wanted(world, post, unit[1]) or world.set_back_s(row.key) > KEYS_MARGIN_S:
+        if _same_words_wanted(world, post, unit[1]) or _key_outlived(world, post):
             continue
         world.watch.doubled.setdefault(post.draft, set()).add(unit[1])
         if not row.reason.startswith(RESENT) or not world.may_resend(post.account):
@@ -229,8 +255,14 @@ def _same_words_wanted(world: World, post: Post, line: str) -> bool:
     """Where only words tell posts apart, those of two drafts may be taken for each other: their number counts."""
     if not world.by_words(post.account):
         return False
-    there = sum(post.words == one.words for one in world.networks.by_words[post.account, post.place, post.words])
-    return there <= sum(line in {*one.lines, *one.dropped} for one in world.books.accepted.values())
+    there = len(world.networks.by_words[post.account, post.place, post.words])
+    here = [one for one in world.books.accepted.values() if (post.account, post.place) in one.been]
+    return there <= sum(line in {*one.lines, *one.dropped} for one in here)
+
+
+def _key_outlived(world: World, post: Post) -> bool:
+    """A clock that was set back makes a key look younger than it is, where keys end."""
+    return world.keys_end(post.account) and world.set_back_s(post.draft) > KEYS_MARGIN_S
 
 
 def what_was_changed_is_not_said(world: World, post: Post) -> None:
@@ -260,18 +292,27 @@ def order_is_kept(world: World, post: Post) -> None:
 
 def private_stays_private(world: World, post: Post) -> None:
     """What was said among members or between two is never seen in public, nor by anybody else."""
-    accepted = world.books.accepted[post.draft]
-    if not accepted.closed or post.account == accepted.home:
+    name = "what was private stays private"
+    said = world.people.by_id.get(world.books.asked_by.get(post.draft, ("", "")))
+    if said is None or post.place.startswith("moved"):
         return
-    row = world.books.by_key[post.draft]
-    person = row.draft.with_person
-    who = person.handle if person is not None else "nobody"
-    right = who in post.place or post.place.startswith("moved")
-    if not post.private or not right:
-        raise Broken("what was private stays private", f"{post.words[-1][:40]!r} for {who} went to {post.place}")
+    if post.account == world.books.accepted[post.draft].home:
+        if post.place != said.event.conversation:
+            raise Broken(name, f"{post.words[-1][:40]!r} answers {said.event.conversation}, and went to {post.place}")
+        return
+    between_two = post.place == f"dm-{said.who}" or (post.private and post.place.startswith(f"@{said.who}."))
+    if is_closed(said.event) and not between_two:
+        raise Broken(name, f"{post.words[-1][:40]!r} for {said.who} went to {post.place}")
 
 
 # When a standing changes.
+
+
+def a_lock_is_lifted_by_who_sees_it(world: World, account: str, change: StandingChanged) -> None:
+    """Where the probe answers although the account is locked, its word is none."""
+    blind = world.networks.accounts[account].locks_unseen and not change.evidence.startswith("operator: ")
+    if change.before is Standing.LOCKED and change.after is Standing.HEALTHY and blind:
+        raise Broken("every standing change has evidence", f"{account} was unlocked by {change.evidence!r}")
 
 
 def a_change_has_evidence(world: World, account: str, standing: str, evidence: str) -> None:
@@ -363,6 +404,14 @@ def everything_came_to_rest(world: World) -> None:
         raise Broken("everything comes to rest", f"{pending[:3]} were never handled")
 
 
+def only_what_nobody_can_say_is_left(world: World) -> None:
+    """An unknown send is left to the operator where the network can't be asked, or couldn't say, often as it was."""
+    for row in world.books.open.values():
+        asked = world.networks.accounts[row.account].asked_in_vain[row.key, len(row.sent)]
+        if row.is_open_question and world.can_be_asked(row.account) and asked < ASK_TRIES:
+            raise Broken("everything comes to rest", f"{row} was asked about {asked} times only")
+
+
 def every_post_is_in_the_books(world: World) -> None:
     """Each post that a network holds is known, or its delivery says that it may be there."""
     for post in world.networks.posts:
@@ -370,9 +419,21 @@ def every_post_is_in_the_books(world: World) -> None:
         if row is None:
             raise Broken("the books agree with the networks", f"{post.ref} is of no delivery")
         known = post.ref in world.books.refs or row.seq not in world.books.rows
-        doubtful = row.is_open_question or row.reason.startswith(RESENT) or world.by_words(post.account)
-        if not known and not doubtful and world.set_back_s(row.key) <= KEYS_MARGIN_S:
+        if known or _key_outlived(world, post):
+            continue
+        if not (row.is_open_question or row.reason.startswith(RESENT) or _is_somebodys_question(world, post)):
             raise Broken("the books agree with the networks", f"{post.ref} is there, but {row} doesn't know it")
+
+
+def _is_somebodys_question(world: World, post: Post) -> bool:
+    """Where only words tell posts apart, it may be what another draft with these words asks for."""
+    if not world.by_words(post.account):
+        return False
+    unknown = [
+        one for one in world.networks.by_words[post.account, post.place, post.words] if one.ref not in world.books.refs
+    ]
+    asking = [row for row in world.books.open.values() if row.is_open_question and set(post.words) & set(row.lines)]
+    return len(unknown) <= len(asking)
 
 
 def every_message_is_answered(world: World) -> None:

@@ -14,12 +14,14 @@ from msgspec import structs
 from sqlalchemy import bindparam, update
 
 from gateway import monitor, rerouter
+from gateway.agent import Said
 from gateway.books import Settlement
-from gateway.model.delivery import Fault, FaultKind, State
+from gateway.model.delivery import Fault, FaultKind, State, Timeline
 from gateway.model.standing import Record, Signal, Standing, step
 from gateway.outbox import detour, outbox, pacer, settle
 from gateway.outbox.requests import Requests
 from gateway.pipeline import Pipeline
+from gateway.ports import Unsure
 from gateway.store import diversions, orders, revisions
 from gateway.store.schema import deliveries
 from policies import failover
@@ -45,6 +47,7 @@ BOOKS = "the books agree with the networks"
 PRIVATE = "what was private stays private"
 ANSWERED = "every message is answered"
 RESTS = "everything comes to rest"
+PACED = "rate windows are kept"
 CHANGED = "a change is what was asked for"
 
 
@@ -235,6 +238,87 @@ def _a_change_keeps_the_plan() -> Patch:
     return revisions, "AMEND", update(deliveries).where(*revisions.AMEND._where_criteria).values(**kept)
 
 
+def _nobody_is_waited_for() -> Patch:
+    """What stands behind a send that is under way takes its road at once."""
+    real = diversions.FIND
+
+    class Blind:
+        @staticmethod
+        def fetch(tx: Any, rows: Any) -> Any:
+            return [(*row[:4], False, row[5]) for row in real.fetch(tx, rows)]
+
+    return diversions, "FIND", Blind
+
+
+def _nothing_is_paced() -> Patch:
+    def wait_s(*_: Any) -> float:
+        return 0.0
+
+    return pacer.Pacer, "_window_wait_s", wait_s
+
+
+def _the_monitor_says_yes() -> Patch:
+    def can_send(self: Any, account: Any) -> bool:
+        return True
+
+    return monitor.Monitor, "can_send", can_send
+
+
+def _a_message_is_passed_over() -> Patch:
+    """Every fourth counts as one that the agent has no answer to."""
+    real = Pipeline._said
+
+    async def said(self: Any, stored: Any) -> Any:
+        return Said() if stored.seq % 4 == 0 else await real(self, stored)
+
+    return Pipeline, "_said", said
+
+
+def _an_answer_goes_public() -> Patch:
+    real = Pipeline._draft
+
+    def draft(self: Any, message: Any, *more: Any) -> Any:
+        made = real(self, message, *more)
+        return structs.replace(made, target=Timeline()) if message.private else made
+
+    return Pipeline, "_draft", draft
+
+
+def _what_passes_is_final() -> Patch:
+    """A post is given up for a rate limit or a bad line."""
+    real = settle._after_fault
+
+    def after_fault(delivery: Any, fault: Fault, *more: Any, **named: Any) -> Settlement:
+        if fault.certain and fault.kind in settle.RETRIED:
+            return Settlement(State.REFUSED, None, settle._reason(fault))
+        return real(delivery, fault, *more, **named)
+
+    return settle, "_after_fault", after_fault
+
+
+def _nobody_is_asked() -> Patch:
+    """What may have been sent is left to the operator at once."""
+
+    def uncertain(attempts: int, fault: Fault, rules: Any, now: Any) -> Settlement:
+        return Settlement(State.UNCERTAIN, None, settle._reason(fault))
+
+    return settle, "_uncertain", uncertain
+
+
+def _what_is_asked_was_never_sent() -> Patch:
+    async def read_back(self: Any, *given: Any) -> Any:
+        return Unsure.NOT_SENT
+
+    return Requests, "read_back", read_back
+
+
+def _a_blind_probe_unlocks() -> Patch:
+    def seeing(record: Record, signal: Signal, **_: Any) -> Record:
+        return step(record, signal, probe_sees_lock=True)
+
+    return monitor, "step", seeing
+
+
 PLANTED: dict[str, Bug] = {
     "uncertain counts as failed": Bug(_uncertain_counts_as_failed, (TWICE,)),
     "a dead worker's sends are trusted": Bug(_a_dead_workers_sends_are_trusted, (TWICE,)),
@@ -255,6 +339,15 @@ PLANTED: dict[str, Bug] = {
     "the last part is skipped": Bug(_the_last_part_is_skipped, (BOOKS,)),
     "what is held is judged once": Bug(_what_is_held_is_judged_once, (HOME, ORDER)),
     "a change keeps the plan": Bug(_a_change_keeps_the_plan, (CHANGED, BOOKS)),
+    "nobody is waited for": Bug(_nobody_is_waited_for, (ORDER,)),
+    "nothing is paced": Bug(_nothing_is_paced, (PACED,)),
+    "the monitor says yes": Bug(_the_monitor_says_yes, (SENDS,)),
+    "a message is passed over": Bug(_a_message_is_passed_over, (ANSWERED,)),
+    "an answer goes public": Bug(_an_answer_goes_public, (PRIVATE,)),
+    "what passes is final": Bug(_what_passes_is_final, (LOST,)),
+    "nobody is asked": Bug(_nobody_is_asked, (RESTS,)),
+    "what is asked was never sent": Bug(_what_is_asked_was_never_sent, (TWICE,)),
+    "a blind probe unlocks": Bug(_a_blind_probe_unlocks, (EVIDENCE,)),
     "found words are ours": Bug(_found_words_are_ours, (BOOKS, TWICE)),
 }
 

@@ -98,13 +98,14 @@ class Accepted:
         self.at_s = row.at_s
         self.home = row.home
         self.order = row.order_key
-        self.closed = row.draft.closed
         self.lines = row.lines
         self.first_lines = self.lines
         self.wanted: list[list[str]] = []
         """What the operator asked to be said instead."""
         self.dropped: set[str] = set()
         """What was to be said before that."""
+        self.been: set[tuple[str, str]] = set()
+        """Account and place of every plan of it."""
         self.overtaken_by: set[int] = set()
         """Who went past it while it was not in its order: an open question, or on another road."""
 
@@ -151,8 +152,13 @@ class Books:
         """Open rows by order key."""
         self.events: dict[tuple[str, str], Event] = {}
         """By account and id. What was forgotten stays known."""
+        self.asked_by: dict[str, tuple[str, str]] = {}
+        """By an answer's key: the account and id of the event that it answers."""
         self.cursors: dict[str, int] = {}
         self.standings: list[tuple[str, str, str]] = []
+        """The changes that were committed and not looked at yet."""
+        self.stands: dict[str, str] = {}
+        """By account: its standing on the disk."""
         self.refs: dict[str, tuple[str, int]] = {}
         """Which delivery's part each post is taken for."""
 
@@ -203,6 +209,8 @@ class Books:
             self.accepted[row.key] = Accepted(row)
         elif known is not None and row.raw_draft != known.raw_draft:
             self.accepted[row.key].amended(row)
+        if known is None or row.raw_parts != known.raw_parts:
+            self.accepted[row.key].been |= {(row.account, part.body["place"]) for part in row.parts or ()}
         if not row.ended:
             self.open[seq] = row
             self.orders[row.order_key][seq] = row
@@ -210,12 +218,14 @@ class Books:
     def _events(self, event: str, seq: int, account: str, name: str, state: str, attempts: int, error: str) -> None:
         if event != "DELETE":
             self.events[account, name] = Event(seq, state, attempts, error)
+            self.asked_by[f"reply:{account}:{seq}"] = (account, name)
 
     def _cursors(self, _: str, account: str, cursor: str) -> None:
         self.cursors[account] = int(cursor)
 
     def _standings(self, _: str, seq: int, account: str, standing: str, since: int, evidence: str) -> None:
         self.standings.append((account, standing, evidence))
+        self.stands[account] = standing
 
     def _sent_parts(self, event: str, seq: int, delivery: str, account: str, part: int, ref: str) -> None:
         if event == "INSERT":

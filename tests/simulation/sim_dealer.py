@@ -75,6 +75,7 @@ class Dealer:
         self._keyed = keyed
         self._by_words = by_words
         self.on_accepted: Callable[[], None] = lambda: None
+        self.on_header: Callable[[str, float], None] = lambda *_: None
         self.now: Callable[[], datetime] = lambda: self.universe.true
         """The gateway's clock, as an adapter is handed it."""
 
@@ -155,6 +156,7 @@ class Dealer:
         if self.rng.random() > 0.05:
             return ()
         self.happened["rate headers"] += 1
+        self.on_header(self.name, self.universe.now)
         lane = {"red": "posts" if part.kind == "post" else "dms", "blue": "writes", "green": "posts", "gold": "channel"}
         reset = self.universe.true.timestamp() + self.rng.choice((-5, 10, 300, 900))
         name = lane.get(platform_of(AccountId(self.name)), "all")
@@ -181,8 +183,7 @@ class Dealer:
 
         self.universe.after(self.rng.choice((0.02, 0.1, 0.5)), heard)
 
-    @staticmethod
-    def _fail(answer: asyncio.Future[Receipt], trouble: str, fault: Fault | None) -> None:
+    def _fail(self, answer: asyncio.Future[Receipt], trouble: str, fault: Fault | None) -> None:
         if _is_dead(answer) or answer.done():
             return
         if trouble.startswith("cancelled"):
@@ -190,17 +191,27 @@ class Dealer:
         elif fault is None:
             answer.set_exception(ScriptedBug("the adapter has a bug"))
         else:
+            self._tells(fault)
             answer.set_exception(FaultError(fault))
 
     async def reconcile(self, part: Part, since: datetime, taken: Taken) -> Receipt | Unsure:
         """What is there; what came within the last moments may not be shown yet."""
+        answer = None
+        try:
+            answer = await self._found(part, since, taken)
+            return answer
+        finally:
+            if answer in (None, Unsure.UNKNOWN):
+                self.account.asked_in_vain[part.body["draft"], part.index] += 1
+
+    async def _found(self, part: Part, since: datetime, taken: Taken) -> Receipt | Unsure:
         asked_at = self.universe.now
         await asyncio.sleep(self.rng.choice((0.05, 0.3)))
         there = self.account
         if there.outage:
             raise FaultError(self.fault(FaultKind.NETWORK, certain=True, words="can't be read"))
         if there.lost is not None and there.lost.kind is not FaultKind.QUOTA and self.rng.random() < 0.9:
-            raise FaultError(self._again(there.lost))
+            raise self._refusal(there.lost)
         if self.rng.random() < there.flaky:
             self.happened["asking fails"] += 1
             match self.rng.randrange(3):
@@ -264,6 +275,7 @@ class Dealer:
                 return self._signal(self.fault(kind, certain=True, words="a false alarm"))
 
     def _signal(self, fault: Fault | None) -> Signal:
+        self._tells(fault)
         words = "" if fault else self.say("it answers", None)
         return Signal(Source.PROBE, self.now(), words, fault)
 
@@ -337,9 +349,17 @@ class Dealer:
             raise FaultError(self.fault(FaultKind.NETWORK, certain=True, words="the stream finds nobody"))
         blind = there.lost is None or there.lost.kind in (FaultKind.LOCKED, FaultKind.QUOTA)
         if not blind and there.lost is not None:
-            raise FaultError(self._again(there.lost))
+            raise self._refusal(there.lost)
 
     # Words.
+
+    def _tells(self, fault: Fault | None) -> None:
+        """The gateway hears it now."""
+        self.account.is_told(fault.kind if fault else None, self.universe.now)
+
+    def _refusal(self, lost: Fault) -> FaultError:
+        self._tells(lost)
+        return FaultError(self._again(lost))
 
     def fault(self, kind: FaultKind, *, certain: bool, words: str) -> Fault:
         return Fault(kind, certain, self.say(words, kind))

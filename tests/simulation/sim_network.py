@@ -11,6 +11,7 @@ from sim_time import Universe
 
 from gateway.model.delivery import Fault, FaultKind, Part
 from gateway.model.events import PlatformEvent
+from gateway.model.standing import EXPLICIT
 
 PREFACE = "(Going on here:"
 
@@ -47,6 +48,8 @@ class Account:
     lost: Fault | None = None
     """While set, whatever is written is refused with it."""
     probe_sees: bool = True
+    locks_unseen: bool = False
+    """Its probe answers although the account is locked."""
     silent: bool = False
     """Suspended without a word: it may post, and nobody sees it."""
     outage: bool = False
@@ -60,9 +63,20 @@ class Account:
     """Events from here on are the gateway's to answer: it has been told the position before."""
     said: dict[str, FaultKind | None] = field(default_factory=dict)
     """Every evidence that this network gave, and of what: of a fault's kind, or that all is well."""
+    told: tuple[FaultKind, float] | None = None
+    """A loss that the running gateway was told of, and when; until the network, or the operator, said otherwise."""
+    asked_in_vain: defaultdict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
+    """By draft and part: how often this network couldn't say whether it has it."""
     hung_probes: int = 0
     broken_probes: int = 0
     listeners: list[Callable[[], None]] = field(default_factory=list)
+
+    def is_told(self, kind: FaultKind | None, now_s: float) -> None:
+        """The gateway hears this: of a loss, or that it works. Not every network's word says that a lock is gone."""
+        if kind in EXPLICIT:
+            self.told = (kind, now_s)
+        elif kind is None and not (self.told and self.told[0] is FaultKind.LOCKED and self.locks_unseen):
+            self.told = None
 
     @property
     def is_well(self) -> bool:
@@ -72,9 +86,9 @@ class Account:
 class Networks:
     """All accounts' networks, and what they hold."""
 
-    def __init__(self, universe: Universe, names: list[str]) -> None:
+    def __init__(self, universe: Universe, names: list[str], locks_unseen: Callable[[str], bool]) -> None:
         self.universe = universe
-        self.accounts = {name: Account(name) for name in names}
+        self.accounts = {name: Account(name, locks_unseen=locks_unseen(name)) for name in names}
         self.posts: list[Post] = []
         self.by_unit: defaultdict[Unit, list[Post]] = defaultdict(list)
         self.by_ref: dict[str, Post] = {}

@@ -142,4 +142,5 @@ class Operator:
         self.world.watch.resumed.add(account)
         self.world.story.tell(f"the operator resumes {account}")
         self.world.story.happened["resumed"] += 1
+        self.world.networks.accounts[account].told = None
         process.gateway.monitor.resume(AccountId(account))

@@ -14,7 +14,6 @@ from invariants import Broken
 from sim_books import Accepted, Event, lines_of
 from sim_dealer import ScriptedBug
 from sim_network import Networks
-from sim_platforms import PROFILES
 
 from gateway.model.content import Document, Text
 from gateway.model.events import Kind, MessageDeleted, MessageEdited, MessageReceived, Reacted
@@ -175,7 +174,7 @@ class People:
         if known.state != "handled":
             raise Broken(ANSWERED, f"e{said.number} is still {known.state}")
         texts = [lines_of(from_text(text)) for text in said.answers if text]
-        silent = not said.answers or None in said.answers
+        silent = None in said.answers or said.event.document.is_empty
         if accepted is None and not silent:
             raise Broken(ANSWERED, f"the answer to e{said.number} is in no book")
         if accepted is not None and accepted.first_lines not in texts:
@@ -194,9 +193,3 @@ def place_of(line: str) -> int:
     words = line.split()
     first = words[1].partition("/")[0] if len(words) > 1 and "/" in words[1] else "0"
     return int(first) if first.isdecimal() else 0
-
-
-def is_closed(event: MessageReceived) -> bool:
-    """Whether an answer to it must never be seen in public."""
-    among_members = not PROFILES[platform_of(event.account)].open_conversations
-    return event.private or event.kind is Kind.GROUP or among_members

@@ -13,6 +13,7 @@ from sim_dealer import Dealer
 from gateway.model.capabilities import Feature, Idempotency, Lane, Limits, Profile, Scope, Support
 from gateway.model.content import Document, plain
 from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, InConversation, Part, Receipt, Timeline
+from gateway.model.events import Kind, MessageReceived
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, ConversationId, platform_of
 from gateway.model.standing import Signal
@@ -65,6 +66,17 @@ PROFILES = {
         features=(Feature.THREAD, Feature.DIRECT),
     ),
 }
+
+
+def profile_of(account: str) -> Profile:
+    return PROFILES[platform_of(AccountId(account))]
+
+
+def is_closed(event: MessageReceived) -> bool:
+    """Whether an answer to it must never be seen in public."""
+    return event.private or event.kind is Kind.GROUP or not profile_of(event.account).open_conversations
+
+
 BY_WORDS = frozenset({"red"})
 """Where an unknown send is looked for by its words; elsewhere by its key."""
 PER_PART = {"red": 1, "blue": 2, "green": 3, "gold": 100, "grey": 100}

@@ -14,19 +14,23 @@ from invariants import Broken
 from sim_books import Change, on_disk
 from sim_dealer import ScriptedBug
 from sim_network import Post
+from sim_pace import Pace
 from sim_people import Said
 from sim_time import Crash
 
 from gateway.books import StoreError
-from gateway.model.delivery import RESENT, Part
+from gateway.model.delivery import RESENT, Part, State
 from gateway.model.events import DeliveryChanged, GatewayEvent, MessageReceived, StandingChanged
 from gateway.model.ids import AccountId
+from gateway.model.standing import EXPLICIT
 
 if TYPE_CHECKING:
     from sim_process import Process
     from sim_world import World
 
 CHECK_EVERY_S = 600.0
+QUICK_S = 0.002
+"""What a commit takes on a disk that is well."""
 AFTER_EACH_COMMIT = (
     invariants.nothing_accepted_is_lost,
     invariants.states_follow_the_table,
@@ -65,6 +69,7 @@ class Watch:
         self.asked: dict[tuple[str, str], int] = {}
         """By account and conversation: the last event that the agent was handed for the first time."""
         self.resumed: set[str] = set()
+        self.pace = Pace()
         self.able_since = dict.fromkeys(world.networks.accounts, 0.0)
         """By account: since when nothing is known to keep it from sending."""
         self.changed_at_s = dict.fromkeys(world.networks.accounts, 0.0)
@@ -125,12 +130,24 @@ class Watch:
         """A request is made."""
         words = f"{part.body['words'][0][:40]!r} of {part.body['draft']}"
         self.judge(invariants.nothing_leaves_a_lost_account, self._world, account, words)
+        self._paced(account, part)
         books = self._world.books
         mine = books.accepted[part.body["draft"]]
         for row in books.open.values():
             theirs = books.accepted[row.key]
-            if theirs.order == mine.order and (row.is_open_question or row.account != account):
+            away = row.account not in (account, row.home)
+            if theirs.order == mine.order and (row.is_open_question or row.state is State.HELD or away):
                 theirs.overtaken_by.add(mine.seq)
+
+    def _paced(self, account: str, part: Part) -> None:
+        world = self._world
+        if world.disk_latency_s > QUICK_S or world.obstruction.in_the_way:
+            self.counts_may_differ()
+        self.judge(self.pace.leaves, account, part, world.universe.now)
+
+    def counts_may_differ(self) -> None:
+        for name in self.able_since:
+            self.pace.is_unsure(name, self._world.universe.now)
 
     def posted(self, post: Post) -> None:
         """A network has taken something."""
@@ -153,6 +170,7 @@ class Watch:
                 self._story.happened[f"standing: {event.after}"] += 1
                 self.able_since[event.account] = self.changed_at_s[event.account] = self._world.universe.now
                 self.judge(invariants.a_change_has_evidence, self._world, event.account, event.after, event.evidence)
+                self.judge(invariants.a_lock_is_lifted_by_who_sees_it, self._world, event.account, event)
                 self._world.operator.hears_of(event.account)
             case DeliveryChanged(state=state):
                 if state != "delivered":
@@ -174,8 +192,15 @@ class Watch:
         self.judge(invariants.held_ones_come_home, world)
         world.universe.after(CHECK_EVERY_S, self.checkpoint)
 
+    def only_what_is_stored_is_known(self) -> None:
+        """To a process that begins: what its predecessor was told and didn't store is forgotten."""
+        for name, there in self._world.networks.accounts.items():
+            if there.told is not None and EXPLICIT[there.told[0]] != self._world.books.stands.get(name):
+                there.told = None
+
     def nobody_is_able(self) -> None:
-        """No process, or no database: what waits waits for that."""
+        """No process, or no database: what waits waits for that, and may leave together when it is over."""
+        self.counts_may_differ()
         for name in self.able_since:
             self.able_since[name] = self.changed_at_s[name] = self._world.universe.now
 

@@ -8,10 +8,8 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from sim_network import Account
-from sim_platforms import PROFILES
 
 from gateway.model.delivery import Fault, FaultKind
-from gateway.model.ids import AccountId, platform_of
 
 if TYPE_CHECKING:
     from sim_world import World
@@ -124,11 +122,20 @@ class Weather:
         if kind is FaultKind.QUOTA and self.rng.random() < 0.5:
             retry_at = self.world.universe.true + timedelta(seconds=self.rng.choice((-60, 600, 3600)))
         there.lost = Fault(kind, True, f"{kind} by the network", retry_at)
-        sees_lock = PROFILES[platform_of(AccountId(there.name))].probe_sees_lock
+        sees_lock = not there.locks_unseen
         there.probe_sees = sees_lock if kind is FaultKind.LOCKED else kind is not FaultKind.QUOTA
-        self._strikes(f"loss: {kind}", there, self._for_a_while(shortest_s, longest_s, lambda: self._give_back(there)))
+        lasts_s = self._for_a_while(shortest_s, longest_s, lambda: self._give_back(there))
+        self._strikes(f"loss: {kind}", there, lasts_s)
+        self._much_is_said(there, lasts_s)
         if kind is FaultKind.LOCKED and self.rng.random() < 0.2:
             self.world.universe.after(self.rng.uniform(5, HOUR), lambda: self.world.operator.resumes(there.name))
+
+    def _much_is_said(self, there: Account, within_s: float) -> None:
+        """Nobody outside knows that the account is lost: what is meant for it needs a road, or waits."""
+        world = self.world
+        for _ in range(self.rng.choice((0, 0, 3, 8))):
+            says = self.rng.choice((world.operator.announces, lambda: world.people.writes(there.name)))
+            world.universe.after(self.rng.uniform(0, within_s), says)
 
     def _give_back(self, there: Account) -> None:
         if there.lost is None:

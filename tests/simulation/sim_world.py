@@ -20,7 +20,7 @@ from sim_dealer import Dealer
 from sim_network import Networks
 from sim_operator import Operator
 from sim_people import People
-from sim_platforms import BY_WORDS, KEY_LIVES_S, PROFILES
+from sim_platforms import BY_WORDS, KEY_LIVES_S, profile_of
 from sim_process import Listening, Process, configuration
 from sim_story import Story
 from sim_time import Crash, SimClock, SimTask, Universe
@@ -87,7 +87,7 @@ class World:
         self.rng = rng
         self.span_s = rng.choice(SPANS_S)
         names = sorted(rng.sample(ACCOUNTS, rng.randint(2, 5)))
-        self.networks = Networks(self.universe, names)
+        self.networks = Networks(self.universe, names, lambda name: not profile_of(name).probe_sees_lock)
         self.dice = {name: self.chance(name) for name in names}
         self.people = People(self.networks, self.chance("people"), self.story.happened, self.story.tell)
         self.operator = Operator(self, self.chance("operator"))
@@ -181,6 +181,7 @@ class World:
         self.watch.process_begins(process)
         process.on_assembled = self._assembled
         self.watch.nobody_is_able()
+        self.watch.only_what_is_stored_is_known()
         self._open_doors()
         self.story.tell("a gateway starts")
         ended = process.run()
@@ -206,9 +207,10 @@ class World:
             platform = platform_of(AccountId(name))
             Dealer.by_account[name] = dealer = Dealer(
                 account, self.networks, self.dice[name], self.story.happened, self.story.tell, self._leaves,
-                KEY_LIVES_S.get(platform), PROFILES[platform].idempotency is Idempotency.KEYED, platform in BY_WORDS,
+                KEY_LIVES_S.get(platform), profile_of(name).idempotency is Idempotency.KEYED, platform in BY_WORDS,
             )  # fmt: skip
             dealer.now = self.clock.now
+            dealer.on_header = self.watch.pace.is_unsure
             dealer.on_accepted = lambda: self._doom_comes("accepted")
 
     def _assembled(self, process: Process) -> None:
@@ -273,6 +275,7 @@ class World:
 
     def _judge_the_end(self) -> None:
         invariants.everything_came_to_rest(self)
+        invariants.only_what_nobody_can_say_is_left(self)
         invariants.every_post_is_in_the_books(self)
         invariants.every_message_is_answered(self)
         self.story.happened["open questions for the operator"] += len(self.books.open)
@@ -289,6 +292,7 @@ class World:
     def set_clock(self, wrong_by: timedelta) -> None:
         back_s = (self.clock.wrong_by - wrong_by).total_seconds()
         self.clock.wrong_by = wrong_by
+        self.watch.counts_may_differ()
         if back_s > 0:
             self.set_backs.append((self.universe.now, back_s))
 
@@ -329,6 +333,14 @@ class World:
     @staticmethod
     def by_words(account: str) -> bool:
         return platform_of(AccountId(account)) in BY_WORDS
+
+    @staticmethod
+    def keys_end(account: str) -> bool:
+        return platform_of(AccountId(account)) in KEY_LIVES_S
+
+    @staticmethod
+    def can_be_asked(account: str) -> bool:
+        return profile_of(account).idempotency is not Idempotency.NONE
 
     # How a process dies.
 
