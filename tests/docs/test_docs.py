@@ -239,6 +239,25 @@ def test_a_release_announced_twice_is_announced_once(tmp_path: Path) -> None:
     assert answers[0]["deliveries"][0]["id"] == answers[1]["deliveries"][0]["id"]
 
 
+@pytest.mark.parametrize("tag", ["v1;touch${IFS}here", "$(touch here)", "`touch here`", "v 1", "v1|sh", "1\n2", ""])
+def test_an_odd_tag_runs_nothing(tmp_path: Path, tag: str) -> None:
+    """A shell on another machine reads the command once more."""
+    (tmp_path / "notes.md").write_text("Release 1.0 is out.\n")
+    (tmp_path / "ssh").write_text('#!/bin/sh\nexec sh -c "$*"\n')
+    (tmp_path / "ssh").chmod(0o755)
+    done = subprocess.run(
+        [ROOT / "examples" / "announce_release.sh", tag, "notes.md"],
+        cwd=tmp_path,
+        env={**os.environ, "MULTIHOME": "./ssh true"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "here").exists()
+
+
 # Tables.
 
 
