@@ -238,18 +238,6 @@ def _a_change_keeps_the_plan() -> Patch:
     return revisions, "AMEND", update(deliveries).where(*revisions.AMEND._where_criteria).values(**kept)
 
 
-def _nobody_is_waited_for() -> Patch:
-    """What stands behind a send that is under way takes its road at once."""
-    real = diversions.FIND
-
-    class Blind:
-        @staticmethod
-        def fetch(tx: Any, rows: Any) -> Any:
-            return [(*row[:4], False, row[5]) for row in real.fetch(tx, rows)]
-
-    return diversions, "FIND", Blind
-
-
 def _nothing_is_paced() -> Patch:
     def wait_s(*_: Any) -> float:
         return 0.0
@@ -339,7 +327,6 @@ PLANTED: dict[str, Bug] = {
     "the last part is skipped": Bug(_the_last_part_is_skipped, (BOOKS,)),
     "what is held is judged once": Bug(_what_is_held_is_judged_once, (HOME, ORDER)),
     "a change keeps the plan": Bug(_a_change_keeps_the_plan, (CHANGED, BOOKS)),
-    "nobody is waited for": Bug(_nobody_is_waited_for, (ORDER,)),
     "nothing is paced": Bug(_nothing_is_paced, (PACED,)),
     "the monitor says yes": Bug(_the_monitor_says_yes, (SENDS,)),
     "a message is passed over": Bug(_a_message_is_passed_over, (ANSWERED,)),

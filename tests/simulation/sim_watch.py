@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import invariants
+import invariants_at_rest
 from invariants import Broken
 from sim_books import Change, on_disk
 from sim_dealer import ScriptedBug
@@ -187,9 +188,9 @@ class Watch:
             for name in self.able_since:
                 if not process.gateway.monitor.can_send(AccountId(name)):
                     self.able_since[name] = world.universe.now
-            self.judge(invariants.held_ones_are_judged_anew, world, process.gateway.monitor.records())
-        self.judge(invariants.no_lane_starves, world)
-        self.judge(invariants.held_ones_come_home, world)
+            self.judge(invariants_at_rest.held_ones_are_judged_anew, world, process.gateway.monitor.records())
+        self.judge(invariants_at_rest.no_lane_starves, world)
+        self.judge(invariants_at_rest.held_ones_come_home, world)
         world.universe.after(CHECK_EVERY_S, self.checkpoint)
 
     def only_what_is_stored_is_known(self) -> None:
@@ -208,7 +209,7 @@ class Watch:
         """After a process has ended, however it did."""
         if self._world.path.exists():
             with closing(sqlite3.connect(self._world.path)) as raw:
-                invariants.the_mirror_is_true(self._world, on_disk(raw))
+                invariants_at_rest.the_mirror_is_true(self._world, on_disk(raw))
 
     def logged(self, record: logging.LogRecord) -> None:
         """Nothing fails that nobody planned to fail."""

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from random import Random
 
-import invariants
+import invariants_at_rest
 import sim_agent
 import sim_store
 from invariants import Broken
@@ -236,7 +236,7 @@ class World:
             self.stop_process()
             return
         if self.universe.now - self.calm_since > RESTS_WITHIN_S:
-            self.watch.judge(invariants.everything_came_to_rest, self)
+            self.watch.judge(invariants_at_rest.everything_came_to_rest, self)
             self.watch.judge(self._all_are_well)
             self.watch.breaks(Broken("everything comes to rest", "not everything that was written was read"))
         self._cure()
@@ -260,7 +260,7 @@ class World:
             for name, there in self.networks.accounts.items()
         )
         try:
-            invariants.everything_came_to_rest(self)
+            invariants_at_rest.everything_came_to_rest(self)
         except Broken:
             return False
         return well and read
@@ -274,10 +274,10 @@ class World:
                 raise Broken("every account comes back", f"{record} although its network has been well for a day")
 
     def _judge_the_end(self) -> None:
-        invariants.everything_came_to_rest(self)
-        invariants.only_what_nobody_can_say_is_left(self)
-        invariants.every_post_is_in_the_books(self)
-        invariants.every_message_is_answered(self)
+        invariants_at_rest.everything_came_to_rest(self)
+        invariants_at_rest.only_what_nobody_can_say_is_left(self)
+        invariants_at_rest.every_post_is_in_the_books(self)
+        invariants_at_rest.every_message_is_answered(self)
         self.story.happened["open questions for the operator"] += len(self.books.open)
 
     # What the weather and the operator can do.
