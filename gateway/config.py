@@ -196,8 +196,10 @@ class _Reader:
         agent = self._agent(raw["agent"]) if "agent" in raw else None
         announce = self._struct(AnnounceSection, raw.get("announce", {}), "[announce]") or AnnounceSection()
         media = self._struct(Fetching, raw.get("media", {}), "[media]") or Fetching()
-        for account in announce.accounts:
+        for account, times in Counter(announce.accounts).items():
             self._known_account(account, names, "[announce] accounts")
+            if times > 1:
+                self._problem("[announce] accounts", f"`{account}` stands twice; name it once")
         if self.problems or gateway is None:
             raise ConfigError(self.problems)
         return Config(gateway, accounts, routes, agent, announce, self._folder, media)

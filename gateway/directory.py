@@ -27,7 +27,10 @@ class Directory:
         verdict = self._policies.linking(LinkFacts(one, two, evidence, now))
         if isinstance(verdict, Refuse):
             raise DirectoryError(f"{first} and {second} can't be linked: {verdict.reason}")
-        return await self._store.link(Link(one, two, evidence, now))
+        try:
+            return await self._store.link(Link(one, two, evidence, now))
+        except ValueError as error:
+            raise DirectoryError(f"{first} and {second} can't be linked: {error}") from error
 
     async def unlink(self, first: str, second: str) -> None:
         if not await self._store.unlink(await self._known(first), await self._known(second)):

@@ -15,7 +15,7 @@ from aiohttp import hdrs
 from yarl import URL
 
 from gateway.addresses import NOT_PUBLIC, InnerError, public_socket
-from gateway.model.delivery import Fault, FaultError, FaultKind
+from gateway.model.delivery import Fault, FaultError, FaultKind, refused
 
 URL_MAX = 4_000
 PIECE_BYTES = 65_536
@@ -83,7 +83,7 @@ async def _answer(
                 yield answer
                 return
             place, headers = _place(str(place.join(URL(answer.headers.get(hdrs.LOCATION, ""))))), {}
-    raise _refused(FaultKind.SERVER, f"it was moved more than {redirects} times")
+    raise refused(FaultKind.SERVER, f"it was moved more than {redirects} times")
 
 
 def _session(place: URL, inner: Inner) -> aiohttp.ClientSession:
@@ -105,26 +105,22 @@ def _place(url: str) -> URL:
     try:
         place = URL(url)
     except ValueError as error:
-        raise _refused(FaultKind.INVALID, "its address can't be read") from error
+        raise refused(FaultKind.INVALID, "its address can't be read") from error
     if len(url) > URL_MAX:
-        raise _refused(FaultKind.INVALID, "its address is too long")
+        raise refused(FaultKind.INVALID, "its address is too long")
     if place.scheme not in ("http", "https") or not place.host:
-        raise _refused(FaultKind.INVALID, "it is not on the web: only http and https are fetched")
+        raise refused(FaultKind.INVALID, "it is not on the web: only http and https are fetched")
     if place.user is not None or place.password is not None:
-        raise _refused(FaultKind.INVALID, "there is a name or a password in its address")
+        raise refused(FaultKind.INVALID, "there is a name or a password in its address")
     return place
 
 
 def _look(answer: aiohttp.ClientResponse) -> None:
     if answer.status != 200:
         kind = FaultKind.TARGET_GONE if answer.status in _GONE else FaultKind.SERVER
-        raise _refused(kind, f"the server says {answer.status}")
+        raise refused(kind, f"the server says {answer.status}")
     if answer.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
-        raise _refused(FaultKind.SERVER, "it was sent compressed, without being asked")
-
-
-def _refused(kind: FaultKind, why: str) -> FaultError:
-    return FaultError(Fault(kind, True, why))
+        raise refused(FaultKind.SERVER, "it was sent compressed, without being asked")
 
 
 def _fault(error: Exception) -> Fault:

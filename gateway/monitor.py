@@ -69,6 +69,8 @@ class Monitor:
         """Accounts that another process has: what it stored of them is believed."""
         self._calmed: set[AccountId] = set()
         """Accounts whose nudge asks for a new pause, fit for their new standing, instead of a probe."""
+        self.remembers = True
+        """Whether what it learns is stored, for other gateways and the next start to believe."""
         self.own_voices: frozenset[tuple[str, str]] = frozenset()
         """Platform and id of every account of ours, as far as it was ever known, whoever has it now."""
         self.on_cleared: Callable[[AccountId], None] = lambda _: None
@@ -255,6 +257,8 @@ class Monitor:
         return grown
 
     def _save(self, record: Record) -> None:
+        if not self.remembers:
+            return
         self._unsaved[record.account] = record
         if self._saving is None or self._saving.done():
             self._saving = asyncio.create_task(self._save_all())

@@ -1,4 +1,4 @@
-"""The seams of the house: what an adapter, a vault, an agent and a policy set look like from inside.
+"""The seams of the house: what an adapter, a vault, a clock and a policy set look like from inside.
 
 An adapter has six members; everything else it can do is an optional protocol of one method, claimed in
 its profile. See ``docs/adapters.md`` for how to write one.

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from gateway.crew import Crew
 from gateway.leases import HOUSE, Leases
+from gateway.model.delivery import Fault
 from gateway.model.events import GatewayEvent, StandingChanged
 from gateway.model.ids import AccountId
 from gateway.model.standing import Standing
@@ -77,10 +78,10 @@ class Runtime:
         await self.disconnect()
         await self._leases.stop(END_PATIENCE_S)
 
-    async def connect(self) -> None:
-        """Only open the accounts: neither send nor receive."""
-        for member in self._members:
-            await Seat(member, self._rooms).connect()
+    async def connect(self) -> dict[AccountId, Fault]:
+        """Only open the accounts: neither send nor receive. Why some can't be opened."""
+        tried = {member.account: await Seat(member, self._rooms).connect() for member in self._members}
+        return {account: fault for account, fault in tried.items() if isinstance(fault, Fault)}
 
     async def disconnect(self) -> None:
         """Close every open account."""

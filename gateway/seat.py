@@ -23,12 +23,15 @@ from gateway.outbox.settle import Rules
 from gateway.pipeline import Pipeline
 from gateway.ports import Adapter, Context, Factory, Platform
 from gateway.services import Services
+from gateway.vault import VaultError
 
 log = logging.getLogger("multihome.runtime")
 
 END_PATIENCE_S = 0.5
 CLOSE_PATIENCE_S = 1.5
 OPEN_TIMEOUT_S = 60.0
+TOLD_LONGEST_S = 3600.0
+"""However late the hour that a platform names: a header that makes no sense must not silence an account for a day."""
 PERMANENT = frozenset({FaultKind.SIGNED_OUT, FaultKind.CONFIG, FaultKind.INVALID})
 """Why an account can't be opened until the operator changes something and restarts."""
 
@@ -98,28 +101,13 @@ class Seat:
 
     async def connect(self) -> Adapter | Fault:
         """Only open the account; else why that can't be done, which the monitor is told as well."""
-        try:
-            async with self._importing:
-                factory = await _factory(self._member.platform.factory)
-            async with asyncio.timeout(OPEN_TIMEOUT_S):
-                adapter = await factory(self._member.settings, self._member.context)
-        except FaultError as error:
-            log.warning("%s: can't be opened: %s", self.account, error.fault.evidence)
-            fault = error.fault
-        except TimeoutError:
-            log.warning("%s: can't be opened within %.0f s", self.account, OPEN_TIMEOUT_S)
-            fault = Fault(FaultKind.NETWORK, True, f"no answer within {OPEN_TIMEOUT_S:.0f} s")
-        except StoreError:
-            raise
-        except Exception as error:
-            log.exception("%s: can't be opened", self.account)
-            fault = Fault(FaultKind.SIGNED_OUT, True, f"{type(error).__name__}: {error}")
+        opening = await opened(self._member, self._importing)
+        if isinstance(opening, Fault):
+            told = FaultKind.SIGNED_OUT if opening.kind in PERMANENT else opening.kind
+            self._report(structs.replace(opening, kind=told, evidence=f"can't be opened: {opening.evidence}"))
         else:
-            self._adapters[self.account] = adapter
-            return adapter
-        told = FaultKind.SIGNED_OUT if fault.kind in PERMANENT else fault.kind
-        self._report(structs.replace(fault, kind=told, evidence=f"can't be opened: {fault.evidence}"))
-        return fault
+            self._adapters[self.account] = opening
+        return opening
 
     async def _work(self, before: asyncio.Task[None] | None) -> None:
         """Until the account is at work, or can't be before the operator changes something."""
@@ -130,7 +118,7 @@ class Seat:
         while (fault := await self._put_to_work()) is not None and fault.kind not in PERMANENT:
             self.tried.set()
             failures += 1
-            await self._pause(failures)
+            await self._pause(failures, fault)
         self.tried.set()
 
     async def _recover(self) -> None:
@@ -157,7 +145,7 @@ class Seat:
             unknown = None if isinstance(error, StoreError) else error
             told = "%s: can't be put to work yet: %s"
             log.error(told, self.account, error, exc_info=unknown)  # noqa: TRY400 - a traceback only for surprises
-            return Fault(FaultKind.UNKNOWN, True, str(error))
+            return _unforeseen(error)
         self._crew.supervise(f"{self.account} probe", lambda: self._monitor.watch(self.account, adapter))
         self._crew.supervise(f"{self.account} receive", lambda: self._receive(adapter))
         return None
@@ -176,20 +164,22 @@ class Seat:
         """Listen to the account for ever; after a fault go on from the stored cursor."""
         failures = 0
         while True:
-            began = self._clock.monotonic()
+            began, fault = self._clock.monotonic(), None
             try:
                 await self._listen(adapter)
             except FaultError as error:
-                self._report(error.fault)
+                fault = error.fault
+                self._report(fault)
                 log.warning("%s: receiving stopped: %s", self.account, error.fault.evidence)
             except LeaseLost:
                 log.info("%s: another gateway listens to it now", self.account)
             except StoreError as error:
                 log.error("%s: receiving rests: %s", self.account, error)  # noqa: TRY400 - it says it all
-            except Exception:
+            except Exception as error:
                 log.exception("%s: receiving failed", self.account)
+                self._report(_unforeseen(error))  # only asks the probe: the mistake may hide a lost account
             failures = 1 if self._clock.monotonic() - began > RESTART_LONGEST_S else failures + 1
-            await self._pause(failures)
+            await self._pause(failures, fault)
 
     async def _listen(self, adapter: Adapter) -> None:
         cursor = await self._store.cursor(self.account)
@@ -199,10 +189,55 @@ class Seat:
             async for events, cursor in arrivals:
                 await self._pipeline.receive(self.account, events, cursor)
 
-    async def _pause(self, failures: int) -> None:
-        """Growing pauses, cut short when the account is well again."""
+    async def _pause(self, failures: int, fault: Fault | None) -> None:
+        """Growing pauses, and until the hour that the platform named. Cut short when the account is well again, but for
+        a rate limit: it was well all along, and asking earlier only prolongs the limit.
+        """
+        pause_s = min(RESTART_LONGEST_S, RESTART_FIRST_S * 2 ** min(failures - 1, 10))
+        pausing = self._clock.sleep(max(pause_s, self._told_s(fault)))
+        if fault is not None and fault.kind is FaultKind.RATE_LIMITED:
+            await pausing
+            return
         self._well.clear()
-        await rest(self._clock.sleep(min(RESTART_LONGEST_S, RESTART_FIRST_S * 2 ** min(failures - 1, 10))), self._well)
+        await rest(pausing, self._well)
+
+    def _told_s(self, fault: Fault | None) -> float:
+        if fault is None or fault.retry_at is None:
+            return 0.0
+        return min(TOLD_LONGEST_S, (fault.retry_at - self._clock.now()).total_seconds())
+
+
+def _unforeseen(error: Exception) -> Fault:
+    """What is no fault of an adapter's own telling. Its words stay out: they may hold an address with a token in it."""
+    kind = FaultKind.NETWORK if isinstance(error, OSError) else FaultKind.UNKNOWN
+    return Fault(kind, False, type(error).__name__)
+
+
+async def opened(member: Member, importing: asyncio.Lock) -> Adapter | Fault:
+    """The account's adapter, for the caller to close; else why it can't be had. Raises StoreError."""
+    account = member.account
+    try:
+        async with importing:
+            factory = await _factory(member.platform.factory)
+        async with asyncio.timeout(OPEN_TIMEOUT_S):
+            return await factory(member.settings, member.context)
+    except FaultError as error:
+        log.warning("%s: can't be opened: %s", account, error.fault.evidence)
+        return error.fault
+    except TimeoutError:
+        log.warning("%s: can't be opened within %.0f s", account, OPEN_TIMEOUT_S)
+        return Fault(FaultKind.NETWORK, True, f"no answer within {OPEN_TIMEOUT_S:.0f} s")
+    except StoreError:
+        raise
+    except VaultError as error:
+        log.warning("%s: can't be opened: %s", account, error)
+        return Fault(FaultKind.CONFIG, True, str(error))
+    except ImportError as error:  # what isn't there won't be before a restart
+        log.exception("%s: can't be opened", account)
+        return Fault(FaultKind.CONFIG, True, type(error).__name__)
+    except Exception as error:
+        log.exception("%s: can't be opened", account)
+        return _unforeseen(error)
 
 
 async def closed(adapters: dict[AccountId, Adapter]) -> None:

@@ -85,6 +85,16 @@ class FileVault:
         _refuse_shared(self._folder, self._folder.stat(), "700")
 
 
+class EmptyVault:
+    """Nothing is in it, and nothing is kept. Implements :class:`gateway.ports.Vault`."""
+
+    async def get(self, name: str) -> Secret | None:  # noqa: ARG002 - a vault is asked by name
+        return None
+
+    async def put(self, name: str, secret: Secret) -> None:
+        """Whoever has this one only looks."""
+
+
 def checked_name(name: str) -> str:
     """The name of a secret; ValueError for what is none."""
     if not _NAME.fullmatch(name):

@@ -25,6 +25,7 @@ from gateway.config import AccountConfig, Config
 from gateway.desk.corrections import Corrections
 from gateway.desk.desk import Desk, Papers
 from gateway.desk.previewer import Previewer
+from gateway.desk.unheard import Unheard
 from gateway.directory import Directory
 from gateway.fitting import Fitting
 from gateway.ids import id_source
@@ -112,13 +113,15 @@ async def build(config: Config, *, clock: Clock | None = None) -> Gateway:
 async def offline(config: Config, *, connect: bool = False) -> AsyncIterator[Desk]:
     """The desk on the database itself, for when no gateway runs. Nothing is sent or received.
 
-    ``connect`` opens the accounts as well, for questions that only their platforms can answer.
+    ``connect`` opens the accounts as well, for questions that only their platforms can answer. What is seen of them
+    then is stored nowhere: another gateway may have them, and believes what is stored.
     """
     gateway = await build(structs.replace(config, agent=None))
     try:
         await gateway.monitor.load(connecting=connect)
         if connect:
-            await gateway.runtime.connect()
+            gateway.monitor.remembers = False
+            gateway.desk.unopened = await gateway.runtime.connect()
         yield gateway.desk
     finally:
         await gateway.runtime.disconnect()
@@ -150,10 +153,11 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
     )
     members = [_member(account, known, config, services, monitor) for account in config.accounts]
     directory = Directory(services)
-    previewer = Previewer(services, fitting, adapters, manners)
+    importing = asyncio.Lock()
+    previewer = Previewer(services, fitting, adapters, manners, Unheard(members, importing))
     papers = Papers(pictures, previewer, Corrections(store, Revisions(services, intake, outbox)))
     desk = Desk(services, monitor, announcer, directory, outbox, adapters, papers)
-    rooms = Rooms(services, monitor, outbox, pipeline, adapters, asyncio.Lock())
+    rooms = Rooms(services, monitor, outbox, pipeline, adapters, importing)
     leases = Leases(store, clock, _member_name(services.new_id()), [*(member.account for member in members), HOUSE])
     scheduler = Scheduler(services, keep, outbox.wake_all)
     return Gateway(

@@ -18,11 +18,11 @@ accounts_app = typer.Typer(help="The accounts and their standing.", invoke_witho
 
 def status(config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
     """How every account stands, and what is under way."""
-    answer, running = ask(config, "status")
+    answer, runs = ask(config, "status")
     if as_json:
-        print_json({**answer, "running": running})
+        print_json({**answer, "running": runs.here})
         return
-    typer.echo("The gateway is running." if running else "No gateway runs: this is what the database knows.")
+    typer.echo(runs.whose)
     _accounts(answer["accounts"])
     totals = ", ".join(f"{number} {state}" for state, number in sorted(answer["deliveries"].items()))
     say(f"Deliveries: {totals or 'none yet'}")
@@ -34,12 +34,12 @@ def accounts(context: typer.Context, config: ConfigFile = DEFAULT_CONFIG, as_jso
     context.obj = (config, as_json)
     if context.invoked_subcommand is not None:
         return
-    answer, running = ask(config, "accounts")
+    answer, runs = ask(config, "accounts")
     if as_json:
         print_json(answer)
         return
     _accounts(answer)
-    say_whose(running=running)
+    say_whose(runs)
 
 
 @accounts_app.command()
@@ -51,13 +51,13 @@ def resume(
 ) -> None:
     """Tell the gateway that a human has unlocked an account."""
     config_before, json_before = context.obj  # `accounts --json resume` means the same as `accounts resume --json`
-    answer, running = ask(config or config_before, "resume", account=account)
+    answer, runs = ask(config or config_before, "resume", account=account)
     if as_json or json_before:
-        print_json({**answer, "running": running})
-    elif running:
+        print_json({**answer, "running": runs.here})
+    elif runs.here:
         say(f"{answer['account']} is taken for {answer['standing']}; a look at the platform follows.")
     else:
-        say(f"No gateway runs: {answer['account']} is tried when one is started (multihome run).")
+        say(runs.promise(f"{answer['account']} is tried", f"{answer['account']} is tried by the one that has it"))
 
 
 def _accounts(rows: list[dict[str, Any]]) -> None:

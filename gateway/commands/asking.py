@@ -14,6 +14,7 @@ from gateway.commands.terminal import fail
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gateway.commands.runs import Runs
     from gateway.config import Config, ConfigError
 
 
@@ -36,8 +37,8 @@ def refuse(error: ConfigError) -> NoReturn:
     raise typer.Exit(USAGE) from error
 
 
-def ask(config: Path, operation: str, **arguments: Any) -> tuple[Any, bool]:
-    """The desk's answer, and whether a running gateway gave it."""
+def ask(config: Path, operation: str, **arguments: Any) -> tuple[Any, Runs]:
+    """The desk's answer, and whether a running gateway gave it: one that runs here."""
     from gateway.commands.caller import CallError, call
     from gateway.config import ConfigError, place_of
 

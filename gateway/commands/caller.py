@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from gateway.api import ENDPOINT
+from gateway.commands.runs import Runs
 
 if TYPE_CHECKING:
     from gateway.config import Config
@@ -23,8 +24,8 @@ PATIENCE_S = {"check": 60.0, "backup": 1800.0, "announce": 300.0, "preview": 300
 """Asking every platform takes as long as the slowest of them; copying takes as long as the disk; media of an
 announcement may have to be fetched, and large ones are written.
 """
-CONNECTED = frozenset({"check", "preview"})
-"""What needs the accounts themselves, if only for what their adapters know."""
+CONNECTED = frozenset({"check"})
+"""What only the accounts' platforms can answer."""
 ANSWER_MAX_BYTES = 64 * 1024 * 1024
 _TOKEN = re.compile(r"[\w-]+")
 _URL = re.compile(r"http://127\.0\.0\.1:(\d{1,5})")
@@ -57,8 +58,8 @@ class Upload(NamedTuple):
 
 def call(
     place: Place, load: Callable[[], Config], operation: str, uploads: Sequence[Upload] = (), **arguments: Any
-) -> tuple[Any, bool]:
-    """The operation's answer, and whether a running gateway gave it. ``uploads`` are kept first, and become its
+) -> tuple[Any, Runs]:
+    """The operation's answer, and whether a gateway that runs here gave it. ``uploads`` are kept first, and become its
     arguments ``media`` and ``files``; of their names only what is text stays. Raises CallError.
 
     ``place`` is where that gateway is. ``load`` gives the configuration when none runs:
@@ -69,12 +70,12 @@ def call(
     try:
         address = _address(place)
         if address is not None:
-            return _over_http(address, operation, {**arguments, **_uploaded(address, uploads)}), True
+            return _over_http(address, operation, {**arguments, **_uploaded(address, uploads)}), Runs.HERE
         stranger = ""
     except _StrangerError as error:
         stranger = str(error)
     try:
-        return asyncio.run(_in_process(load(), operation, arguments, uploads)), False
+        return asyncio.run(_in_process(load(), operation, arguments, uploads))
     except CallError as error:
         raise CallError(f"{error} ({stranger})" if stranger else str(error)) from error
 
@@ -183,7 +184,8 @@ def _asked(address: _Address, path: str, body: bytes, content_type: str) -> Any:
     except TimeoutError as error:
         process = f" (process {address.pid})" if address.pid else ""
         raise CallError(
-            f"the gateway{process} didn't answer within {timeout_s:.0f} s; if it hangs, end it and start it again"
+            f"the gateway{process} didn't answer within {timeout_s:.0f} s; it may still do it: see "
+            "`multihome deliveries`, before you ask again; if it hangs, end it and start it again"
         ) from error
     except http.client.BadStatusLine as error:
         if isinstance(error, http.client.RemoteDisconnected):
@@ -208,7 +210,9 @@ def _told(status: int, body: bytes, address: _Address) -> Any:
     return answer
 
 
-async def _in_process(config: Config, operation: str, arguments: dict[str, Any], uploads: Sequence[Upload]) -> Any:
+async def _in_process(
+    config: Config, operation: str, arguments: dict[str, Any], uploads: Sequence[Upload]
+) -> tuple[Any, Runs]:
     from gateway import logs, wiring
     from gateway.books import StoreError
     from gateway.desk.desk import DeskError
@@ -217,6 +221,7 @@ async def _in_process(config: Config, operation: str, arguments: dict[str, Any],
     try:
         async with wiring.offline(config, connect=operation in CONNECTED) as desk:
             kept = [await desk.keep(one.data, one.name) for one in uploads]
-            return await getattr(desk, operation)(**arguments, **_given(uploads, kept))
+            runs = Runs.ELSEWHERE if await desk.has_neighbours() else Runs.NOWHERE
+            return await getattr(desk, operation)(**arguments, **_given(uploads, kept)), runs
     except (DeskError, StoreError) as error:
         raise CallError(str(error)) from error

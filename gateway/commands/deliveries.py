@@ -39,9 +39,9 @@ def deliveries(
         fail("--uncertain or --state, not both: --state uncertain also lists what the gateway still asks about", USAGE)
     wanted = {"account": account, "limit": limit}
     if uncertain:
-        answer, running = ask(config, "doubts", **wanted)
+        answer, runs = ask(config, "doubts", **wanted)
     else:
-        answer, running = ask(config, "deliveries", state=state, **wanted)
+        answer, runs = ask(config, "deliveries", state=state, **wanted)
     if as_json:
         print_json(answer)
         return
@@ -51,7 +51,7 @@ def deliveries(
         table("uncertain deliveries", ("id", "account", "since"), rows, _doubt)
     else:
         table("deliveries", ("id", "account", "state", "what", "reason"), rows, first_address)
-    say_whose(running=running)
+    say_whose(runs)
 
 
 @deliveries_app.command()
@@ -74,13 +74,13 @@ def settle(
     if ref and not sent:
         fail("a message can be named with --sent only", USAGE)
     config_before, json_before = context.obj  # `deliveries --json settle` means the same as `deliveries settle --json`
-    answer, running = ask(config or config_before, "settle", delivery=delivery, choice=chosen[0], ref=ref)
+    answer, runs = ask(config or config_before, "settle", delivery=delivery, choice=chosen[0], ref=ref)
     if as_json or json_before:
-        print_json({**answer, "running": running})
+        print_json({**answer, "running": runs.here})
         return
     say(f"{answer['id']} is {answer['state']}: {answer['reason'] or 'it goes on'}.")
-    if not running and answer["state"] in ("queued", "waiting"):
-        say("No gateway runs: it goes out when one is started (multihome run).")
+    if not runs.here and answer["state"] in ("queued", "waiting"):
+        say(runs.promise("it goes out", "another one sends it"))
 
 
 def _route(row: dict[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import typer
 
 from gateway.commands.accounts import cure
@@ -14,9 +16,11 @@ def doctor(config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
     """Check the configuration and every credential, read-only; each problem with its cure."""
     from gateway.commands import findings as examination
 
-    checks, running = ask(config, "check")
-    gateway = examination.gateway(load(config, None), running=running)
-    findings = [*examination.machine(), gateway, *examination.examine(checks)]
+    loaded = load(config, os.environ)
+    checks, runs = ask(config, "check")
+    accounts = examination.examine(checks)
+    found = examination.compared(accounts, loaded) if runs.here else accounts
+    findings = [*examination.machine(), examination.gateway(loaded, runs), *found]
     if as_json:
         print_json(findings)
     else:

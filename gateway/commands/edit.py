@@ -14,6 +14,8 @@ from gateway.commands.written import written
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from gateway.commands.runs import Runs
+
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="An announcement's id or key (every copy), or one delivery's id.")
 ]
@@ -34,28 +36,28 @@ def edit(
     """Have every copy of something say this instead."""
     words, media = written(file, image, alt, plain=plain)
     asked = {"name": name, "text": words, "plain": plain, "without_media": without_media}
-    answer, running = ask(config, "edit", uploads=media, **asked)
-    _tell(answer, running, _address, as_json=as_json)
+    answer, runs = ask(config, "edit", uploads=media, **asked)
+    _tell(answer, runs, _address, as_json=as_json)
 
 
 def delete(name: Name, config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
     """Take every copy of something away."""
-    answer, running = ask(config, "delete", name=name)
-    _tell(answer, running, _place, as_json=as_json)
+    answer, runs = ask(config, "delete", name=name)
+    _tell(answer, runs, _place, as_json=as_json)
 
 
 def _tell(
-    answer: dict[str, Any], running: bool, below: Callable[[dict[str, Any]], Iterable[str]], *, as_json: bool
+    answer: dict[str, Any], runs: Runs, below: Callable[[dict[str, Any]], Iterable[str]], *, as_json: bool
 ) -> None:
     """A row for each copy."""
     if as_json:
-        print_json({**answer, "running": running})
+        print_json({**answer, "running": runs.here})
     else:
         for words in dict.fromkeys(copy["said"] for copy in answer["copies"] if copy.get("said")):
             say(cut(f"It said: {words}", width()))
         table("copies", ("account", "outcome", "reason"), answer["copies"], below)
-        if not running:
-            say("No gateway runs: what has left is changed when one is started (multihome run).")
+        if not runs.here:
+            say(runs.promise("what has left is changed", "what has left is changed by another one"))
     if any(copy["outcome"] in ("refused", "expired") for copy in answer["copies"]):
         raise typer.Exit(1)
 

@@ -12,8 +12,8 @@ from gateway.commands.terminal import fail, print_json, say, say_whose, table
 
 
 def link(
-    first: Annotated[str | None, typer.Argument(help="platform:@handle")] = None,
-    second: Annotated[str | None, typer.Argument(help="platform:@handle")] = None,
+    first: Annotated[str | None, typer.Argument(help="platform:@handle, or platform:id=123")] = None,
+    second: Annotated[str | None, typer.Argument(help="platform:@handle, or platform:id=123")] = None,
     config: ConfigFile = DEFAULT_CONFIG,
     as_json: Json = False,
 ) -> None:
@@ -21,19 +21,19 @@ def link(
     if (first is None) != (second is None):
         fail(f"{first!r} is linked with whom? Name two: multihome link PLATFORM:@HANDLE PLATFORM:@HANDLE", USAGE)
     names = {} if first is None else {"first": first, "second": second}
-    answer, running = ask(config, "link" if names else "links", **names)
+    answer, runs = ask(config, "link" if names else "links", **names)
     if as_json:
         print_json(answer)
     elif not names:
         table("links", ("first", "second", "evidence", "at"), [{**row, "at": row["at"][:16]} for row in answer])
-        say_whose(running=running)
+        say_whose(runs)
     else:
         say(f"One person: {', '.join(answer['identities'])}")
 
 
 def unlink(
-    first: Annotated[str, typer.Argument(help="platform:@handle")],
-    second: Annotated[str, typer.Argument(help="platform:@handle")],
+    first: Annotated[str, typer.Argument(help="platform:@handle, or platform:id=123")],
+    second: Annotated[str, typer.Argument(help="platform:@handle, or platform:id=123")],
     config: ConfigFile = DEFAULT_CONFIG,
     as_json: Json = False,
 ) -> None:

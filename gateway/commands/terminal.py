@@ -13,6 +13,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from gateway.commands.runs import Runs
+
 WIDTH = 80
 NARROWEST = 40
 GAP = 2
@@ -82,9 +84,9 @@ def print_json(answer: Any) -> None:
     typer.echo(json.dumps(answer))
 
 
-def say_whose(*, running: bool) -> None:
-    if not running:
-        typer.echo("No gateway runs: this is what the database knows.", err=True)
+def say_whose(runs: Runs) -> None:
+    if not runs.here:
+        typer.echo(runs.whose, err=True)
 
 
 def say(*lines: str, indent: str = "") -> None:

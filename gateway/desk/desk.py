@@ -18,7 +18,7 @@ from gateway.announcer import Announcer
 from gateway.books import StoreError, Superseded, Topic
 from gateway.desk.corrections import Corrections
 from gateway.desk.previewer import Previewer
-from gateway.desk.rows import account_row, delivery_row, doubt_row, person_row
+from gateway.desk.rows import account_row, check_row, delivery_row, doubt_row, person_row
 from gateway.directory import Directory, DirectoryError, parse_identity
 from gateway.media.errors import MediaError
 from gateway.media.kinds import named
@@ -26,7 +26,7 @@ from gateway.media.pictures import Pictures
 from gateway.model.content import Document, Media
 from gateway.model.delivery import Delivery, Draft, Fault, FaultError, FaultKind, Receipt, State, Timeline
 from gateway.model.events import DeliveryChanged
-from gateway.model.ids import AccountId, DeliveryId, DraftId, MessageRef, platform_of
+from gateway.model.ids import AccountId, AnnouncementId, DeliveryId, DraftId, MessageRef, platform_of
 from gateway.model.standing import Record, Standing
 from gateway.monitor import Monitor
 from gateway.outbox.outbox import Outbox
@@ -84,6 +84,8 @@ class Desk:
         self._outbox = outbox
         self._adapters = adapters
         self._pictures, self._previewer, self._corrections = papers
+        self.unopened: Mapping[AccountId, Fault] = {}
+        """Why accounts can't be opened, where that was tried only to ask."""
 
     async def status(self) -> dict[str, Any]:
         """Every account's standing, and how many deliveries are in which state."""
@@ -177,9 +179,10 @@ class Desk:
         media: list[Media] | None = None,
         files: dict[str, Media] | None = None,
     ) -> dict[str, Any]:
-        """Post on the accounts' public places. The same key again posts nothing twice. The text is Markdown, which may
-        have a head (:mod:`gateway.announcement`), or ``plain`` words. ``media`` were kept (:meth:`keep`) and come with
-        it; so were ``files``, by the names that the Markdown has for them. ``image`` is one picture in base64.
+        """Post on the accounts' public places. The same key again posts nothing twice: what was announced under it
+        before is ``known``, and stays as it is. The text is Markdown, which may have a head
+        (:mod:`gateway.announcement`), or ``plain`` words. ``media`` were kept (:meth:`keep`) and come with it; so were
+        ``files``, by the names that the Markdown has for them. ``image`` is one picture in base64.
         """
         if len(key) > KEY_MAX:
             raise DeskError(f"the key has {len(key)} characters; {KEY_MAX} are the most")
@@ -188,8 +191,10 @@ class Desk:
             shown.append(structs.replace(await self._image(image), alt=alt))
         head, document = _written(text, shown, files or {}, plain=plain)
         targets = [self._account(account) for account in dict.fromkeys(accounts or head.accounts)]
+        before = {copy.id for copy in await self._services.store.copies(AnnouncementId(key))} if key else set()
         announcement, deliveries = await self._announcer.announce(document, accounts=targets, key=key, terms=head.terms)
-        return {"announcement": announcement, "deliveries": [delivery_row(delivery) for delivery in deliveries]}
+        rows = [{**delivery_row(delivery), "known": delivery.id in before} for delivery in deliveries]
+        return {"announcement": announcement, "deliveries": rows}
 
     async def preview(
         self,
@@ -272,25 +277,38 @@ class Desk:
         except StoreError as error:
             raise DeskError(str(error)) from error
 
+    async def has_neighbours(self) -> bool:
+        """Whether another gateway has accounts on this database now."""
+        holders = await self._services.store.holders()
+        return any(not self._outbox.holds(AccountId(name)) for name in holders)
+
     async def check(self) -> list[dict[str, Any]]:
         """Ask every account's platform, read-only, whether its credential works; and whether posts have a place."""
-        return await asyncio.gather(*(self._checked(record) for record in self._monitor.records()))
+        holders = await self._services.store.holders()
+        records = self._monitor.records()
+        return await asyncio.gather(*(self._checked(one, holders.get(one.account, "")) for one in records))
 
-    async def _checked(self, record: Record) -> dict[str, Any]:
+    async def _checked(self, record: Record, holder: str) -> dict[str, Any]:
         adapter = self._adapters.get(record.account)
         if adapter is None:
-            kind = STARTING if record.standing is Standing.CONNECTING else FaultKind.CONFIG
-            return {"account": record.account, "ok": False, "fault": kind, "evidence": record.evidence}
+            return self._unasked(record, holder)
         signal = await self._monitor.probe(record.account, adapter)
         fault = signal.fault or self._unannounced(record.account, adapter)
         told = fault.evidence if fault else ""
         evidence = (signal.evidence or told) if signal.fault else told or signal.evidence
-        return {
-            "account": record.account,
-            "ok": not fault,
-            "fault": fault.kind if fault else None,
-            "evidence": evidence,
-        }
+        return check_row(record.account, fault.kind if fault else None, evidence)
+
+    def _unasked(self, record: Record, holder: str) -> dict[str, Any]:
+        """It isn't open here: it can't be, or not yet, or another gateway has it, whose word counts."""
+        account = record.account
+        if (fault := self.unopened.get(account)) is not None:
+            return check_row(account, fault.kind, fault.evidence)
+        ours = self._outbox.holds(account)
+        if holder and not ours:
+            fault_there = None if record.can_send else record.standing
+            return check_row(account, fault_there, f"{record.standing} at {holder}, which has it: {record.evidence}")
+        wrong = ours and record.standing is not Standing.CONNECTING
+        return check_row(account, FaultKind.CONFIG if wrong else STARTING, record.evidence)
 
     def _unannounced(self, account: AccountId, adapter: Adapter) -> Fault | None:
         """Why nothing can be posted in the account's own public place, where it is meant to announce."""

@@ -9,6 +9,7 @@ from gateway.books import Doubt
 from gateway.model.content import plain
 from gateway.model.delivery import Delivery, State
 from gateway.model.identity import Person
+from gateway.model.ids import AccountId
 from gateway.model.standing import MEANING, Record, Standing
 
 
@@ -23,6 +24,11 @@ def account_row(record: Record, counts: Mapping[State, int]) -> dict[str, Any]:
         "cure": "" if record.standing is Standing.HEALTHY else meaning.cure,
         "deliveries": {str(state): number for state, number in counts.items()},
     }
+
+
+def check_row(account: AccountId, fault: str | None, evidence: str) -> dict[str, Any]:
+    """``fault`` is what is wrong; what was found stands in ``evidence`` either way."""
+    return {"account": account, "ok": fault is None, "fault": fault, "evidence": evidence}
 
 
 def delivery_row(delivery: Delivery) -> dict[str, Any]:

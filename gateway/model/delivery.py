@@ -242,6 +242,11 @@ class FaultError(Exception):
         self.fault = fault
 
 
+def refused(kind: FaultKind, why: str) -> FaultError:
+    """A fault of our own finding, before anything was sent."""
+    return FaultError(Fault(kind, True, why))
+
+
 class State(StrEnum):
     """Where a delivery stands. See :data:`TRANSITIONS`."""
 
@@ -261,8 +266,6 @@ class State(StrEnum):
 
 
 FINAL = frozenset({State.DELIVERED, State.REFUSED, State.EXPIRED})
-BLOCKING = frozenset({State.WAITING, State.QUEUED, State.SENDING, State.HELD})
-"""What a later delivery of the same order waits for; so does an UNCERTAIN one that has a due time."""
 
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.WAITING: frozenset({State.QUEUED, State.HELD, State.EXPIRED, State.REFUSED}),

@@ -28,7 +28,7 @@ class Identity(Struct, frozen=True):
     name: str = ""
 
     def __str__(self) -> str:
-        return f"{self.platform}:@{self.handle}" if self.handle else f"{self.platform}:{self.id}"
+        return f"{self.platform}:@{self.handle}" if self.handle else f"{self.platform}:id={self.id}"
 
 
 class Person(Struct, frozen=True):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -13,6 +14,20 @@ from gateway.books import StoreError
 from gateway.store.room import Room
 
 UNFINISHED = ".unfinished"
+LINKLESS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+"""How disks say that they have no hard links: exFAT, network drives, some that run in user space."""
+CURES = {
+    errno.EEXIST: "name a new file",
+    errno.ENAMETOOLONG: "choose a shorter one",
+    errno.ENOENT: "make the folder first",
+    errno.ENOTDIR: "name a file in a folder",
+    errno.EACCES: "give the user who has the database the right to write there",
+    errno.EPERM: "give the user who has the database the right to write there",
+    errno.EROFS: "name a file on another disk",
+    errno.ENOSPC: "free some space, or name a file on another disk",
+    errno.EDQUOT: "free some space, or name a file on another disk",
+}
+ELSE = "name a file on another disk, with room for the copy"
 
 
 def _copy(connection: Connection, target: Path) -> int:
@@ -20,19 +35,26 @@ def _copy(connection: Connection, target: Path) -> int:
     raw = connection.connection.driver_connection
     if not isinstance(raw, sqlite3.Connection):
         raise StoreError("this database has tools of its own: use pg_dump, see docs/operations.md")
-    if target.exists():
-        raise StoreError(f"{target} is there already: name a new file")
     fresh = target.with_name(target.name + UNFINISHED)
     try:
+        if target.exists():
+            raise StoreError(f"{target} is there already: name a new file")
         fresh.unlink(missing_ok=True)
         _make_private(fresh)
         with closing(sqlite3.connect(fresh)) as copy:
             raw.backup(copy)
         _publish(fresh, target)
+        return target.stat().st_size
     except (OSError, sqlite3.Error) as error:
-        fresh.unlink(missing_ok=True)
-        raise StoreError(f"no copy was made at {target}: {error}") from error
-    return target.stat().st_size
+        with suppress(OSError):
+            fresh.unlink()
+        raise StoreError(f"no copy was made at {target}: {_why(error)}") from error
+
+
+def _why(error: OSError | sqlite3.Error) -> str:
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}; {CURES.get(error.errno or 0, ELSE)}"
+    return f"{error}; {ELSE}"
 
 
 def _make_private(path: Path) -> None:
@@ -48,8 +70,24 @@ def _publish(fresh: Path, target: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-    os.link(fresh, target)
-    fresh.unlink()
+    try:
+        os.link(fresh, target)
+    except OSError as error:
+        if error.errno not in LINKLESS:
+            raise
+        _replace(fresh, target)
+    else:
+        fresh.unlink()
+
+
+def _replace(fresh: Path, target: Path) -> None:
+    """Where nothing can have two names: the name is taken first, so that it is nobody else's."""
+    _make_private(target)
+    try:
+        fresh.replace(target)
+    except OSError:
+        target.unlink()
+        raise
 
 
 class Backups(Room):

@@ -7,6 +7,7 @@ import heapq
 import itertools
 from datetime import UTC, datetime, timedelta
 
+from gateway.media.kept import kept
 from gateway.model.ids import AccountId
 from gateway.model.secret import Secret
 from gateway.model.standing import Signal
@@ -79,7 +80,7 @@ class Bench:
         self.vault = MemoryVault()
         self.reports: list[Signal] = []
         self.pictures: dict[str, bytes] = {}
-        self.context = Context(AccountId(account), clock, self.vault, self._media, self.reports.append)
+        self.context = Context(AccountId(account), clock, self.vault, kept(self._media), self.reports.append)
 
     async def _media(self, sha256: str) -> bytes:
         return self.pictures[sha256]

@@ -32,7 +32,7 @@ from gateway.model.content import (
     spans,
     spelled,
 )
-from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Repliers, Timeline, Visibility
+from gateway.model.delivery import Draft, FaultKind, Repliers, Timeline, Visibility, refused
 from gateway.model.ids import AccountId, platform_of
 from gateway.model.manner import Manner, Misfit
 from gateway.model.media import MediaKind
@@ -85,13 +85,9 @@ def linked(draft: Draft, one: Media, why: str, manner: Manner) -> Carried:
     """The draft with the address of what doesn't fit at its end, and a note; refused where that isn't wanted."""
     what = (one.name or one.alt or one.source or one.mime)[:200]
     if manner.misfit is not Misfit.LINK or not one.source:
-        raise _refused(FaultKind.MEDIA, f"{one.kind} {what!r}: {why}")
+        raise refused(FaultKind.MEDIA, f"{one.kind} {what!r}: {why}")
     words = (Link(one.source, one.alt or one.name or None),)
     return _saying(draft, words), (f"{one.kind} {what!r} is a link: {why}",)
-
-
-def _refused(kind: FaultKind, why: str) -> FaultError:
-    return FaultError(Fault(kind, True, why))
 
 
 def _with(draft: Draft, **changes: object) -> Draft:
@@ -106,7 +102,7 @@ def _carries(here: _Here, feature: Feature, what: str) -> bool:
     """Whether the adapter gets it. If not, it is left out here, and the caller may put words in its place."""
     support = here.profile.support(feature)
     if support is Support.REJECTED:
-        raise _refused(FaultKind.INVALID, f"{what} is not possible here")
+        raise refused(FaultKind.INVALID, f"{what} is not possible here")
     if support is Support.DROPPED:
         here.note(f"{what} is left out: the platform has none")
     return support >= Support.PARTIAL
@@ -135,7 +131,7 @@ def _media(draft: Draft, here: _Here) -> Draft:
 def _described(media: Iterable[Media]) -> None:
     for number, one in enumerate(media, 1):
         if one.kind in _SEEN and not one.alt.strip():
-            raise _refused(FaultKind.MEDIA, f"{one.kind} {number} has no alt text, and this account requires it")
+            raise refused(FaultKind.MEDIA, f"{one.kind} {number} has no alt text, and this account requires it")
 
 
 def _misfit(one: Media, profile: Profile) -> str:
@@ -175,7 +171,7 @@ def _poll(draft: Draft, here: _Here) -> Draft:
     if poll is None:
         return draft
     if not poll.options or not all(map(str.strip, poll.options)):
-        raise _refused(FaultKind.INVALID, "a poll needs answers, and none of them empty")
+        raise refused(FaultKind.INVALID, "a poll needs answers, and none of them empty")
     why = _no_poll(draft.document, here.profile)
     if not why and _carries(here, Feature.POLL, "a poll"):
         return _with(draft, poll=_as_it_may_be(poll, here))

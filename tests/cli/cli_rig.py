@@ -18,10 +18,12 @@ from typing import Any
 
 import pytest
 
+from gateway.wiring import platforms
+
 SCRIPT = Path(sys.executable).with_name("multihome")
 PATIENCE_S = 30.0
 """Nothing here takes so long; it only ends a test that hangs."""
-NETWORKS = ("x", "discord", "telegram", "bluesky", "mastodon")
+NETWORKS = tuple(platforms())
 AGENT = """
 async def reply(message, conversation):
     return "echo " + message.text.split()[-1] if message.addressed else None

@@ -35,3 +35,4 @@ def test_without_a_gateway_it_works_as_well(house: Callable[..., House]) -> None
     said = h.multihome("backup", "copy.db")
     assert "everything as it was at one moment" in said.stdout
     assert (h.folder / "copy.db").exists()
+    assert "File name too long; choose a shorter one" in h.refused("backup", "x" * 300)

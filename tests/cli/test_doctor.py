@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from typing import Any
@@ -13,8 +14,6 @@ Open = Callable[..., House]
 
 
 def findings(house: House, code: int) -> dict[str, dict[str, Any]]:
-    import json
-
     done = house.multihome("doctor", "--json")
     assert done.returncode == code, done.stderr
     assert done.stderr == ""
@@ -67,6 +66,44 @@ def test_an_account_that_does_not_announce_needs_no_place(house: Open) -> None:
     h.more = '[announce]\naccounts = ["mastodon/main"]'
     h.write()
     assert all(one["ok"] for one in findings(h, 0).values())
+
+
+def test_what_a_running_gateway_does_not_know_of_the_configuration_is_told(house: Open) -> None:
+    h = house("mastodon", "bluesky", "telegram")
+    bluesky = h.keys.pop("bluesky")
+    h.write()
+    with h.gateway():
+        h.keys["bluesky"] = bluesky
+        del h.keys["telegram"]
+        h.write()
+        found = findings(h, 1)
+        without = h.multihome("doctor", secrets=False)
+    assert (without.returncode, without.stdout) == (2, "")
+    assert [line.count("is not set") for line in without.stderr.splitlines()] == [1, 1]
+    assert (found["bluesky/main"]["ok"], found["bluesky/main"]["found"]) == (False, "not in the running gateway")
+    assert "restart it" in found["bluesky/main"]["cure"]
+    assert found["telegram/main"]["ok"]
+    assert "no longer in the configuration" in found["telegram/main"]["found"]
+    assert "configuration" not in found["mastodon/main"]["found"]
+
+
+def test_what_an_agent_prints_is_not_among_the_findings(house: Open) -> None:
+    h = house("mastodon")
+    (h.folder / "house_agent.py").write_text("print('loading')\n\n\nasync def reply(message, conversation): ...\n")
+    done = h.multihome("doctor", "--json")
+    assert all(one["ok"] for one in json.loads(done.stdout))
+    assert done.stderr == "loading\n"
+
+
+def test_a_look_leaves_no_standing(house: Open) -> None:
+    """Whoever reads the database believes what is stored, other gateways too."""
+    h = house("discord")
+    h.keys["discord"]["server"] = "nowhere"
+    h.write()
+    found = findings(h, 1)
+    assert "no web address" in found["discord/main"]["found"]
+    assert "correct the account's keys" in found["discord/main"]["cure"]
+    assert h.told("accounts")[0]["standing"] == "connecting"
 
 
 def test_a_broken_agent_is_found(house: Open) -> None:

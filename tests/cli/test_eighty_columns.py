@@ -41,10 +41,10 @@ def up(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Iterator[t
 
 
 def on_a_terminal(house: House, *arguments: str) -> list[str]:
-    """What a command shows there."""
+    """What a command shows there. The doctor looks for the secrets as well."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
-    environment = {**house.environment(secrets=False), "TERM": "xterm"}
+    environment = {**house.environment(secrets=arguments == ("doctor",)), "TERM": "xterm"}
     with subprocess.Popen([SCRIPT, *arguments], cwd=house.folder, env=environment, stdout=theirs, stderr=theirs):
         os.close(theirs)
         shown = b"".join(_until_the_end(ours))

@@ -70,7 +70,7 @@ def test_an_argument_that_is_no_text_is_told_and_a_files_name_loses_it(up: tuple
 def test_doctor_only_reads(up: tuple[House, Process]) -> None:
     house, _ = up
     before = house.attempts()
-    findings = house.told("doctor", secrets=False)
+    findings = house.told("doctor")
     assert all(finding["ok"] for finding in findings)
     assert {finding["what"] for finding in findings} == {
         "python",

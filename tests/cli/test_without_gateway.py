@@ -30,7 +30,7 @@ def test_everything_works_on_the_database_alone_and_without_the_secrets(house: O
     }
     answer = h.told("announce", "-", "--key", "k1", "-a", "mastodon/main", stdin=b"\xef\xbb\xbfHello", secrets=False)
     assert [one["state"] for one in answer["deliveries"]] == ["queued"]
-    assert h.told("deliveries", secrets=False) == answer["deliveries"]
+    assert [{**row, "known": False} for row in h.told("deliveries", secrets=False)] == answer["deliveries"]
     assert h.told("deliveries", "--state", "held", secrets=False) == []
     linked = h.told("link", "mastodon:@ana", "bluesky:ana.example", secrets=False)
     assert linked["identities"] == ["mastodon:@ana", "bluesky:@ana.example"]
@@ -49,6 +49,20 @@ def test_what_was_accepted_goes_out_when_a_gateway_starts(house: Open) -> None:
     with h.gateway() as gateway:
         gateway.until(lambda: h.texts("mastodon") == ["Later"])
     assert [one["state"] for one in h.told("deliveries")] == ["delivered"]
+
+
+def test_a_known_key_says_that_nothing_new_is_posted(house: Open) -> None:
+    h = house("mastodon")
+    first = h.multihome("announce", "-", "--key", "k", stdin=b"First words")
+    assert "Announced before" not in first.stdout
+    again = h.multihome("announce", "-", "--key", "k", stdin=b"Other words")
+    assert again.returncode == 0
+    assert "Announced before under this key" in again.stdout
+    assert h.told("announce", "-", "--key", "k", stdin=b"Other words")["deliveries"][0]["known"] is True
+    h.told("delete", "k")
+    withdrawn = h.multihome("announce", "-", "--key", "k", stdin=b"Other words")
+    assert withdrawn.returncode == 1
+    assert "it goes out" not in withdrawn.stdout
 
 
 def test_the_database_is_for_its_owner_alone(house: Open) -> None:
@@ -104,9 +118,25 @@ def test_unknown_names_are_answered_with_those_there_are(one: House) -> None:
     assert "there are: mastodon" in one.refused("link", "mastdon:@ana", "mastodon:@ben")
     assert "write platform:@handle" in one.refused("link", "ana", "ben")
     assert "one identity already" in one.refused("link", "mastodon:@ana", "mastodon:@ana")
+    assert "one identity already" in one.refused("link", "mastodon:@Ana", "mastodon:@ana")
     assert "are not linked" in one.refused("unlink", "mastodon:@ana", "mastodon:@ben")
     assert "Name two" in one.refused("link", "mastodon:@ana", code=2)
     assert "Name two" in one.refused("link", "", code=2)
+
+
+def test_two_spellings_of_one_identity_are_told_in_one_line(one: House) -> None:
+    """Also where only the database sees that they are."""
+    one.told("link", "mastodon:@ana", "mastodon:@ben")
+    said = one.refused("link", "mastodon:@ana", "mastodon:id=@ana")
+    assert said.startswith("multihome: mastodon:@ana and mastodon:id=@ana can't be linked: ")
+
+
+def test_who_has_no_handle_is_unlinked_by_the_name_that_the_list_shows(one: House) -> None:
+    one.told("link", "mastodon:@ana", "mastodon:id=12345")
+    (listed,) = one.told("link")
+    assert listed["second"] == "mastodon:id=12345"
+    one.told("unlink", listed["first"], listed["second"])
+    assert one.told("link") == []
 
 
 def test_a_name_that_is_empty_is_no_list(one: House) -> None:

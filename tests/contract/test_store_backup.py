@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,47 @@ async def test_it_never_writes_over_something(tmp_path: Path) -> None:
     finally:
         await store.aclose()
     assert (tmp_path / "there").read_text() == "precious"
+    assert not list(tmp_path.glob("*.unfinished"))
+
+
+async def test_what_can_not_be_a_copy_is_told_in_one_line_with_the_cure(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    store = open_store(f"sqlite:///{tmp_path / 'my.db'}")
+    try:
+        for name, why, cure in (
+            ("x" * 300, "File name too long", "choose a shorter one"),
+            ("x" * 250, "File name too long", "choose a shorter one"),
+            ("nowhere/copy.db", "No such file or directory", "make the folder first"),
+            ("file/copy.db", "Not a directory", "name a file in a folder"),
+        ):
+            with pytest.raises(StoreError) as refused:
+                await store.backup(tmp_path / name)
+            assert str(refused.value) == f"no copy was made at {tmp_path / name}: {why}; {cure}"
+    finally:
+        await store.aclose()
+    assert not list(tmp_path.glob("*.unfinished"))
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS])
+async def test_a_disk_without_hard_links_gets_its_copy_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """exFAT, network drives. There, too, never over something that is there."""
+
+    def link(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    store = open_store(f"sqlite:///{tmp_path / 'my.db'}")
+    monkeypatch.setattr(os, "link", link)
+    try:
+        size_bytes = await store.backup(tmp_path / "copy.db")
+        monkeypatch.setattr(Path, "exists", lambda _: False)  # it comes between the look and the end of the copy
+        with pytest.raises(StoreError, match="File exists; name a new file"):
+            await store.backup(tmp_path / "copy.db")
+    finally:
+        await store.aclose()
+    assert (tmp_path / "copy.db").stat().st_size == size_bytes
+    assert (tmp_path / "copy.db").stat().st_mode & 0o777 == 0o600
     assert not list(tmp_path.glob("*.unfinished"))
 
 

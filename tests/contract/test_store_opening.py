@@ -74,6 +74,26 @@ def test_a_file_that_is_not_ours_is_left_alone(tmp_path: Path, make: Callable[[P
     assert {file.name for file in tmp_path.iterdir()} <= {"my.db", "my.db.lock"}
 
 
+@pytest.mark.parametrize(("before", "after"), [(None, 0o600), (0o644, 0o644)])
+async def test_a_new_database_is_for_its_owner_and_an_old_one_keeps_its_rights(
+    tmp_path: Path, before: int | None, after: int
+) -> None:
+    """As docs/operations.md has it. SQLite's other files take after it."""
+    path = tmp_path / "my.db"
+    if before is not None:
+        await made(path)
+        path.chmod(before)
+    usual = os.umask(0)
+    try:
+        store = open_store(url(path))
+        await store.once("more", NOW)
+        modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.glob("my.db*") if file.suffix != ".lock"}
+        await store.aclose()
+    finally:
+        os.umask(usual)
+    assert modes == dict.fromkeys(("my.db", "my.db-wal", "my.db-shm"), after)
+
+
 @pytest.mark.parametrize("clean", [True, False])
 async def test_a_newer_database_is_left_alone(tmp_path: Path, clean: bool) -> None:
     path = tmp_path / "my.db"

@@ -14,6 +14,7 @@ from core_rig import World
 from gateway.api import local
 from gateway.api.local import LocalEndpoint
 from gateway.books import StoreError
+from gateway.database_url import place
 from gateway.desk.desk import Desk, Papers
 from gateway.directory import Directory
 
@@ -33,9 +34,9 @@ async def test_a_database_that_is_gone_is_a_clear_503_and_nothing_is_accepted(
             house.adapters,
             Papers(unused, unused, unused),
         )
-        endpoint = LocalEndpoint(desk, tmp_path / "endpoint")
+        endpoint = LocalEndpoint(desk, place(f"sqlite:///{tmp_path}/m.db", "default", tmp_path))
         await endpoint.start()
-        told = json.loads((tmp_path / "endpoint").read_text())
+        told = json.loads((tmp_path / "m.db.endpoint").read_text())
         headers = {"Authorization": f"Bearer {told['token']}"}
 
         def gone(name: str) -> None:

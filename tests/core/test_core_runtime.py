@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from gateway import seat
 from gateway.books import StoreError, Tended
 from gateway.leases import HOUSE, RENEW_EVERY_S
 from gateway.model.delivery import Fault, FaultError, FaultKind, State
-from gateway.model.standing import Standing
+from gateway.model.standing import Signal, Source, Standing
 from gateway.testing.scripted import ScriptedAdapter, ScriptedAgent, Trouble, message
+from gateway.vault import VaultError
 
 Worlds = Callable[..., World]
 
@@ -27,9 +29,7 @@ def opening(house: Any, account: Any, how: Any) -> None:
     members[at] = structs.replace(members[at], settings=how)
 
 
-@pytest.mark.parametrize(
-    "error", [ImportError("no library"), FaultError(Fault(FaultKind.CONFIG, True, "bad server")), ValueError("bug")]
-)
+@pytest.mark.parametrize("error", [ImportError("no library"), FaultError(Fault(FaultKind.CONFIG, True, "bad server"))])
 async def test_an_account_that_cannot_be_opened_is_told_and_stops_nobody(world: Worlds, error: Exception) -> None:
     w = world(RED, BLUE)
     house = w.house()
@@ -67,6 +67,54 @@ async def test_an_account_whose_platform_is_down_at_the_start_is_opened_later(wo
         await house.pass_time(20)
         await ended(house, one)
         assert Later.tries == 4
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ConnectionError("no route to https://bot:hunter2@chat.example"), FaultKind.NETWORK),
+        (ValueError("a bug with hunter2"), FaultKind.UNKNOWN),
+    ],
+)
+async def test_what_no_factory_should_raise_is_no_verdict_on_the_account(
+    world: Worlds, error: Exception, told: FaultKind
+) -> None:
+    w = world(RED, BLUE)
+    house = w.house()
+    member, tries = house.runtime._members[0], 0
+
+    async def attempt() -> Any:
+        nonlocal tries
+        tries += 1
+        if tries < 4:
+            raise error
+        return member.settings
+
+    opening(house, RED, attempt)
+    await house.monitor.load()
+    fault = await seat.Seat(house.runtime._members[0], house.runtime._rooms).connect()
+    assert fault == Fault(told, False, type(error).__name__)
+    async with house:
+        assert house.standing(RED) is Standing.CONNECTING
+        one = await house.say("hello", RED)
+        await house.pass_time(20)
+        await ended(house, one)
+        assert tries == 4
+    assert Standing.SIGNED_OUT not in house.changes()
+
+
+async def test_a_vault_with_another_key_tells_its_cure(world: Worlds) -> None:
+    house = world().house()
+
+    async def attempt() -> Any:
+        raise VaultError("red: sealed with another vault_key: use that one")
+
+    opening(house, RED, attempt)
+    async with house:
+        record = house.monitor.record(RED)
+        assert record is not None
+        assert record.standing is Standing.SIGNED_OUT
+        assert record.evidence.endswith("sealed with another vault_key: use that one")
 
 
 async def test_a_factory_that_hangs_keeps_no_other_account_closed(
@@ -117,6 +165,94 @@ async def test_receiving_that_fails_for_ever_rests_ever_longer(world: Worlds) ->
             house.scripted[RED].arrivals.put_nowait(None)
         await house.pass_time(600, 5.0)
         assert 10 < len(house.scripted[RED].cursors) < 30
+
+
+def limited(world: World, rest: timedelta, kind: FaultKind = FaultKind.RATE_LIMITED) -> FaultError:
+    return FaultError(Fault(kind, True, "429: too many requests", world.clock.now() + rest))
+
+
+async def test_a_limit_on_reading_is_not_asked_again_before_its_hour(world: Worlds) -> None:
+    w = world()
+    async with w.house() as house:
+        red = house.scripted[RED]
+        red.arrivals.put_nowait(limited(w, timedelta(minutes=15)))
+        await house.pass_time(890, 5.0)
+        assert len(red.cursors) == 1
+        await house.pass_time(15, 5.0)
+        assert len(red.cursors) == 2
+        assert house.standing() is Standing.HEALTHY
+
+
+async def test_a_limit_on_reading_outlasts_a_doubt_about_the_account(world: Worlds) -> None:
+    """That it is well again says nothing of the window: it was well before."""
+    w = world()
+    async with w.house() as house:
+        red = house.scripted[RED]
+        red.arrivals.put_nowait(limited(w, timedelta(minutes=15)))
+        w[RED].probe = Fault(FaultKind.NETWORK, True, "no route to host")
+        house.monitor.observe(RED, Signal(Source.SEND, w.clock.now(), "", w[RED].probe))
+        await house.pass_time(3)
+        w[RED].probe = None
+        await house.pass_time(60)
+        assert house.changes()[-2:] == [Standing.DEGRADED, Standing.HEALTHY]
+        assert len(red.cursors) == 1
+
+
+async def test_a_limit_until_a_day_that_makes_no_sense_ends_within_the_hour(world: Worlds) -> None:
+    w = world()
+    async with w.house() as house:
+        house.scripted[RED].arrivals.put_nowait(limited(w, timedelta(days=400)))
+        await house.pass_time(3_500, 20.0)
+        assert len(house.scripted[RED].cursors) == 1
+        await house.pass_time(200, 20.0)
+        assert len(house.scripted[RED].cursors) == 2
+
+
+async def test_an_hour_named_with_a_loss_does_not_outlast_the_return(world: Worlds) -> None:
+    w = world()
+    async with w.house() as house:
+        red = house.scripted[RED]
+        red.arrivals.put_nowait(limited(w, timedelta(minutes=50), FaultKind.QUOTA))
+        await house.pass_time(600, 5.0)
+        assert (house.standing(), len(red.cursors)) == (Standing.LIMITED, 1)
+        house.monitor.resume(RED)
+        await house.quiet()
+        assert len(red.cursors) == 2
+
+
+async def test_an_account_that_is_limited_while_it_opens_is_tried_at_its_hour(world: Worlds) -> None:
+    w = world(RED, BLUE)
+    house = w.house()
+    real, tries = house.runtime._members[0].settings, 0
+
+    async def attempt() -> Any:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise limited(w, timedelta(minutes=15))
+        return real
+
+    opening(house, RED, attempt)
+    async with house:
+        await house.pass_time(890, 5.0)
+        assert tries == 1
+        await house.pass_time(15, 5.0)
+        assert (tries, house.standing()) == (2, Standing.HEALTHY)
+
+
+async def test_a_mistake_in_receiving_asks_the_probe_and_no_more(world: Worlds) -> None:
+    """It may be about a refusal that the adapter did not understand."""
+    w = world()
+    async with w.house() as house:
+        before = len(w[RED].probes)
+        house.scripted[RED].arrivals.put_nowait(KeyError("min_id"))
+        await house.pass_time(5)
+        assert len(w[RED].probes) == before + 1
+        assert house.standing() is Standing.HEALTHY
+        w[RED].probe = Fault(FaultKind.SUSPENDED, True, "gone")
+        house.scripted[RED].arrivals.put_nowait(KeyError("min_id"))
+        await house.pass_time(5)
+        assert house.standing() is Standing.SUSPENDED
 
 
 async def test_an_arrival_the_database_refuses_comes_again(world: Worlds) -> None:

@@ -291,6 +291,7 @@ def test_one_thing_wrong_gives_one_line_with_the_cure(problem, text, said):
         ("[[accounts]]\nid = 'beta/main'\non_uncertian = 'hold'", "did you mean `on_uncertain`?"),
         ("[[accounts]]\nid = 'beta/main'\non_uncertain = 'retry'", "on_uncertain: Invalid enum value 'retry'"),
         ("[[accounts]]\nid='beta/a'\n[[accounts]]\nid='beta/a'", "[[accounts]] beta/a: this id stands twice"),
+        (MINIMAL + "[announce]\naccounts = ['alpha/main', 'alpha/main']", "accounts: `alpha/main` stands twice"),
         (MINIMAL + "server = 'alpha.example'", "alpha/main: server is an address that starts with http"),
         (MINIMAL + "channels = 'a'", "channels: Expected `array`, got `str`"),
     ],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.directory import DirectoryError, parse_identity
 from gateway.ids import id_source
-from gateway.model.identity import Identity
+from gateway.model.identity import PERSON, Identity
 from gateway.testing.kit import ManualClock
 
 CHANCE = random.Random(1)  # noqa: S311 - the test owns chance
@@ -40,6 +40,14 @@ def test_what_names_nobody_is_told(spelled: str) -> None:
     with pytest.raises(DirectoryError, match="write platform:@handle or platform:id=123") as told:
         parse_identity(spelled)
     assert len(str(told.value)) < 250
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [Identity("x", "", "ana"), Identity("x", "12345"), Identity("bluesky", "did:plc:abc"), Identity(PERSON, "p1")],
+)
+def test_what_is_shown_of_somebody_names_them_again(identity: Identity) -> None:
+    assert parse_identity(str(identity)) == identity
 
 
 @given(st.text(max_size=60))

@@ -141,6 +141,8 @@ def test_only_accepted_evidence_links() -> None:
     assert isinstance(POLICIES.linking(LinkFacts(one, two, "operator", NOW)), Allow)
     assert isinstance(POLICIES.linking(LinkFacts(one, two, "same handle", NOW)), Refuse)
     assert isinstance(POLICIES.linking(LinkFacts(one, one, "operator", NOW)), Refuse)
+    shouted = structs.replace(one, id="", handle=one.handle.upper())
+    assert isinstance(POLICIES.linking(LinkFacts(one, shouted, "operator", NOW)), Refuse)
 
 
 def test_a_loss_is_announced_by_who_can_speak_and_weather_is_not() -> None:

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from gateway.books import StoreError
 from gateway.media.kept import kept
-from gateway.model.capabilities import Feature, Idempotency
+from gateway.model.capabilities import Feature, Idempotency, Scope
 from gateway.model.delivery import Fault, FaultKind, Part, Receipt
 from gateway.model.standing import WEATHER
 from gateway.ports import Adapter, Reconciles, Unsure
@@ -154,6 +154,15 @@ class Failing:
         assert timedelta(seconds=80) < faults[0].retry_at - before < timedelta(seconds=100)
         assert rig.held() == []
         await adapter.send(part)
+
+    async def test_rate_windows_have_the_names_of_the_profile(self, rig: Rig) -> None:
+        """What is said of another one is not heeded."""
+        adapter, part = await _about_to_send(rig)
+        rig.strike("rate_limit", count=1, on="write", retry_after_s=90.0)
+        async with refused() as faults:
+            await adapter.send(part)
+        heard = {(lane.lane, bool(lane.conversation)) for lane in (*faults[0].lanes, *(await adapter.send(part)).lanes)}
+        assert heard <= {(lane.name, lane.scope is Scope.CONVERSATION) for lane in adapter.profile.lanes}
 
     async def test_a_rate_limit_that_says_nothing_is_one_all_the_same(self, rig: Rig) -> None:
         adapter, part = await _about_to_send(rig)

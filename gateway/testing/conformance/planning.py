@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from msgspec import json, structs
 
-from gateway.model.capabilities import Feature, Idempotency
+from gateway.model.capabilities import Feature, Idempotency, Scope
 from gateway.model.content import Document, Text
 from gateway.model.delivery import CHANGES, Fault, FaultKind, InConversation, Part, ToPerson
 from gateway.model.events import Kind
@@ -59,6 +59,13 @@ class Planning:
     async def test_lanes_count_kinds_that_plans_have(self, rig: Rig) -> None:
         adapter = await rig.open()
         assert {kind for lane in adapter.profile.lanes for kind in lane.kinds} <= _KINDS | CHANGES
+
+    async def test_parts_say_whose_rate_window_they_count_in(self, rig: Rig) -> None:
+        adapter = await rig.open()
+        counted = {kind for one in adapter.profile.lanes if one.scope is Scope.CONVERSATION for kind in one.kinds}
+        event = await hear(rig, adapter, "ana", min(rig.kinds), unique("A question"))
+        for said in (draft(rig, unique("News")), answer_to(rig, event, unique("An answer"))):
+            assert all(part.conversation for part in adapter.plan(said, now()) if part.kind in counted)
 
     async def test_the_same_draft_and_time_give_the_same_parts(self, rig: Rig) -> None:
         adapter = await rig.open()

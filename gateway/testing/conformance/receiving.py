@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from gateway.model.content import plain
-from gateway.model.delivery import FaultError
+from gateway.model.delivery import FaultError, FaultKind
 from gateway.model.events import Kind, MessageDeleted, MessageEdited, MessageReceived, Reacted
 from gateway.ports import Adapter
 from gateway.testing.conformance.rig import (
@@ -22,9 +24,12 @@ from gateway.testing.conformance.rig import (
     send_all,
     stream,
     unique,
+    until,
 )
 
 _KINDS = tuple(Kind)
+_SEVERAL_PAGES = 250
+"""More than platforms give at once: 80 to 100."""
 
 
 class Receiving:
@@ -146,7 +151,7 @@ class Receiving:
             rig.say("ana", kind, known, to=to)
             await listener.message(known)
         await adapter.aclose()
-        missed = [unique("Missed") for _ in range(25)]
+        missed = [unique("Missed") for _ in range(_SEVERAL_PAGES)]
         for text in missed:
             rig.say("ana", kind, text, to=to)
         async with listen(rig, await rig.open(), listener.cursor) as again:
@@ -191,10 +196,10 @@ class Receiving:
             await listener.message(known)
         text = unique("Read, not stored")
         rig.say("ana", kind, text)
-        await _read_and_die(adapter, listener.cursor, text)
+        read = await _read_and_die(adapter, listener.cursor, text)
         await adapter.aclose()
         async with listen(rig, await rig.open(), listener.cursor) as again:
-            await again.message(text)
+            assert _named(await again.message(text)) == _named(read)
             assert again.messages(known) == []
 
     async def test_what_was_not_stored_comes_again_from_the_same_adapter(self, rig: Rig) -> None:
@@ -207,9 +212,9 @@ class Receiving:
             await listener.message(known)
         text = unique("Read, not stored")
         rig.say("ana", kind, text)
-        await _read_and_die(adapter, listener.cursor, text)
+        read = await _read_and_die(adapter, listener.cursor, text)
         async with listen(rig, adapter, listener.cursor) as again:
-            await again.message(text)
+            assert _named(await again.message(text)) == _named(read)
 
     async def test_a_malformed_event_is_passed_over(self, rig: Rig) -> None:
         adapter, kind = await rig.open(), min(rig.kinds)
@@ -254,6 +259,28 @@ class Receiving:
         ids = {event.id: event.text for event in heard}
         assert [text for text in ids.values() if "storm" in text] == missed
 
+    @pytest.mark.parametrize("cursor", ["nonsense", "{}", "[7]"])
+    async def test_a_cursor_that_can_not_be_read_silences_nobody(self, rig: Rig, cursor: str) -> None:
+        """Another version's, say. With anything but a fault the account would be deaf, and look well."""
+        adapter = await rig.open()
+        async with listen(rig, adapter, cursor) as listener:
+            await until(lambda: listener.fault is not None or rig.listening())
+            rig.say("ana", _first_contact(rig), unique("Can you hear me?"))
+            await listener.until(lambda: listener.fault is not None or listener.cursor != cursor)
+
+    async def test_a_limit_on_reading_says_when_to_come_back(self, rig: Rig) -> None:
+        """The gateway rests until then: who asks again by himself only makes it last longer."""
+        adapter = await rig.open()
+        for _ in range(2):
+            rig.strike("rate_limit", count=1, on="read", retry_after_s=90.0)
+        before = now()
+        async with listen(rig, adapter) as listener:
+            fault = await listener.failed()
+        assert fault.kind is FaultKind.RATE_LIMITED
+        assert fault.retry_at is not None
+        assert timedelta(seconds=80) < fault.retry_at - before < timedelta(seconds=100)
+        assert rig.standing_troubles() == 1, "it was asked again"
+
 
 def _first_contact(rig: Rig) -> Kind:
     """How a stranger can be heard who wrote while nobody listened: by mention, where the network has it."""
@@ -294,11 +321,18 @@ async def _heard(listener: Listener, text: str) -> tuple[list[MessageReceived], 
     return listener.messages(), listener.cursor
 
 
-async def _read_and_die(adapter: Adapter, cursor: str | None, text: str) -> None:
+async def _read_and_die(adapter: Adapter, cursor: str | None, text: str) -> MessageReceived:
     arrivals = stream(adapter, cursor)
     try:
         async for events, _ in arrivals:
-            if any(isinstance(event, MessageReceived) and text in event.text for event in events):
-                return
+            for event in events:
+                if isinstance(event, MessageReceived) and text in event.text:
+                    return event
     finally:
         await arrivals.aclose()
+    pytest.fail("events() ended")
+
+
+def _named(event: MessageReceived) -> tuple[str, str, str]:
+    """By what the gateway knows that it had an event before, and where it answers."""
+    return event.id, event.ref, event.conversation

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec import json
 
 from gateway.model.capabilities import Feature, Idempotency
-from gateway.model.delivery import ToPerson
+from gateway.model.delivery import Part, Receipt, ToPerson
 from gateway.model.events import Kind
 from gateway.ports import Adapter
 from gateway.testing.conformance.rig import (
@@ -15,6 +16,7 @@ from gateway.testing.conformance.rig import (
     answer_to,
     approach,
     draft,
+    following,
     hear,
     listen,
     needs,
@@ -64,6 +66,20 @@ class Sending:
         assert len(parts) > 1
         await send_all(adapter, parts)
         held = rig.held()
+        assert [message.in_reply_to for message in held] == [None, *(message.id for message in held[:-1])]
+
+    async def test_a_thread_goes_on_after_a_restart(self, rig: Rig) -> None:
+        """What is left of its beginning is what the outbox stored: the parts, and where the sent ones are."""
+        needs(rig, Feature.THREAD)
+        adapter = await rig.open()
+        parts = adapter.plan(draft(rig, too_long_for_one(adapter)), now())
+        stored = json.encode((parts, await send_all(adapter, parts[:1])))
+        await adapter.aclose()
+        again, (left, receipts) = await rig.open(), json.decode(stored, type=tuple[tuple[Part, ...], list[Receipt]])
+        for part in left[1:]:
+            receipts.append(await again.send(following(part, receipts)))
+        held = rig.held()
+        assert len(held) == len(parts) > 1
         assert [message.in_reply_to for message in held] == [None, *(message.id for message in held[:-1])]
 
     @pytest.mark.parametrize("kind", _REPLYABLE)
