@@ -25,6 +25,8 @@ _ADDRESS = re.compile(r"\.\w")
 _TAIL = re.compile(r"\.\w\S*")
 """The same, and the rest of the word."""
 _WEB = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)\]}']", re.IGNORECASE)
+_ORIGIN = re.compile(r"\w+://[^/?#:]*")
+_KNOWN = "https://example.com"
 _PLAIN = re.compile(
     r"\(?(?P<url>https?://(?P<host>(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,8}(?P<top>[a-z]{2,20}))"
     r"(?:/[a-z0-9_/-]*(?:\.[a-z0-9_/-]+)*)?(?:\?[a-z0-9_=&-]+)?)[).,:;!?\"']*",
@@ -61,9 +63,18 @@ def fits_post(text: str) -> bool:
 @functools.lru_cache(WORDS_KEPT)
 def _newer(text: str) -> int:
     """What short addresses may weigh above their characters, in domains that X knows and the library's list doesn't."""
-    short = [url for url in _WEB.findall(text) if len(url) < URL]
-    known = set(_addresses(text)) if short and not _certain(text) else set(short)
-    return sum(URL - len(url) for url in short if url not in known)
+    found = [] if _certain(text) else _WEB.findall(text)
+    known = set(_addresses(text)) if found else set()
+    unknown = [url for url in map(_taken, found) if url not in known]
+    return sum(URL - len(url) for url in unknown if len(url) < URL)
+
+
+def _taken(url: str) -> str:
+    """As much of it as X takes for an address where it knows the domain: as of one that the library knows."""
+    before = _ORIGIN.match(url)
+    rest = url[before.end() :] if before else ""
+    taken = _addresses(_KNOWN + rest)
+    return url[: len(url) - len(rest) + len(taken[0]) - len(_KNOWN)] if taken else url
 
 
 def fits_direct(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import unicodedata
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,6 +53,23 @@ def test_what_needs_no_parser_weighs_what_the_parser_says(word):
         weight = len(word) - len(url) + 23
         assert (parse(word).weightedLength, parse(f" {word}").weightedLength - 1) == (weight, weight)
         assert length._addresses(word) == [url]
+
+
+@pytest.mark.parametrize(
+    ("word", "weight"),
+    [
+        ("https://a.example/z", 23),
+        ("https://a.example/*z*", 24),
+        ("https://a.example/{b}", 26),
+        ("https://a.example/{bcdefghij}", 34),
+        ("https://a.example:80/b", 23),
+        ("https://e.co/*z*", 24),
+    ],
+)
+def test_room_is_left_for_an_address_in_a_domain_that_only_x_knows(word, weight):
+    words = "x" * (279 - weight)
+    assert length.fits_post(f"{words} {word}")
+    assert not length.fits_post(f"{words}x {word}")
 
 
 def test_most_addresses_need_no_parser():
