@@ -23,6 +23,9 @@ log = logging.getLogger("multihome.border")
 
 EVIDENCE_MAX = 300
 
+_UNCLEAR = frozenset({FaultKind.NETWORK, FaultKind.SERVER, FaultKind.UNKNOWN})
+"""Kinds that leave open whether something was sent, unless a rule knows better."""
+
 
 class Told(Struct, frozen=True):
     """What a library's exception said, without its types.
@@ -42,14 +45,15 @@ class Told(Struct, frozen=True):
 class Rule(Struct, frozen=True):
     """One row of a platform's fault table: every condition that is given must hold.
 
-    ``text`` is looked for without regard to case. ``certain`` False: it may have been sent all the same.
+    ``text`` is looked for without regard to case. ``certain`` False: it may have been sent all the same. Where it isn't
+    given, it goes by the kind: NETWORK, SERVER and UNKNOWN are not certain, all others are.
     """
 
     kind: FaultKind
     status: int | None = None
     code: str | None = None
     text: str | None = None
-    certain: bool = True
+    certain: bool | None = None
     source: str = ""
     """Where the fact comes from."""
 
@@ -65,7 +69,8 @@ def judge(told: Told, rules: Sequence[Rule]) -> Fault:
     """The fault that a platform's table gives for what was told. Pure."""
     for rule in rules:
         if rule.matches(told):
-            return _fault(rule.kind, rule.certain, told)
+            certain = rule.certain if rule.certain is not None else rule.kind not in _UNCLEAR
+            return _fault(rule.kind, certain, told)
     if not told.reached:
         return _fault(FaultKind.NETWORK, True, told)
     if told.status is None:

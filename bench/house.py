@@ -18,7 +18,7 @@ from gateway.model.delivery import Draft, InConversation, State, Target, Timelin
 from gateway.model.ids import DEFAULT_WORKSPACE, AccountId, ConversationId, DraftId, MessageRef
 from gateway.model.standing import Standing
 
-PLATFORMS = ("x", "discord", "telegram", "bluesky", "mastodon")
+PLATFORMS = tuple(wiring.platforms())
 TOKENS = {"telegram": "4242:gateway-gateway-gateway-gateway-gate", "discord": "gateway"}
 DOCUMENT = Document(((Text(WORDS),),))
 READY_S = 20.0

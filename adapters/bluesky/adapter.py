@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from msgspec import convert, json, structs
 
 from adapters.bluesky.directs import Message
-from adapters.bluesky.embeds import blob_places, refused
+from adapters.bluesky.embeds import blob_places
 from adapters.bluesky.parts import GATES, POSTS, gate_of, mark_key, plan, preview, stamp
 from adapters.bluesky.profile import DEFAULT_PUBLIC_SERVER, PROFILE, Settings
 from adapters.bluesky.receive import Receiver
 from adapters.bluesky.session import Session
 from adapters.bluesky.translate import CHAT, DirectMessage, Post, aware, place_of, record_key
 from gateway.model.capabilities import LaneState, Profile
-from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt, Shown
+from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, Part, Receipt, Shown, refused
 from gateway.model.identity import Identity
 from gateway.model.ids import MessageRef
 from gateway.model.media import Attachment

@@ -13,9 +13,8 @@ from urllib.parse import urlencode
 
 from msgspec import json
 
-from adapters.bluesky.embeds import refused
 from gateway.fetch import at, opened, pieces
-from gateway.model.delivery import FaultError, FaultKind
+from gateway.model.delivery import FaultError, FaultKind, refused
 from gateway.model.media import Attachment
 
 DIRECTORY = "https://plc.directory"

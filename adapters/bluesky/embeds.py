@@ -12,7 +12,7 @@ from typing import Any
 from adapters.bluesky.profile import ALT_MAX, NAME, PROFILE, THUMB_BYTES
 from adapters.bluesky.translate import Post, is_web, place_of
 from gateway.model.content import Card, Document, Media, Quote
-from gateway.model.delivery import Fault, FaultError, FaultKind
+from gateway.model.delivery import FaultKind, refused
 from gateway.model.media import MediaKind
 
 IMAGES = "app.bsky.embed.images"
@@ -24,11 +24,6 @@ WITH_MEDIA = "app.bsky.embed.recordWithMedia"
 _CARD_WORDS_MAX = 1000
 
 Embed = dict[str, Any]
-
-
-def refused(kind: FaultKind, why: str) -> FaultError:
-    """A fault of our own making, before anything was sent."""
-    return FaultError(Fault(kind, True, why))
 
 
 def embed_of(document: Document) -> tuple[Embed | None, tuple[str, ...]]:

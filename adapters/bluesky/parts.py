@@ -13,12 +13,12 @@ from typing import Any
 
 from msgspec import structs
 
-from adapters.bluesky.embeds import embed_lines, embed_of, media_lines, quoted, refused
+from adapters.bluesky.embeds import embed_lines, embed_of, media_lines, quoted
 from adapters.bluesky.measure import length
 from adapters.bluesky.profile import DIRECT_BYTES, DIRECT_GRAPHEMES, NAME, TEXT_BYTES, TEXT_GRAPHEMES
 from adapters.bluesky.translate import DirectMessage, Post, place_of, record_key, render, spell, text_of
 from gateway.model.content import Document, Link, Media, Mention, Paragraph, Span, Text, opened
-from gateway.model.delivery import Draft, FaultKind, InConversation, Part, Repliers, Shown, ToPerson
+from gateway.model.delivery import Draft, FaultKind, InConversation, Part, Repliers, Shown, ToPerson, refused
 from gateway.model.identity import Identity
 from gateway.text.split import Slice, slices
 

@@ -123,7 +123,7 @@ PROFILE = Profile(
     probe_sees_lock=True,  # seen: getSession of a deactivated account is 200 with active=false
 )
 
-_TOLD = "facts 4.3"
+_REPORTED = "reported, in these words"
 _SESSION = "pds auth-verifier.ts; seen"
 _CHAT = "lexicon chat/bsky/convo"
 
@@ -141,13 +141,13 @@ FAULTS: tuple[Rule, ...] = (
     Rule(FaultKind.SIGNED_OUT, code="AuthenticationRequired", source="pds createSession.ts; seen"),
     Rule(FaultKind.SIGNED_OUT, code="AuthFactorTokenRequired", source="pds createSession.ts"),
     Rule(FaultKind.SIGNED_OUT, code="AccountNotFound", source="pds auth-verifier.ts:263: migrated or unknown"),
-    Rule(FaultKind.TARGET_REFUSED, text="recipient requires incoming messages", source=_TOLD),
-    Rule(FaultKind.TARGET_REFUSED, text="recipient has disabled incoming messages", source=_TOLD),
+    Rule(FaultKind.TARGET_REFUSED, text="recipient requires incoming messages", source=_REPORTED),
+    Rule(FaultKind.TARGET_REFUSED, text="recipient has disabled incoming messages", source=_REPORTED),
     Rule(FaultKind.TARGET_REFUSED, code="ConvoLocked", source=_CHAT),
     Rule(FaultKind.TARGET_REFUSED, code="MessagesDisabled", source=_CHAT),
     Rule(FaultKind.TARGET_REFUSED, code="NotFollowedBySender", source=_CHAT),
     Rule(FaultKind.TARGET_REFUSED, code="BlockedActor", source=_CHAT),
-    Rule(FaultKind.TARGET_REFUSED, code="BlockedByActor", source=_TOLD),
+    Rule(FaultKind.TARGET_REFUSED, code="BlockedByActor", source="lexicon app/bsky/feed/getAuthorFeed.json"),
     Rule(FaultKind.TARGET_REFUSED, code="BlockedSubject", source=_CHAT),
     Rule(FaultKind.TARGET_GONE, code="InvalidConvo", source=_CHAT),
     Rule(FaultKind.TARGET_GONE, code="RecipientNotFound", source=_CHAT),
@@ -166,7 +166,7 @@ FAULTS: tuple[Rule, ...] = (
     Rule(FaultKind.NETWORK, code="Dropped", certain=False, source="lib request.py:79: RemoteProtocolError escapes"),
     Rule(FaultKind.NETWORK, code="TimedOut", certain=False, source="lib: InvokeTimeoutError"),
     Rule(FaultKind.SERVER, code="Unreadable", certain=False, source="an answer that isn't the protocol's"),
-    Rule(FaultKind.SERVER, code="Redirected", source="a POST is never repeated elsewhere"),
+    Rule(FaultKind.SERVER, code="Redirected", certain=True, source="a POST is never repeated elsewhere"),
     Rule(FaultKind.CONFIG, code="BadAddress", source="httpx: the server's address can't be used"),
 )
 

@@ -38,7 +38,7 @@ from adapters.discord.receive import Run
 from adapters.discord.wire import UPLOAD_TIMEOUT, Rest
 from gateway.model.capabilities import LaneState, Profile
 from gateway.model.content import Document
-from gateway.model.delivery import Draft, FaultError, FaultKind, Part, Receipt, Shown
+from gateway.model.delivery import Draft, FaultError, FaultKind, Part, Receipt, Shown, refused
 from gateway.model.identity import Identity
 from gateway.model.ids import ConversationId, MessageRef
 from gateway.model.media import Attachment
@@ -166,7 +166,7 @@ class DiscordAccount:
                 for index, media in enumerate(body.get("media", ()))
             ]
         except (LookupError, OSError) as error:
-            raise translate.refused(FaultKind.MEDIA, "the file's bytes are missing") from error
+            raise refused(FaultKind.MEDIA, "the file's bytes are missing") from error
 
     def _send_route(self, channel: str) -> Route:
         route = self._routes.get(channel)
@@ -274,7 +274,7 @@ class DiscordAccount:
         async with self._acting("fetch"):
             url = enclosed.addresses(await self._rest.get_message(channel, message)).get(file)
         if url is None:
-            raise translate.refused(FaultKind.TARGET_GONE, "the file is no longer there")
+            raise refused(FaultKind.TARGET_GONE, "the file is no longer there")
         async for piece in download(url, self._settings.server):
             yield piece
 
@@ -300,5 +300,5 @@ async def open_account(settings: Settings, context: Context) -> DiscordAccount:
     url = urlsplit(settings.server)
     if url.scheme not in ("http", "https") or not url.hostname:
         cure = f"server = {settings.server!r} is no web address; leave it out for {SERVER}"
-        raise translate.refused(FaultKind.CONFIG, cure)
+        raise refused(FaultKind.CONFIG, cure)
     return DiscordAccount(settings, context)

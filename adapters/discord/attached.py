@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from urllib.parse import urlsplit
 
-from adapters.discord.translate import refused
 from gateway.fetch import at, pieces
-from gateway.model.delivery import FaultKind
+from gateway.model.delivery import FaultKind, refused
 
 FILE_HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
 

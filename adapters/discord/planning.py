@@ -19,9 +19,9 @@ from adapters.discord.profile import (
     TEXT_MAX,
     Settings,
 )
-from adapters.discord.translate import located, refused
+from adapters.discord.translate import located
 from gateway.model.content import Document, Media, Mention, Paragraph, Poll, block, plain, spans
-from gateway.model.delivery import Draft, FaultKind, InConversation, Part, Shown, Timeline, ToPerson
+from gateway.model.delivery import Draft, FaultKind, InConversation, Part, Shown, Timeline, ToPerson, refused
 from gateway.model.ids import MessageRef
 from gateway.text.shown import poll_line
 from gateway.text.split import Slice, slices

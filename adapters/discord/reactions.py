@@ -8,9 +8,9 @@ import discord
 import msgspec
 
 from adapters.discord.memory import Memory
-from adapters.discord.translate import RawChannel, RawEmoji, refused
+from adapters.discord.translate import RawChannel, RawEmoji
 from adapters.discord.wire import Rest
-from gateway.model.delivery import FaultKind
+from gateway.model.delivery import FaultKind, refused
 
 UNKNOWN_EMOJI = 10014
 _OWN = re.compile(r":(\w{1,40}):")

@@ -13,7 +13,7 @@ from adapters.discord.markup import ID, PLATFORM, Person
 from adapters.discord.markup import document as read
 from adapters.discord.memory import Place
 from gateway.model.content import Document
-from gateway.model.delivery import Fault, FaultError, FaultKind
+from gateway.model.delivery import FaultKind, refused
 from gateway.model.events import (
     RAW_MAX,
     Kind,
@@ -163,10 +163,6 @@ def located(ref: MessageRef) -> tuple[int, int]:
     if not (ID.fullmatch(channel) and ID.fullmatch(message)):
         raise refused(FaultKind.TARGET_GONE, f"{ref!r} is no message of this platform")
     return int(channel), int(message)
-
-
-def refused(kind: FaultKind, why: str) -> FaultError:
-    return FaultError(Fault(kind, True, why))
 
 
 # Raw to events.

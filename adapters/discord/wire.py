@@ -45,6 +45,8 @@ RATELIMIT_WAIT_S = 30.0
 QUEUE_MAX = 10_000
 OPEN_S = 60.0
 CLOSE_S = 2.0
+MUTE_S = 60.0
+"""The library's own. A heartbeat is due every 41 s: after this an open connection is dead."""
 
 HEARD = (
     "READY",
@@ -227,7 +229,13 @@ class Gateway(discord.Client):
             guilds=True, messages=True, message_content=True, reactions=True, members=member_joins
         )
         flags = discord.MemberCacheFlags.none()
-        super().__init__(intents=intents, max_messages=None, member_cache_flags=flags, chunk_guilds_at_startup=False)
+        super().__init__(
+            intents=intents,
+            max_messages=None,
+            member_cache_flags=flags,
+            chunk_guilds_at_startup=False,
+            heartbeat_timeout=MUTE_S,
+        )
 
     def _get_state(self, **options: Any) -> ConnectionState[Self]:
         self.http = self._rest

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import msgspec
@@ -122,7 +122,16 @@ class MastodonAdapter:
                 self._uploads.forget(part.key)
             raise
         self._uploads.forget(part.key)
+        if _calls_nobody(status, here):
+            await self._take_back(status, lanes)
         return self._receipt(status, here, lanes)
+
+    async def _take_back(self, status: Status, lanes: tuple[LaneState, ...]) -> NoReturn:
+        """Nobody but us can see it, nor ever will: nothing was sent. What may be left is no more than untidy."""
+        with suppress(FaultError):
+            await self._calls.write(_Done, lambda client: client.status_delete(status.id), "delete")
+        words = "the instance knows nobody of that name: a direct message that calls nobody reaches nobody"
+        raise FaultError(Fault(FaultKind.TARGET_GONE, True, words, lanes=lanes))
 
     def _receipt(self, status: Status, here: Here, lanes: tuple[LaneState, ...] = ()) -> Receipt:
         try:
@@ -162,6 +171,8 @@ class MastodonAdapter:
     async def _is(self, status: Status, here: Here, part: Part) -> bool:
         """Whether a status of ours is this part; asked for its source where the words leave a doubt."""
         if not _looks_like(status, part) or not content.same_words(status, here, part.body["text"]):
+            return False
+        if _calls_nobody(status, here):
             return False
         try:
             source = await self._ask(Source, lambda client: client.status_source(status.id))
@@ -306,6 +317,14 @@ def _answered(part: Part) -> str | None:
     """The id of the status that a part answers: the one before it, or what the draft named."""
     named: str | None = part.body.get("reply_to")
     return parse_ref(part.previous).id if part.previous else named
+
+
+def _calls_nobody(status: Status, here: Here) -> bool:
+    """Whether it is a direct message to nobody: a name that the instance doesn't know stays a word, and the status is
+    made all the same (masto process_mentions_service.rb).
+    """
+    called = status.mentions
+    return status.visibility == "direct" and called is not None and all(one.id == here.id for one in called)
 
 
 def _looks_like(status: Status, part: Part) -> bool:

@@ -7,16 +7,12 @@ from typing import Any
 
 from gateway.model.capabilities import Limits
 from gateway.model.content import Media, Poll
-from gateway.model.delivery import Fault, FaultError, FaultKind
+from gateway.model.delivery import FaultKind, refused
 from gateway.model.media import MediaKind
 from gateway.text.measure import graphemes
 
 GIF = "image/gif"
 _ALONE = (MediaKind.VIDEO, MediaKind.AUDIO)
-
-
-def refused(kind: FaultKind, words: str) -> FaultError:
-    return FaultError(Fault(kind, True, words))
 
 
 def filed(media: Sequence[Media], limits: Limits) -> list[dict[str, Any]]:

@@ -10,13 +10,13 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from adapters.mastodon.attached import filed, polled, refused
+from adapters.mastodon.attached import filed, polled
 from adapters.mastodon.counting import measure
 from adapters.mastodon.places import NAMED, is_private, narrowest, parse_ref
 from adapters.mastodon.profile import NAME
 from gateway.model.capabilities import Limits
 from gateway.model.content import Document, Link, Mention, Span, Text, spelled, written
-from gateway.model.delivery import Draft, FaultKind, InConversation, Part, Timeline, ToPerson, Visibility
+from gateway.model.delivery import Draft, FaultKind, InConversation, Part, Timeline, ToPerson, Visibility, refused
 from gateway.model.identity import Identity
 from gateway.text.measure import graphemes
 from gateway.text.split import Slice, slices

@@ -24,8 +24,8 @@ Visibility = Literal["public", "unlisted", "private", "direct"]
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One account. ``server`` is the instance (or a GoToSocial); ``visibility`` is for posts on the timeline.
 
-    ``poll_s`` is how often notifications are read where no stream wakes the reader; ``workers`` is how many requests
-    to send are under way at once.
+    ``poll_s`` is how often notifications are read where no stream wakes the reader, as none does for a stranger's
+    first direct message; ``workers`` is how many requests to send are under way at once.
     """
 
     server: str
@@ -151,7 +151,7 @@ ACCOUNT: tuple[Rule, ...] = (
     Rule(FaultKind.LOCKED, status=403, text="currently pending approval", source=_BASE),
     Rule(FaultKind.LOCKED, status=403, text="two-factor authentication", source=_BASE),
     Rule(FaultKind.CONFIG, status=403, text="outside the authorized scopes", source=_BASE),
-    Rule(FaultKind.SERVER, status=410, source="the instance is gone or has moved"),
+    Rule(FaultKind.SERVER, status=410, certain=True, source="the instance is gone or has moved"),
 )
 """What says the same wherever it is heard."""
 

@@ -200,7 +200,7 @@ class Reader:
 
     async def arrivals(self, cursor: str | None, here: Here, bell: Bell) -> AsyncGenerator[Arrival]:
         """Everything after the cursor, which is ``{"min_id": id of the last notification}``; without end."""
-        position = _position(cursor) if cursor else await self._newest(here)
+        position = _position(cursor) or await self._newest(here)
         await bell.wait(self._clock, OPENING_MAX_S)  # it rings when the stream is open, or can't be
         yield (), _cursor(position)
         while True:
@@ -302,12 +302,23 @@ class Reader:
         return self._memory.get(number)
 
 
+class _Position(Struct):
+    min_id: str
+
+
 def _cursor(position: str) -> str:
-    return msgspec.json.encode({"min_id": position}).decode()
+    return msgspec.json.encode(_Position(position)).decode()
 
 
-def _position(cursor: str) -> str:
-    return str(msgspec.json.decode(cursor, type=dict[str, str])["min_id"])
+def _position(cursor: str | None) -> str:
+    """The last notification's id; empty without a cursor, and where it can't be read."""
+    if not cursor:
+        return ""
+    try:
+        return msgspec.json.decode(cursor, type=_Position).min_id
+    except (msgspec.MsgspecError, RecursionError):
+        log.warning("the stored cursor can't be read: beginning with what comes from now on")
+        return ""
 
 
 def _id(raw: msgspec.Raw) -> str:

@@ -36,6 +36,10 @@ RESET_MAX = timedelta(days=1)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _IN_ENGLISH = {"lang": "en"}
 """Refusals are told in the language that the account's owner reads, unless another is asked for: masto localized.rb."""
+_ASKED_BESIDES = {"/api/v1/notifications": {"include_filtered": "true"}}
+"""What the library has no word for. Since 4.3 a stranger's first direct message waits among the requests unless it is
+asked for (masto notification_policy.rb, notify_service.rb; pull request 31011); older servers don't look at it.
+"""
 
 
 class UnreachedError(OSError):
@@ -142,7 +146,8 @@ class Session(requests.Session):
     ) -> Answer:
         """One API call. Raises this module's errors, which Mastodon.py wraps as MastodonNetworkError."""
         path = url[len(f"{self._server.scheme}://{self._server.netloc}") :]
-        target = f"{path}?{urlencode(_IN_ENGLISH | (params or {}), doseq=True)}"
+        asked = _IN_ENGLISH | _ASKED_BESIDES.get(path, {}) | (params or {})
+        target = f"{path}?{urlencode(asked, doseq=True)}"
         body = (
             None
             if method == "GET"

@@ -35,13 +35,15 @@ class Uploads:
         self._calls = calls
         self._context = context
         self._pending: OrderedDict[tuple[str, int], _Uploaded] = OrderedDict()
+        self._full: Fault | None = None
+        """What the instance said when there had been too many. Until it lets more in, nothing is handed in."""
 
     async def ready(self, files: Sequence[dict[str, Any]], key: str = "") -> list[str]:
         """The ids of a part's files, ready to be posted. Whatever goes wrong here, nothing was posted."""
         try:
             return [await self._one(file, (key, number)) for number, file in enumerate(files)]
         except FaultError as error:
-            if error.fault.kind is not FaultKind.MEDIA_PENDING:
+            if error.fault.kind not in (FaultKind.MEDIA_PENDING, FaultKind.RATE_LIMITED):
                 self.forget(key)
             raise FaultError(structs.replace(error.fault, certain=True)) from error
 
@@ -59,6 +61,17 @@ class Uploads:
         return await self._processed(media)
 
     async def _upload(self, file: dict[str, Any]) -> _Uploaded:
+        """Its window (30 in half an hour, masto rack_attack.rb) is no lane: a part takes none of it, or several."""
+        if self._full is not None and self._full.retry_at and self._full.retry_at > self._context.clock.now():
+            raise FaultError(self._full)
+        try:
+            return await self._handed_in(file)
+        except FaultError as error:
+            if error.fault.kind is FaultKind.RATE_LIMITED:
+                self._full = error.fault
+            raise
+
+    async def _handed_in(self, file: dict[str, Any]) -> _Uploaded:
         data = await self._context.media(file["sha256"])
 
         def post(client: Mastodon) -> Any:

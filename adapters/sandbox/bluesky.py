@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -9,6 +10,7 @@ from aiohttp import web
 
 from adapters.sandbox.bluesky_bodies import (
     READS,
+    REFUSALS,
     answer,
     error,
     profile,
@@ -209,6 +211,9 @@ class BlueskyFace(Face):
                 return refusal(rule.code or "InvalidRequest")
         failures = {500: "InternalServerError", 502: "UpstreamFailure", 503: "NotEnoughResources"}
         return refusal(failures.get(rule.status or 500, "UpstreamTimeout"))
+
+    def codes(self, rule: Rule) -> Collection[str]:
+        return REFUSALS if rule.kind is Trouble.REFUSE else ()
 
     # The wire.
 

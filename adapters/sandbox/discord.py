@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import datetime
 from typing import Any
 
@@ -116,6 +116,11 @@ class DiscordFace(People):
         if trouble is Trouble.REFUSE:
             return bodies.refusal(rule.code or "50013", rule.retry_after_s)
         return html_error(rule.status or 502)
+
+    def codes(self, rule: Rule) -> Collection[str]:
+        if rule.kind is Trouble.REFUSE:
+            return gateway.CLOSE_CODES if rule.on == "stream" else (*bodies.REFUSALS, *bodies.FORM_ERRORS)
+        return ("global",) if rule.kind is Trouble.RATE_LIMIT else ()
 
     def cut_streams(self, account: str | None = None) -> None:
         self.gateway.cut(account)

@@ -26,6 +26,9 @@ DIRECT_MESSAGES = 1 << 12
 DIRECT_REACTIONS = 1 << 13
 MESSAGE_CONTENT = 1 << 15
 
+CLOSE_CODES = tuple(str(code) for code in range(4000, 4015))
+"""topics/opcodes-and-status-codes."""
+
 MALFORMED: tuple[str, dict[str, Any]] = (
     "MESSAGE_CREATE",
     {"id": None, "channel_id": {}, "author": "nobody", "content": 7, "mentions": 3},
@@ -40,9 +43,11 @@ class Socket:
         self._ws = ws
         self._frames: asyncio.Queue[str | int] = asyncio.Queue()
         self.closing = False
+        self.mute = False
 
     def put(self, frame: dict[str, Any]) -> None:
-        self._frames.put_nowait(json.dumps(frame))
+        if not self.mute:
+            self._frames.put_nowait(json.dumps(frame))
 
     def put_raw(self, text: str) -> None:
         self._frames.put_nowait(text)
@@ -166,6 +171,12 @@ class Gateway:
         for session in self.of(account):
             if session.socket is not None:
                 session.socket.abort()
+
+    def mute(self, account: str | None = None) -> None:
+        """Open sockets stay so, but neither acknowledge heartbeats any more nor tell of anything."""
+        for session in self.of(account):
+            if session.socket is not None:
+                session.socket.mute = True
 
     def close(self, code: int, account: str | None = None) -> None:
         """Close sockets with a code; their sessions can be resumed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -25,6 +26,7 @@ class Face(ABC):
     def __init__(self, network: Network, faults: Faults) -> None:
         self.network = network
         self.faults = faults
+        faults.codes = self.codes
         self.url = ""
         """Where the face is reached; set once it listens."""
 
@@ -57,6 +59,10 @@ class Face(ABC):
     @abstractmethod
     def cut_streams(self, account: str | None = None) -> None:
         """Drop every open stream (of one bot)."""
+
+    def codes(self, rule: Rule) -> Collection[str] | None:  # noqa: ARG002 - a subclass looks at it
+        """What a rule may have as its ``code``, which :meth:`body` must know; None: anything."""
+        return None
 
     # What every face does alike.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
@@ -34,10 +34,6 @@ class Trouble(StrEnum):
     """The next thing to read has a part that no client expects."""
     REFUSE = "refuse"
     """One of the face's own refusals, by ``code``."""
-
-
-ALWAYS_ON = frozenset({Trouble.SUSPEND, Trouble.LOCK, Trouble.REVOKE, Trouble.SILENT_SUSPEND, Trouble.OUTAGE})
-"""States rather than single answers: without a count they last until lifted."""
 
 
 @dataclass
@@ -122,16 +118,25 @@ _READERS: dict[str, Callable[[Any], str]] = {
 _MAY_BE_NONE = frozenset(f.name for f in fields(Rule) if "None" in str(f.type))
 
 
+def any_code(_: Rule) -> None:
+    """For a book that no face reads."""
+
+
 class Faults:
-    """The book of troubles of one network."""
+    """The book of troubles of one network. ``codes`` says what a rule may have as its code there; None: anything."""
 
     def __init__(self) -> None:
+        self.codes: Callable[[Rule], Collection[str] | None] = any_code
         self._rules: dict[int, Rule] = {}
         self._ids = itertools.count(1)
         self.changed = asyncio.Event()
         """Set whenever the book changes; streams look again then (and clear it)."""
 
     def add(self, rule: Rule) -> Rule:
+        """Raises ValueError for a code that would be answered with nothing that the platform says."""
+        known = self.codes(rule)
+        if rule.code is not None and known is not None and rule.code not in known:
+            raise ValueError(f"code: there is no {rule.code[:40]!r}; {rule.kind} has {', '.join(known) or 'none'}")
         rule.id = next(self._ids)
         self._rules[rule.id] = rule
         self.changed.set()

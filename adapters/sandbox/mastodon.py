@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ from aiohttp import web
 
 from adapters.sandbox.face import Face
 from adapters.sandbox.faults import Faults, Rule, Trouble
-from adapters.sandbox.mastodon_bodies import body, missing, refused_for
+from adapters.sandbox.mastodon_bodies import CODES, body, missing, refused_for
 from adapters.sandbox.mastodon_entities import QUOTING_API, TEXT_MAX, Entities, rate_headers
 from adapters.sandbox.mastodon_media import LARGE_BYTES, PIXEL, Files, attachment, refused_file
 from adapters.sandbox.mastodon_reads import Reads
@@ -28,7 +29,8 @@ class MastodonFace(Face):
     in_reply_not_found, quoted_status_not_found, quoted_not_mentioned, moved, file_size, too_long, blank, file_type,
     file_unverified, file_unprocessed, media_pending, too_many_files, race. LOCK by pending, unconfirmed, two_factor.
 
-    ``media_turns`` is how often an upload is asked about before it is ready; ``quotes`` says whether it is a Mastodon
+    ``media_turns`` is how often an upload is asked about before it is ready, ``upload_window`` how many an account may
+    begin in how many seconds (30 in 1800, masto rack_attack.rb); ``quotes`` says whether it is a Mastodon
     that has quoted posts; ``reads_english`` whether the owners of its accounts do. A bot's stream shows the edits and
     deletions of what mentions it.
     """
@@ -38,11 +40,13 @@ class MastodonFace(Face):
     def __init__(self, network: Network, faults: Faults) -> None:
         super().__init__(network, faults)
         self.media_turns = 1
+        self.upload_window: tuple[int, float] = (100_000, 1800.0)
         self.reads_english = True
         self.streams = Streams(faults)
         self._entities = Entities(network)
         self._ids = itertools.count(114_000_000_000_000_001)
         self._keys: dict[tuple[str, str], str] = {}
+        self._begun: dict[str, tuple[float, int]] = {}
         self._files = Files(self._id)
         self._notes: dict[str, list[dict[str, Any]]] = {}
         self._reads = Reads(network, faults, self._entities, self._notes)
@@ -204,6 +208,9 @@ class MastodonFace(Face):
     def body(self, trouble: Trouble, rule: Rule, member: Member | None) -> web.Response:  # noqa: ARG002 -- every face's
         return body(trouble, rule)
 
+    def codes(self, rule: Rule) -> Collection[str]:
+        return CODES.get(rule.kind, ())
+
     async def _stream(self, request: web.Request, member: Member) -> web.StreamResponse:
         return await self.streams.serve(request, member, only_notifications=request.path.endswith("/notification"))
 
@@ -309,7 +316,7 @@ class MastodonFace(Face):
         return await self.answer(request, member, "repost", answer, message)
 
     async def _upload(self, request: web.Request, member: Member) -> web.StreamResponse:
-        if refused := await self.admit(request, member, "media"):
+        if refused := await self.admit(request, member, "media") or self._full(member):
             return refused
         form = await request.post()
         file, alt = form.get("file"), str(form.get("description", ""))
@@ -320,6 +327,19 @@ class MastodonFace(Face):
             return refused_for(refusal)
         media = self._files.add(data, file.content_type, alt, self.media_turns, owner=member.id)
         return web.json_response(attachment(media, self.url), status=202 if media["pending"] else 200)
+
+    def _full(self, member: Member) -> web.Response | None:
+        """One more in the window of uploads, or a 429 when it has no room."""
+        until_s, used = self._begun.get(member.id, (0.0, 0))
+        most, per_s = self.upload_window
+        now_s = time.monotonic()
+        if now_s >= until_s:
+            until_s, used = now_s + per_s, 0
+        if used >= most:
+            self.network.attempted(member.handle, "media", "refused", detail="rate_limit")
+            return body(Trouble.RATE_LIMIT, Rule(Trouble.RATE_LIMIT, retry_after_s=until_s - now_s))
+        self._begun[member.id] = until_s, used + 1
+        return None
 
     async def _get_media(self, request: web.Request, member: Member) -> web.StreamResponse:
         media = self._files.look(request.match_info["id"], member.id)

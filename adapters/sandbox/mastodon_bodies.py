@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from aiohttp import web
 
 from adapters.sandbox.face import html_error
@@ -38,6 +40,11 @@ REFUSALS = {
     "too_many_files": (422, "Cannot attach more than 4 files"),
     "invalid_german": (422, "Gültigkeitsprüfung ist fehlgeschlagen"),
     "race": (503, "There was a temporary problem serving your request, please try again"),
+}
+
+CODES: dict[Trouble, Collection[str]] = {
+    Trouble.LOCK: tuple(code for code in LOCKS if code),
+    Trouble.REFUSE: REFUSALS,
 }
 
 

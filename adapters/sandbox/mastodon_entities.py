@@ -188,6 +188,7 @@ class Entities:
             "group_key": f"ungrouped-{note['id']}",
             "account": self.account(self._network.members[note["from"]]),
             "status": self.status(message, viewer),
+            **({"filtered": True} if note["filtered"] else {}),
         }
 
     def fallback(self, message: Message) -> str:

@@ -91,11 +91,13 @@ class Reads:
     async def notifications(self, request: web.Request, member: Member) -> web.StreamResponse:
         wanted = request.query.getall("types[]", [])
         unwanted = request.query.getall("exclude_types[]", [])
+        with_filtered = request.query.get("include_filtered") == "true"
         notes = [
             note
             for note in self._notes.get(member.id, [])
             if (not wanted or note["type"] in wanted)
             and note["type"] not in unwanted
+            and (with_filtered or not note["filtered"])
             and not self._network.messages[note["status"]].deleted
         ]
         chosen = page(request, notes, lambda note: note["id"], usual=40)

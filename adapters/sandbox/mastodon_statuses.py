@@ -94,8 +94,21 @@ class Statuses:
         if not member.is_bot:
             return
         note = {"id": self._new_id(), "type": kind, "from": who.id, "status": message.id, "at": utc_now()}
+        note["filtered"] = kind == "mention" and self._is_unasked(message, member)
         self._notes.setdefault(member.id, []).append(note)
-        self._streams.push(member, "notification", self._entities.notification(note, member))
+        if not note["filtered"]:
+            self._streams.push(member, "notification", self._entities.notification(note, member))
+
+    def _is_unasked(self, message: Message, member: Member) -> bool:
+        """Whether it is private and answers nothing private of the member's to its author: that waits among the
+        requests, and no stream tells of it (masto notify_service.rb, notification_policy.rb).
+        """
+        if message.extra["visibility"] != "direct":
+            return False
+        above = self._network.messages.get(message.in_reply_to or "")
+        while above and not (above.author == member.id and message.author in above.extra["mentions"]):
+            above = self._network.messages.get(above.in_reply_to or "")
+        return above is None or above.extra["visibility"] != "direct"
 
     def _concerned(self, message: Message) -> list[Member]:
         ids = {message.author, *message.extra["mentions"]}

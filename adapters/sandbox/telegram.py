@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
@@ -62,6 +63,8 @@ class TelegramFace(Face):
         super().__init__(network, faults)
         self.chats: dict[int, Chat] = {}
         self.files = Files()
+        self.window: tuple[int, float] = (100_000, 1.0)
+        """Messages and edits of a bot in one chat: how many in how many seconds."""
         self._ids = itertools.count(7_000_000_001)
         self._group_ids = itertools.count(1)
         self._private_ids = itertools.count(1)
@@ -327,6 +330,11 @@ class TelegramFace(Face):
             return refusal("migrated", migrate_to_chat_id=int(rule.extra.get("to", self.general.id - 1)))
         code = rule.code if trouble is Trouble.REFUSE and rule.code in REFUSALS else None
         return refusal(code or ("no_rights" if trouble is Trouble.REFUSE else "unauthorized"))
+
+    def codes(self, rule: Rule) -> Collection[str]:
+        if rule.kind is Trouble.REFUSE:
+            return REFUSALS
+        return ("nameless",) if rule.kind is Trouble.MALFORMED_EVENT else ()
 
     def cut_streams(self, account: str | None = None) -> None:
         for bot in self._bots():

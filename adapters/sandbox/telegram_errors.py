@@ -1,7 +1,8 @@
 """What the Bot API answers when it says no: real statuses and words, as the server writes them.
 
 Sources: live = what api.telegram.org answered to the tests of atahanyorganci/effect-telegram-api; tba, td = the
-servers' source (tdlib), at the places that KnightNiwrem/tg-bot-api-emulator names; facts = facts/platforms.md 3.3.
+servers' source (tdlib), at the places that KnightNiwrem/tg-bot-api-emulator names, or in telegram-bot-api@01a3679 and
+td@022d602; reported = what people who run bots were told.
 """
 
 from __future__ import annotations
@@ -40,24 +41,24 @@ CONFLICT = "Conflict: terminated by other getUpdates request; make sure that onl
 
 REFUSALS: dict[str, tuple[int, str]] = {
     "unauthorized": (401, "Unauthorized"),  # live: any method
-    "invalid_token": (401, "Unauthorized: invalid token specified"),  # facts
-    "not_found": (404, "Not Found"),  # facts: a malformed token
-    "logged_out": (400, "Logged out"),  # facts
-    "frozen": (400, "Bad Request: FROZEN_METHOD_INVALID"),  # facts
+    "invalid_token": (401, "Unauthorized: invalid token specified"),  # tba: Client.cpp:16277
+    "not_found": (404, "Not Found"),  # tba: Client.cpp:16277, a malformed token
+    "logged_out": (400, "Logged out"),  # tba: Client.cpp:16277
+    "frozen": (400, "Bad Request: FROZEN_METHOD_INVALID"),  # tba: Client.cpp:181
     "blocked": (403, "Forbidden: bot was blocked by the user"),  # tba: USER_IS_BLOCKED
     "deactivated": (403, "Forbidden: user is deactivated"),  # tba: INPUT_USER_DEACTIVATED
-    "not_started": (403, "Forbidden: bot can't initiate conversation with a user"),  # facts
+    "not_started": (403, "Forbidden: bot can't initiate conversation with a user"),  # td: MessagesManager.cpp
     "to_bot": (403, "Forbidden: the bot can't send messages to the bot"),  # seen by many who sent to a bot's own id
-    "kicked": (403, "Forbidden: bot was kicked from the supergroup chat"),  # facts
-    "not_member": (403, "Forbidden: bot is not a member of the supergroup chat"),  # facts
-    "group_deleted": (403, "Forbidden: the group chat was deleted"),  # facts
+    "kicked": (403, "Forbidden: bot was kicked from the supergroup chat"),  # tba: Client.cpp:8158
+    "not_member": (403, "Forbidden: bot is not a member of the supergroup chat"),  # tba: Client.cpp:8158
+    "group_deleted": (403, "Forbidden: the group chat was deleted"),  # tba: Client.cpp:8158
     "forbidden": (403, "Forbidden: something new"),  # made up: what nobody has seen yet
-    "no_write_access": (400, "Bad Request: have no write access to the chat"),  # facts
-    "no_rights": (400, "Bad Request: not enough rights to send text messages to the chat"),  # facts
+    "no_write_access": (400, "Bad Request: have no write access to the chat"),  # td
+    "no_rights": (400, "Bad Request: not enough rights to send text messages to the chat"),  # td
     "chat_gone": (400, "Bad Request: chat not found"),  # live: sendMessage
     "reply_gone": (400, "Bad Request: message to be replied not found"),  # live: sendMessage
     "thread_gone": (400, "Bad Request: message thread not found"),  # live: sendMessage
-    "migrated": (400, "Bad Request: group chat was upgraded to a supergroup chat"),  # facts
+    "migrated": (400, "Bad Request: group chat was upgraded to a supergroup chat"),  # reported
     "too_long": (400, "Bad Request: message is too long"),  # live: sendMessage
     "caption_too_long": (400, "Bad Request: message caption is too long"),  # td
     "blank": (400, "Bad Request: text must be non-empty"),  # live: sendMessage
@@ -77,7 +78,7 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "bad_reaction": (400, "Bad Request: REACTION_INVALID"),  # core.telegram.org/method/messages.sendReaction
     "too_many_reactions": (400, "Bad Request: REACTIONS_TOO_MANY"),  # the same
     "bad_file_id": (400, "Bad Request: invalid file_id"),  # live: getFile
-    "wrong_file": (400, "Bad Request: wrong file identifier/HTTP URL specified"),  # facts
+    "wrong_file": (400, "Bad Request: wrong file identifier/HTTP URL specified"),  # reported
     "url_failed": (400, "Bad Request: failed to get HTTP URL content"),  # tba: WEBPAGE_CURL_FAILED
     "too_large": (413, "Request Entity Too Large"),
     "conflict": (409, CONFLICT),

@@ -13,7 +13,7 @@ from aiohttp import web
 from adapters.sandbox.face import drop
 from adapters.sandbox.faults import Trouble
 from adapters.sandbox.telegram_call import Call, ok, params
-from adapters.sandbox.telegram_errors import Refusal, refusal
+from adapters.sandbox.telegram_errors import Refusal, refusal, too_many
 from adapters.sandbox.telegram_media import HELD, TYPES, Shown
 from adapters.sandbox.telegram_shows import Shows
 from adapters.sandbox.telegram_text import trimmed
@@ -42,6 +42,7 @@ class Methods:
 
     def __init__(self, face: TelegramFace) -> None:
         self.face = face
+        self._windows: dict[tuple[str, str], tuple[float, int]] = {}
         shows = Shows(self)
         self._handlers: dict[str, Callable[[Call], Awaitable[web.StreamResponse]]] = {
             "getme": self._get_me,
@@ -164,11 +165,25 @@ class Methods:
         if refused := await self.face.admit(call.request, call.bot, action, text=text):
             return refused
         try:
+            self._count(call, action)
             result, message = work()
         except Refusal as no:
             self.face.network.attempted(call.bot.handle, action, "refused", text=text, detail=no.description)
             raise
         return await self.face.answer(call.request, call.bot, action, ok(result), message)
+
+    def _count(self, call: Call, action: str) -> None:
+        """One more message or edit in a chat's window, or a 429 when it is full."""
+        if action not in ("post", "reply", "direct", "edit"):
+            return
+        place, now_s = (call.bot.id, call.text("chat_id")), asyncio.get_running_loop().time()
+        until_s, used = self._windows.get(place, (0.0, 0))
+        most, per_s = self.face.window
+        if now_s >= until_s:
+            until_s, used = now_s + per_s, 0
+        if used >= most:
+            raise too_many(until_s - now_s)
+        self._windows[place] = until_s, used + 1
 
     async def _send_message(self, call: Call) -> web.StreamResponse:
         def work() -> tuple[Any, Message]:

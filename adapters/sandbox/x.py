@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -39,6 +39,8 @@ class XFace(Face):
         self.uploads = Uploads()
         self.enterprise = False
         """Whether the app has the plan that likes and quotes want."""
+        self.shown_after_s = 0.0
+        """How late its lists show what an account of ours wrote."""
         self.refreshes: list[str] = []
         """Every refresh token that was handed in, in order: ``accepted`` or ``refused``."""
         self._ids = x_wire.Snowflakes()
@@ -178,6 +180,12 @@ class XFace(Face):
                     return web.Response(status=status, content_type="text/html", text=page)
                 title = words.get(status, "Service Unavailable")
                 return x_bodies.problem(status, title, title)
+
+    def codes(self, rule: Rule) -> Collection[str]:
+        if rule.kind in (Trouble.FAIL_BEFORE, Trouble.FAIL_AFTER):
+            return ("html",)
+        said = (Trouble.REFUSE, Trouble.SUSPEND, Trouble.LOCK, Trouble.REVOKE)
+        return (*x_bodies.REFUSALS, "html_403") if rule.kind in said else ()
 
     def cut_streams(self, account: str | None = None) -> None:
         """X is polled here: no stream stays open."""

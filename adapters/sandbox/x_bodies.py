@@ -1,7 +1,7 @@
 """X's refusals, word for word: problem bodies as the API sends them, and the older v1 shape inside them.
 
-Beside each stands where it was seen: the facts page (section 1.3), a page of docs.x.com, or a thread on GitHub. What
-says "unsourced" is refused by a written rule, but nobody shows in which words.
+Beside each stands where it was seen: a page of docs.x.com, a thread on GitHub, or "reported", by people who use the API
+(2026). What says "unsourced" is refused by a written rule, but nobody shows in which words.
 """
 
 from __future__ import annotations
@@ -97,19 +97,20 @@ AUTOMATED = (
 
 REFUSALS: dict[str, tuple[Any, ...]] = {
     "suspended": (forbidden, SUSPENDED, "user-suspended"),  # akrherz/iembot#156
-    "app_suspended": (forbidden, "This app has been suspended.", "app-suspended"),  # facts; the words are unsourced
-    "locked": (forbidden, LOCKED),  # facts: a live log
-    "revoked": (problem, 401, "Unauthorized", "Unauthorized"),  # facts
-    "not_summoned": (forbidden, NOT_SUMMONED),  # facts
-    "only_if_mentioned": (  # facts
+    "app_suspended": (forbidden, "This app has been suspended.", "app-suspended"),  # reported; the words are unsourced
+    "locked": (forbidden, LOCKED),  # reported: a live log
+    "revoked": (problem, 401, "Unauthorized", "Unauthorized"),  # reported
+    "not_summoned": (forbidden, NOT_SUMMONED),  # reported
+    "only_if_mentioned": (  # reported
         forbidden,
         "You can only reply to or quote posts where you are mentioned or are the author.",
     ),
-    "author_limited": (legacy, 403, 433, "The original Tweet author restricted who can reply to this Tweet."),  # facts
-    "target_gone": (forbidden, GONE),  # facts
+    # reported
+    "author_limited": (legacy, 403, 433, "The original Tweet author restricted who can reply to this Tweet."),
+    "target_gone": (forbidden, GONE),  # reported
     "duplicate": (forbidden, "You are not allowed to create a Tweet with duplicate content."),  # akrherz/iembot#163
-    "too_long": (problem, 400, "Invalid Request", "Your Tweet text is too long.", "invalid-request"),  # facts
-    "too_long_403": (forbidden, "Your Tweet text is too long."),  # facts
+    "too_long": (problem, 400, "Invalid Request", "Your Tweet text is too long.", "invalid-request"),  # reported
+    "too_long_403": (forbidden, "Your Tweet text is too long."),  # reported
     "too_long_186": (legacy, 403, 186, "Tweet needs to be a bit shorter."),  # mahrtayyab/tweety#199
     "cashtags": (forbidden, "A post has one cashtag at most."),  # manage-tweets/integrate.mdx; the words are unsourced
     "media_invalid": (media_invalid,),
@@ -117,19 +118,19 @@ REFUSALS: dict[str, tuple[Any, ...]] = {
         forbidden,
         "This user is not allowed to post a video longer than 20 minutes.",
     ),
-    "quote_refused": (  # facts, its beginning; the rest is unsourced
+    "quote_refused": (  # reported, its beginning; the rest is unsourced
         forbidden,
         "Quoting this post is not allowed because you have not been mentioned by its author.",
     ),
     "retweeted": (legacy, 403, 327, "You have already retweeted this Tweet."),  # marco97pa/Blackpink-Data#24
     "liked": (legacy, 403, 139, "You have already favorited this status."),  # v1 response codes; v2 is unsourced
-    "dm_refused": (forbidden, NO_DIRECT),  # facts
-    "dm_not_permitted": (forbidden, "This operation is not permitted."),  # facts
-    "write_block": (forbidden, "You are not permitted to perform this action."),  # facts
-    "feature_block": (forbidden, "Your account is not permitted to access this feature."),  # facts
+    "dm_refused": (forbidden, NO_DIRECT),  # reported
+    "dm_not_permitted": (forbidden, "This operation is not permitted."),  # reported
+    "write_block": (forbidden, "You are not permitted to perform this action."),  # reported
+    "feature_block": (forbidden, "Your account is not permitted to access this feature."),  # reported
     "no_scope": (forbidden, "Forbidden"),  # PLhery/node-twitter-api-v2#434: a token without the scope
-    "app_permissions": (forbidden, OAUTH1, "oauth1-permissions"),  # facts
-    "client_forbidden": (forbidden, NOT_ENROLLED, "client-forbidden"),  # facts
+    "app_permissions": (forbidden, OAUTH1, "oauth1-permissions"),  # reported
+    "client_forbidden": (forbidden, NOT_ENROLLED, "client-forbidden"),  # reported
     "authentication": (  # PLhery/node-twitter-api-v2#340
         problem,
         403,
@@ -137,15 +138,15 @@ REFUSALS: dict[str, tuple[Any, ...]] = {
         "Authenticating with OAuth 2.0 Application-Only is forbidden for this endpoint.",
         "unsupported-authentication",
     ),
-    "credits": (problem, 402, "CreditsDepleted", CREDITS, "credits"),  # facts
-    "credits_new": (  # facts
+    "credits": (problem, 402, "CreditsDepleted", CREDITS, "credits"),  # reported
+    "credits_new": (  # reported
         problem,
         402,
         "Payment Required",
         "credits depleted",
         "https://api.x.com/2/problems/credits-depleted",
     ),
-    "spend_cap": (problem, 403, "SpendCapReached", SPEND_CAP, "credits"),  # facts; the status is unsourced
+    "spend_cap": (problem, 403, "SpendCapReached", SPEND_CAP, "credits"),  # reported; the status is unsourced
     "usage_capped": (  # response-codes-and-errors.mdx; the words are unsourced
         problem,
         429,
@@ -154,7 +155,7 @@ REFUSALS: dict[str, tuple[Any, ...]] = {
         "usage-capped",
     ),
     "unlisted": (problem, 418, "Teapot", "Something no table knows."),  # made up, so that none does
-    # The older shape: the facts page's v1 codes.
+    # The older shape: v1 codes, reported.
     "v1_suspended": (legacy, 403, 64, "Your account is suspended and is not permitted to access this feature."),
     "v1_locked": (
         legacy,

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from adapters.sandbox import x_bodies, x_shown, x_wire
 from adapters.sandbox.faults import Trouble
-from adapters.sandbox.world import Member, Message
+from adapters.sandbox.world import Member, Message, utc_now
 
 if TYPE_CHECKING:
     from adapters.sandbox.x import XFace
@@ -78,7 +78,7 @@ class Lists:
         if not isinstance(bot, Member):
             return bot
         owner = request.match_info["id"]
-        posts = [m for m in self._newest() if m.author == owner and not m.private]
+        posts = [m for m in self._newest() if m.author == owner and not m.private and self._shows(m)]
         return self._page(request, posts[:TIMELINE_DEPTH], least=5)
 
     async def _mentions(self, request: web.Request) -> web.StreamResponse:
@@ -102,12 +102,16 @@ class Lists:
         person = self._face.network.members.get(request.match_info.get("person", ""))
         if person is not None:
             only = self._face.conversation(person, bot, group=False)
-        private = [m for m in self._newest() if m.private and only in (None, m.conversation)]
+        private = [m for m in self._newest() if m.private and only in (None, m.conversation) and self._shows(m)]
         mine = [m for m in private if bot.id in self._face.participants(m.conversation)]
         broken = self._face.faults.find(Trouble.MALFORMED_EVENT, bot.handle, on="read", action="dm_events")
         fields = _fields(request, "dm_event.fields")
         items = [x_wire.direct_event(m, fields) for m in mine]
         return self._answer(request, mine, items, least=1, broken=broken is not None)
+
+    def _shows(self, message: Message) -> bool:
+        late_s = self._face.shown_after_s if self._face.network.members[message.author].is_bot else 0.0
+        return not late_s or (utc_now() - message.at).total_seconds() >= late_s
 
     def _newest(self) -> list[Message]:
         return sorted(
@@ -135,7 +139,10 @@ class Lists:
         size = int(request.query.get("max_results", "10" if least > 1 else "100"))
         if not least <= size <= 100:
             return x_bodies.invalid(f"The `max_results` query parameter value [{size}] is not between {least} and 100")
-        start = int(request.query.get("pagination_token", "p0").removeprefix("p"))
+        token = request.query.get("pagination_token", "p0")
+        if not token.removeprefix("p").isdecimal():
+            return x_bodies.invalid(f"The `pagination_token` query parameter value [{token}] is not valid")
+        start = int(token.removeprefix("p"))
         shown = items[start : start + size]
         body: dict[str, Any] = {"meta": {"result_count": len(shown)}}
         if shown:

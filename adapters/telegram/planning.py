@@ -15,7 +15,7 @@ from adapters.telegram import uploads
 from adapters.telegram.entities import PLATFORM, Words, bare, keeps_all, render
 from adapters.telegram.profile import CAPTION_MAX, POLL_LONGEST_S, POLL_SHORTEST_S, QUESTION_MAX, TEXT_MAX, UPLOAD_BYTES
 from gateway.model.content import Document, Link, Media, Poll
-from gateway.model.delivery import Draft, Fault, FaultError, FaultKind, InConversation, Part, Timeline
+from gateway.model.delivery import Draft, FaultKind, InConversation, Part, Timeline, refused
 from gateway.model.ids import MessageRef
 from gateway.text.split import Slice, slices, split
 
@@ -79,24 +79,26 @@ def _where(draft: Draft, announce_to: str | int | None) -> _Place:
     if isinstance(target, InConversation):
         return _in_conversation(target, draft.in_reply_to)
     if not target.private:
-        raise _no(
+        raise refused(
             FaultKind.TARGET_REFUSED, "a bot has no public place to call somebody; write to a group or in private"
         )
     if target.identity.platform != PLATFORM or not target.identity.id.isdecimal():
-        raise _no(FaultKind.TARGET_REFUSED, f"{target.identity} has no private chat with the bot")
+        raise refused(FaultKind.TARGET_REFUSED, f"{target.identity} has no private chat with the bot")
     return _Place(int(target.identity.id), None, "direct", None)
 
 
 def _channel(announce_to: str | int | None) -> str | int:
     if announce_to is None:
-        raise _no(FaultKind.CONFIG, "the account has no timeline: set announce_to to a channel (@name) or a chat's id")
+        raise refused(
+            FaultKind.CONFIG, "the account has no timeline: set announce_to to a channel (@name) or a chat's id"
+        )
     return announce_to
 
 
 def _in_conversation(target: InConversation, answered: MessageRef | None) -> _Place:
     chat, topic = conversation_of(target.conversation)
     if target.private and chat < 0:
-        raise _no(FaultKind.TARGET_REFUSED, f"{target.conversation} is a group, and this is private")
+        raise refused(FaultKind.TARGET_REFUSED, f"{target.conversation} is a group, and this is private")
     same_chat = answered is not None and message_of(answered)[0] == chat
     answers = message_of(answered)[1] if answered is not None and same_chat else None
     return _Place(chat, topic, "direct" if chat > 0 else "reply", answers)
@@ -108,7 +110,7 @@ def conversation_of(conversation: str) -> tuple[int, int | None]:
     try:
         return int(chat), int(topic) if topic else None
     except ValueError:
-        raise _no(FaultKind.INVALID, f"not a conversation: {conversation[:64]}") from None
+        raise refused(FaultKind.INVALID, f"not a conversation: {conversation[:64]}") from None
 
 
 def messages_of(ref: str) -> tuple[int, tuple[int, ...]]:
@@ -117,7 +119,7 @@ def messages_of(ref: str) -> tuple[int, tuple[int, ...]]:
     try:
         return conversation_of(conversation)[0], tuple(map(int, numbers.split(",")))
     except ValueError:
-        raise _no(FaultKind.INVALID, f"not a message: {ref[:64]}") from None
+        raise refused(FaultKind.INVALID, f"not a message: {ref[:64]}") from None
 
 
 def message_of(ref: str) -> tuple[int, int]:
@@ -144,7 +146,7 @@ def _quoting(content: Document, place: _Place) -> tuple[Document, _Place]:
         return structs.replace(content, quote=None, paragraphs=(*content.paragraphs, (Link(address),))), place
     if here:
         return content, place._replace(answers=number)
-    raise _no(FaultKind.INVALID, "a message of another private chat can't be shown here")
+    raise refused(FaultKind.INVALID, "a message of another private chat can't be shown here")
 
 
 def _is_in(url: str, chat: str | int) -> bool:
@@ -162,7 +164,7 @@ def _address(chat: int, number: int) -> str:
 
 def _steps(content: Document, *, numbered: bool) -> Iterator[_Step]:
     if content.is_empty:
-        raise _no(FaultKind.INVALID, "there is nothing to say")
+        raise refused(FaultKind.INVALID, "there is nothing to say")
     _check_media(content.media)
     content, question = _asked(content)
     poll, content = content.poll, structs.replace(content, poll=None)
@@ -177,7 +179,7 @@ def _pieces(content: Document, *, numbered: bool) -> tuple[Slice, ...]:
     try:
         return slices(content, _fits, about=TEXT_MAX, numbered=numbered)
     except ValueError as error:
-        raise _no(FaultKind.TOO_LONG, str(error)) from error
+        raise refused(FaultKind.TOO_LONG, str(error)) from error
 
 
 def _fits(piece: Document) -> bool:
@@ -216,7 +218,7 @@ def _caption(words: Words) -> dict[str, Any]:
 def _check_media(media: tuple[Media, ...]) -> None:
     for one in media:
         if not one.size_bytes <= UPLOAD_BYTES:
-            raise _no(FaultKind.MEDIA, f"a file of {one.size_bytes} bytes; {UPLOAD_BYTES} is the most")
+            raise refused(FaultKind.MEDIA, f"a file of {one.size_bytes} bytes; {UPLOAD_BYTES} is the most")
 
 
 # Polls.
@@ -232,7 +234,7 @@ def _asked(content: Document) -> tuple[Document, Document]:
     if not _asks(question):
         before, question = _parted(question)
     if not bare(question).strip():
-        raise _no(FaultKind.INVALID, "a poll without a question")
+        raise refused(FaultKind.INVALID, "a poll without a question")
     return structs.replace(content, paragraphs=before.paragraphs), question
 
 
@@ -246,7 +248,7 @@ def _parted(content: Document) -> tuple[Document, Document]:
     try:
         *begun, question = split(structs.replace(content, paragraphs=(last,)), _asks)
     except ValueError as error:
-        raise _no(FaultKind.TOO_LONG, f"a poll's question: {error}") from error
+        raise refused(FaultKind.TOO_LONG, f"a poll's question: {error}") from error
     before = (*others, *(paragraph for piece in begun for paragraph in piece.paragraphs))
     return structs.replace(content, paragraphs=before), question
 
@@ -280,14 +282,10 @@ def stays(before: Document, after: Document) -> str:
 def edited(content: Document, most: int = TEXT_MAX) -> Words:
     """The new words of a message. Raises TOO_LONG or INVALID, and TARGET_REFUSED of a poll."""
     if content.poll is not None:
-        raise _no(FaultKind.TARGET_REFUSED, STAYS)
+        raise refused(FaultKind.TARGET_REFUSED, STAYS)
     words = render(content)
     if not words.text.strip() and not content.media:
-        raise _no(FaultKind.INVALID, "there is nothing to say")
+        raise refused(FaultKind.INVALID, "there is nothing to say")
     if len(words.text) > most:
-        raise _no(FaultKind.TOO_LONG, f"{len(words.text)} characters; the message holds {most}")
+        raise refused(FaultKind.TOO_LONG, f"{len(words.text)} characters; the message holds {most}")
     return words
-
-
-def _no(kind: FaultKind, evidence: str) -> FaultError:
-    return FaultError(Fault(kind, True, evidence))

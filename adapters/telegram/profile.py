@@ -123,13 +123,16 @@ PROFILE = Profile(
         poll_shortest_s=POLL_SHORTEST_S,
         poll_longest_s=POLL_LONGEST_S,
     ),
-    # Sizes: PTB FloodLimit. What counts: PTB ext/_aioratelimiter.py paces each call that names a chat; an edit takes a
-    # message's place (grammy.dev/advanced/flood: 20 edits a minute in a group; GH letta-ai/lettabot#433: after quicker
-    # ones no message left for two minutes), in private too, since a change doesn't tell what chat it is in.
+    # Sizes: PTB FloodLimit. What counts: PTB ext/_aioratelimiter.py paces each call that names a chat. A second passes
+    # between two messages in whatever chat (core.telegram.org/bots/faq). An edit takes a message's place
+    # (tdlib/td#3034; grammy.dev/advanced/flood: 20 a minute in a group), and after quicker ones no message left for two
+    # minutes (GH letta-ai/lettabot#433: one in 1.5 s is well in private). What is right in a group holds everywhere,
+    # since a change doesn't tell what chat it is in.
     lanes=(
         Lane("bot", 30, 1.0, ("post", "reply", "direct", Change.EDIT, Change.DELETE, Change.REACT)),
-        Lane("chat", 1, 1.0, ("direct", Change.EDIT), Scope.CONVERSATION),
+        Lane("chat", 1, 1.0, ("post", "reply", "direct", Change.EDIT), Scope.CONVERSATION),
         Lane("group", 20, 60.0, ("post", "reply", Change.EDIT), Scope.CONVERSATION),
+        Lane("edits", 1, 3.0, (Change.EDIT,), Scope.CONVERSATION),
     ),
     calls_by_text=True,  # td MessageEntity.cpp: find_mentions
     idempotency=Idempotency.NONE,  # no key, no history, own messages aren't in getUpdates
@@ -171,7 +174,7 @@ FAULTS: tuple[Rule, ...] = (
     Rule(K.TOO_LONG, text="is too long", source="live: sendMessage; td MessageContent.cpp:4758: message and caption"),
     Rule(K.INVALID, text="can't parse entities", source="live: sendMessage"),
     Rule(K.MEDIA, status=413, source="emu: what api.telegram.org says of more than 50 MB"),
-    Rule(K.MEDIA, text="wrong file identifier", source="facts 3.3"),
+    Rule(K.MEDIA, text="wrong file identifier", source="reported"),
     Rule(K.MEDIA, text="wrong file_id", source="tba: getFile"),
     Rule(K.MEDIA, text="invalid file_id", source="live: getFile"),
     Rule(K.MEDIA, text="file is too big", source="emu: tba, getFile of more than 20 MB"),

@@ -15,9 +15,10 @@ from tweepy.errors import HTTPException, Unauthorized
 
 from adapters.border import Told, crossing
 from adapters.x import recognize, session, translate
+from adapters.x.lateness import Lateness
 from adapters.x.parts import plan, preview
 from adapters.x.pictures import Pictures
-from adapters.x.profile import ENTERPRISE, FAULTS, PROFILE, Settings
+from adapters.x.profile import FAULTS, Settings, profile_of
 from adapters.x.receive import Page, Poller
 from adapters.x.tokens import Tokens
 from gateway.model.capabilities import Profile
@@ -113,17 +114,19 @@ class XAdapter:
         self.context = context
         self._clock = context.clock
         self._settings = settings
+        self._profile = profile_of(settings)
         self._door = door
         self._tokens = tokens
         # wait_on_rate_limit stays off: without a reset header tweepy would ask again at once, for ever.
         self._client: Any = AsyncClient(tokens.access, return_type=aiohttp.ClientResponse)  # type: ignore[no-untyped-call]  # tweepy has no types
         self._client.session = cast("Any", door)
         self._pictures = Pictures(self._route, context)
+        self._lateness = Lateness(context.clock)
         self._me: translate.User | None = None
 
     @property
     def profile(self) -> Profile:
-        return PROFILE
+        return self._profile
 
     def events(self, cursor: str | None) -> AsyncIterator[Arrival]:
         return Poller(self, self._settings).arrivals(cursor)
@@ -140,11 +143,14 @@ class XAdapter:
                 yield piece
 
     async def send(self, part: Part) -> Receipt:
+        self._lateness.sending(part)
         media = await self._pictures.ready(part)
         send = self._send_direct if part.kind == "direct" else self._send_post
         try:
             receipt = await send(part, media)
         except FaultError as error:
+            if error.fault.kind is FaultKind.DUPLICATE:
+                self._lateness.is_there_already(part)
             raise FaultError(self._pictures.judged(part.key, error.fault)) from error
         self._pictures.forget(part.key)
         return receipt
@@ -222,7 +228,12 @@ class XAdapter:
                 raise
 
     async def reconcile(self, part: Part, since: datetime, taken: Taken = nobodys) -> Receipt | Unsure:
-        """Look for the part among what the account said since then."""
+        """Look for the part among what the account said since then; twice, where one look proves nothing."""
+        if self._lateness.is_too_soon(part):
+            return Unsure.UNKNOWN
+        return self._lateness.judged(part, await self._look(part, since, taken))
+
+    async def _look(self, part: Part, since: datetime, taken: Taken) -> Receipt | Unsure:
         earliest = since - SKEW
         if part.kind == "direct":
             return await self._find(part, earliest, translate.DirectEvent, partial(self._directs_of, part), taken)
@@ -368,10 +379,6 @@ class XAdapter:
 
 class EnterpriseAdapter(XAdapter):
     """What an Enterprise plan can do besides."""
-
-    @property
-    def profile(self) -> Profile:
-        return ENTERPRISE
 
     async def react(self, ref: MessageRef, reaction: str) -> None:  # noqa: ARG002  X has one for all of them
         await self._mark("likes", ref, Change.REACT)

@@ -48,6 +48,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     poll_direct_s: Seconds = 60.0
     """How often direct messages are asked for: 15 times in 15 minutes are allowed."""
     timeout_s: Seconds = 30.0
+    video_max_s: Seconds = 140.0
+    """How long a post's film may be. X's page said 140 s till August 2026; since then it is 20 minutes, and 125 with
+    Premium (best-practices.mdx). Others tell of the older number still: it is what every account has.
+    """
     enterprise: bool = False
     """The app has an Enterprise plan, which alone still has likes and quote posts (changelog 2026-04-20)."""
 
@@ -135,7 +139,7 @@ PROFILE = Profile(
         images_max=4,  # media/quickstart/best-practices.mdx; so are the next two
         image_size_bytes=5_000_000,
         image_mimes=("image/jpeg", "image/png", "image/gif", "image/webp"),
-        others={  # best-practices.mdx, accounts without Premium; types: openapi.json, media_type, and its codecs
+        others={  # best-practices.mdx; types: openapi.json, media_type, and its codecs
             MediaKind.GIF: MediaLimits(
                 15_000_000,
                 ("image/gif",),
@@ -147,7 +151,7 @@ PROFILE = Profile(
             # X takes 8 GB, but a film is handed in with 1,000 requests at most (openapi.json, segment_index), of half
             # a mebibyte each here. Direct messages end at 512 MB anyway.
             MediaKind.VIDEO: MediaLimits(
-                512_000_000, ("video/mp4", "video/quicktime"), duration_max_s=1200.0, frames_per_s_max=60
+                512_000_000, ("video/mp4", "video/quicktime"), duration_max_s=140.0, frames_per_s_max=60
             ),
         },
         poll_options_min=2,  # openapi.json; so is the rest of polls
@@ -175,7 +179,7 @@ PROFILE = Profile(
     calls_by_text=True,  # twitter-text finds the names in a text
     address=_ADDRESS,
     idempotency=Idempotency.READ_BACK,
-    settle_after_s=5.0,  # reading back is eventually consistent (how late is not known); nothing else protects a DM
+    settle_after_s=5.0,  # reading back is eventually consistent: see lateness.py
     # Reads stay open while the account is locked; only a write tells.
     probe_sees_lock=False,
     concurrency=64,  # aiohttp takes them; with 16 slots too few sends share a commit (docs/performance.md)
@@ -186,9 +190,18 @@ ENTERPRISE = structs.replace(
 )
 """What an Enterprise plan has besides: one reaction, the like; quotes, though not beside media or a poll."""
 
-_LOG = "facts page 1.3: an observed body (report or live log, 2026)"
+
+def profile_of(settings: Settings) -> Profile:
+    """What one account may do."""
+    profile = ENTERPRISE if settings.enterprise else PROFILE
+    film = structs.replace(profile.limits.others[MediaKind.VIDEO], duration_max_s=settings.video_max_s)
+    others = profile.limits.others | {MediaKind.VIDEO: film}
+    return structs.replace(profile, limits=structs.replace(profile.limits, others=others))
+
+
+_LOG = "an observed body (reports and live logs of others, 2026)"
 _TYPES = "response-codes-and-errors.mdx, error types"
-_V1 = "v1 error codes (facts page 1.3), still sent by some layers"
+_V1 = "v1 error codes, reported as still sent by some layers"
 _MEDIA = "best-practices.mdx, posting errors"
 
 FAULTS: tuple[Rule, ...] = (

@@ -1,6 +1,7 @@
 """What comes in: mentions and direct messages, polled side by side. Apart from the adapter: it is a loop of its own.
 
-X's pages come newest first. Everything since the cursor is collected before any of it is handed on, oldest first.
+X's pages come newest first. Everything since the cursor is collected before any of it is handed on, oldest first; of
+direct messages no more than their window allows: then the older ones come after the newer.
 """
 
 from __future__ import annotations
@@ -28,17 +29,22 @@ PAGE = 100
 MENTION_PAGES_MAX = 8
 """The newest 800 mentions can be reached: posts/timelines/introduction.mdx."""
 DIRECT_PAGES_MAX = 5
-"""Of the 15 that X answers in 15 minutes."""
+"""Read in one go, of the 15 that X answers in 15 minutes; the next go begins where this one ended."""
 DIRECT_REST_S = 900.0
 """How long direct messages are left alone when X refuses only them: its window."""
 Item = TypeVar("Item", translate.Post, translate.DirectEvent)
 
 
 class Cursor(Struct, frozen=True):
-    """The newest ids that were handled; None: not looked yet, so begin with what comes from now on."""
+    """The newest ids that were handled; None: not looked yet, so begin with what comes from now on.
 
-    mention: str | None = None
-    direct: str | None = None
+    ``older`` is the page of direct messages that is read next where not all were, down to the id ``floor``.
+    """
+
+    mention: translate.Id | None = None
+    direct: translate.Id | None = None
+    older: str | None = None
+    floor: translate.Id = "0"
 
 
 class Page(Struct, frozen=True):
@@ -99,7 +105,10 @@ class Poller:
         since = int(place.mention)
         since_id = place.mention if since else None
         fetch = partial(self._account.mentions, since_id, PAGE)
-        found, newest = await self._collect(fetch, translate.Post, since, MENTION_PAGES_MAX)
+        found, newest, more = await self._collect(fetch, translate.Post, since, MENTION_PAGES_MAX)
+        if more:
+            told = "%s: more has come in than X gives back: what is older than %d pages is lost"
+            log.warning(told, self._id, MENTION_PAGES_MAX)
         fresh = [(post, around) for post, around in found if post.author_id != me.id]
         events = [translate.mention(post, around, me.id, self._id, since) for post, around in fresh]
         return _oldest_first(events), structs.replace(place, mention=newest)
@@ -109,6 +118,9 @@ class Poller:
         try:
             return await self._direct_pages(place, me)
         except FaultError as error:
+            if place.older is not None and error.fault.kind is FaultKind.INVALID:
+                log.warning("%s: X has forgotten a page: older direct messages are lost", self._id)
+                return (), structs.replace(place, older=None)
             if error.fault.kind not in (FaultKind.RATE_LIMITED, FaultKind.CONFIG, FaultKind.FORBIDDEN):
                 raise
             now = self._clock.now()
@@ -123,11 +135,15 @@ class Poller:
         if place.direct is None:
             start = await self._newest(self._account.directs(1, None))
             return (), structs.replace(place, direct=start)
-        since = int(place.direct)
-        found, newest = await self._collect(self._sparing, translate.DirectEvent, since, DIRECT_PAGES_MAX)
+        since = int(place.floor if place.older else place.direct)
+        found, newest, older = await self._collect(
+            self._sparing, translate.DirectEvent, since, DIRECT_PAGES_MAX, place.older
+        )
         fresh = [(event, around) for event, around in found if event.sender_id != me.id]
         events = [translate.direct(event, around, self._id, me.username) for event, around in fresh]
-        return _oldest_first(events), structs.replace(place, direct=newest)
+        direct = place.direct if place.older else newest
+        floor = str(since) if older else "0"
+        return _oldest_first(events), structs.replace(place, direct=direct, older=older, floor=floor)
 
     async def _newest(self, fetched: Awaitable[Page]) -> str:
         """The id to begin after: the newest there is."""
@@ -135,11 +151,18 @@ class Poller:
         return str(max((_id_of(raw, translate.attempt(raw, _Named)) for raw in page.data), default=0))
 
     async def _collect(
-        self, fetch: Callable[[str | None], Awaitable[Page]], kind: type[Item], since: int, most: int
-    ) -> tuple[list[tuple[Item, translate.Around]], str]:
-        """Every item after ``since`` with what is told around it, and the newest id there is."""
+        self,
+        fetch: Callable[[str | None], Awaitable[Page]],
+        kind: type[Item],
+        since: int,
+        most: int,
+        token: str | None = None,
+    ) -> tuple[list[tuple[Item, translate.Around]], str, str | None]:
+        """Every item after ``since`` with what is told around it, the newest id there is, and the page that was one too
+        many.
+        """
         found: list[tuple[Item, translate.Around]] = []
-        newest, token = since, None
+        newest = since
         for _ in range(most):
             answer = await fetch(token)
             page = answer.told
@@ -150,9 +173,8 @@ class Poller:
             found += [(item, around) for item in items if item is not None and int(item.id) > since]
             token = page.meta.next_token
             if not token or any(0 < item_id <= since for item_id in ids):
-                return found, str(newest)
-        log.warning("%s: more has come in than X gives back: what is older than %d pages is lost", self._id, most)
-        return found, str(newest)
+                return found, str(newest), None
+        return found, str(newest), token
 
     async def _sparing(self, token: str | None) -> Page:
         """A page of direct messages. The last requests of their tight window are left to reading back what was sent."""

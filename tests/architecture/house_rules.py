@@ -5,22 +5,23 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("gateway", "adapters", "policies")
-PLATFORMS = ("x", "discord", "telegram", "bluesky", "mastodon")
 FOLDERS = {".ci", "adapters", "bench", "docs", "examples", "gateway", "policies", "script", "tests"}
 FOUR_FILES = {"adapter.py", "translate.py", "profile.py", "quality.toml"}
 NO_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "misc"}
-LIBRARIES = {
+LIBRARIES = {  # each platform's client library; a test holds the names against the entry points
     "x": {"tweepy"},
     "discord": {"discord"},
     "telegram": {"telegram"},
     "bluesky": {"atproto", "atproto_client", "atproto_core", "atproto_identity", "atproto_server"},
     "mastodon": {"mastodon"},
 }
+PLATFORMS = tuple(LIBRARIES)
 TIMELESS = {
     "time": {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "sleep"},
     "datetime": {"now", "utcnow", "today"},
@@ -28,8 +29,10 @@ TIMELESS = {
     "asyncio": {"sleep"},
 }
 
-_PLATFORM_WORD = re.compile(r"\b(tweepy|discord|telegram|atproto|bluesky|mastodon|twitter)\b", re.IGNORECASE)
+_PLATFORM_NAMES = {"twitter", *PLATFORMS, *set().union(*LIBRARIES.values())} - {"x"}  # a letter that means other things
+_PLATFORM_WORD = re.compile(rf"\b({'|'.join(sorted(_PLATFORM_NAMES))})\b", re.IGNORECASE)
 _UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError)\b")
+_NOTES = re.compile(r"facts/\w+\.md|\bfacts? page\b|(?:# ?|\")facts\b(?: \d|[,:;]|$)")
 _MEASURED = re.compile(r"\b(?:process_time|thread_time|perf_counter)(?:_ns)?\(")
 _MACHINE_PATH = re.compile(r"(?<![\w.])/(?:work|farm|root|opt/(?:wheels|pyp[i])|(?:home|Users)/(?!ana\b)\w+)(?:/|\b)")
 _REGISTRY = re.compile(
@@ -76,12 +79,51 @@ def imported(text: str) -> set[str]:
     return found
 
 
+def rooms(text: str) -> set[str]:
+    """The rooms of this house that a module imports from, such as ``gateway.model`` and ``adapters.border``."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {f"{node.module}.{name.name}" for name in node.names}
+    return {".".join(name.split(".")[:2]) for name in names if name.partition(".")[0] in PRODUCT}
+
+
+def within(room: str) -> list[Path]:
+    """The modules of a room, which is a folder or a module of its own."""
+    folder = room.replace(".", "/")
+    return tracked(f"{folder}/*.py") + tracked(f"{folder}.py")
+
+
+def strangers(paths: Iterable[Path], allowed: set[str]) -> list[str]:
+    """What these modules import besides what they may see."""
+    return [f"{path}: {room}" for path in paths for room in sorted(rooms(source(path)) - allowed)]
+
+
 def _lines(text: str, pattern: re.Pattern[str]) -> list[str]:
     return [f"{i}: {line.strip()[:90]}" for i, line in enumerate(text.splitlines(), 1) if pattern.search(line)]
 
 
 def names_a_platform(text: str) -> list[str]:
     return _lines(text, _PLATFORM_WORD)
+
+
+def left_out(contracts: list[dict[str, Any]], platforms: Iterable[str]) -> list[str]:
+    """Which platforms an import contract forgets that names others of them."""
+    wanted = {f"adapters.{name}" for name in platforms}
+    lists = [
+        (contract["name"], set(contract[key]))
+        for contract in contracts
+        for key in ("modules", "source_modules", "forbidden_modules")
+        if key in contract
+    ]
+    return [f"{name}: {gone}" for name, named in lists if named & wanted for gone in sorted(wanted - named)]
+
+
+def cites_notes(text: str) -> list[str]:
+    """Notes of our own that aren't in the repository, where a source should stand."""
+    return _lines(text, _NOTES)
 
 
 def is_unfinished(text: str) -> list[str]:

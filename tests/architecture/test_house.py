@@ -10,6 +10,8 @@ from pathlib import Path
 import house_rules as house
 import pytest
 
+from gateway import wiring
+
 MODULE_LINES = 400
 FUNCTION_LINES = 50
 FUNCTION_MEDIAN = 10
@@ -19,12 +21,18 @@ def offences(paths: list[Path], rule: object) -> list[str]:
     return [f"{path}:{found}" for path in paths for found in rule(house.source(path))]  # type: ignore[operator]
 
 
+def test_the_rules_are_for_every_platform_there_is() -> None:
+    assert set(house.PLATFORMS) == set(wiring.platforms())
+
+
 def test_only_adapters_name_platforms() -> None:
     paths = [path for folder in ("gateway", "policies") for path in house.tracked(f"{folder}/*")]
     assert offences(paths, house.names_a_platform) == []
 
 
-@pytest.mark.parametrize("line", ["import tweepy", "# as Discord does", "x = 'mastodon/main'", "url = atproto"])
+@pytest.mark.parametrize(
+    "line", ["import tweepy", "# as Discord does", "x = 'mastodon/main'", "url = atproto", "import atproto_core"]
+)
 def test_a_platform_name_is_seen(line: str) -> None:
     assert house.names_a_platform(f"pass\n{line}\n") == [f"2: {line}"]
 
@@ -61,6 +69,17 @@ def test_nothing_is_left_unfinished() -> None:
 
 def test_an_unfinished_line_is_seen() -> None:
     assert house.is_unfinished("a = 1  # TO" + "DO later\nraise Not" + "ImplementedError\n") != []
+
+
+def test_sources_can_be_looked_up() -> None:
+    assert offences(house.tracked("*.py"), house.cites_notes) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["A = 1  # facts", '_TOLD = "fa' + 'cts 4.3"', "see facts/" + "platforms.md", "the facts " + "page"]
+)
+def test_a_note_of_ours_is_seen(line: str) -> None:
+    assert len(house.cites_notes(f"pass\n{line}\n")) == 1
 
 
 def test_only_the_clock_reads_time() -> None:

@@ -20,7 +20,7 @@ from gateway.model.secret import Secret
 from gateway.ports import Adapter, Platform
 from gateway.testing.kit import Bench
 
-# What a platform says when the account is lost: facts/platforms.md, sections 1.3, 2.3, 3.3, 4.3 and 5.3.
+# What a platform says when the account is lost; the sources stand in the profiles' fault tables.
 FAULTS: dict[str, dict[str, FaultKind]] = {
     "x": {"suspend": FaultKind.SUSPENDED, "lock": FaultKind.LOCKED, "revoke": FaultKind.SIGNED_OUT},
     "discord": {"suspend": FaultKind.SIGNED_OUT, "lock": FaultKind.LOCKED, "revoke": FaultKind.SIGNED_OUT},

@@ -11,7 +11,10 @@ from base64 import urlsafe_b64encode
 from itertools import pairwise
 from typing import Any
 
+import httpx
 import pytest
+from atproto_client.exceptions import InvokeTimeoutError
+from atproto_client.request import AsyncRequest
 from bluesky_rig import (
     CREATE,
     REFRESH,
@@ -278,7 +281,18 @@ async def test_a_whole_call_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (fault.kind, fault.certain) == (K.NETWORK, False)
 
 
-async def test_sends_are_given_more_than_the_librarys_five_seconds() -> None:
+async def test_an_answer_is_waited_for_longer_than_the_library_would(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gives up after 5 s; here after a tenth of one, so that nobody has to wait."""
+    monkeypatch.setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, "read", 0.1)
+    async with raw_server(None) as (url, _):
+        library = AsyncRequest()
+        with pytest.raises(InvokeTimeoutError):
+            await library.get(url)
+        await library.close()
+    adapter = await rig.open()
+    await adapter.check()
+    rig.strike("delay", on="write", delay_s=0.5, count=1)
+    assert (await adapter.send(one_part(adapter, "hello"))).ref
     assert transport.WAIT_S == 30.0
     assert wire.CALL_S >= 30.0
 

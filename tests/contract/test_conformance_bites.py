@@ -7,6 +7,7 @@ import json
 import logging
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from conformance_rig import SandboxRig, platform_named
 from msgspec import structs
 
 from adapters.sandbox.control import serve
+from gateway.model.capabilities import LaneState
 from gateway.model.delivery import FaultError
 from gateway.model.standing import Signal, Source
 from gateway.testing.conformance import Conformance
@@ -41,6 +43,15 @@ class SendsTwice(Broken):
     async def send(self, part: Any) -> Any:
         await self._adapter.send(part)
         return await self._adapter.send(part)
+
+
+class ChainsFromMemory(Broken):
+    last: Any = None
+
+    async def send(self, part: Any) -> Any:
+        receipt = await self._adapter.send(structs.replace(part, previous=self.last))
+        self.last = receipt.ref
+        return receipt
 
 
 class IsAlwaysSure(Broken):
@@ -81,11 +92,53 @@ class ForgetsItsPosition(Broken):
         return self._adapter.events(None)
 
 
+class ReadsOnePage(Broken):
+    async def events(self, cursor: str | None) -> AsyncIterator[Any]:
+        left = 100
+        async for events, now in self._adapter.events(cursor):
+            yield events[:left], now
+            left = max(0, left - len(events))
+
+
+class NamesAtRandom(Broken):
+    async def events(self, cursor: str | None) -> AsyncIterator[Any]:
+        async for events, now in self._adapter.events(cursor):
+            yield [structs.replace(event, id=uuid.uuid4().hex) for event in events], now
+
+
+class TrustsItsCursor(Broken):
+    async def events(self, cursor: str | None) -> AsyncIterator[Any]:
+        if cursor is not None and "offset" not in json.loads(cursor):
+            raise KeyError("offset")
+        async for arrival in self._adapter.events(cursor):
+            yield arrival
+
+
 class MovesOnTooFar(Broken):
     async def events(self, cursor: str | None) -> AsyncIterator[Any]:
         async for events, now in self._adapter.events(cursor):
             position = json.loads(now)
             yield events, json.dumps(position | {"offset": position.get("offset", 0) + 3})
+
+
+class AsksAgainAtOnce(Broken):
+    async def events(self, cursor: str | None) -> AsyncIterator[Any]:
+        with suppress(FaultError):
+            async for arrival in self._adapter.events(cursor):
+                yield arrival
+        async for arrival in self._adapter.events(cursor):
+            yield arrival
+
+
+class MisspellsALane(Broken):
+    async def send(self, part: Any) -> Any:
+        receipt = await self._adapter.send(part)
+        return structs.replace(receipt, lanes=(LaneState("chatt", 0, 0.0, part.conversation),))
+
+
+class CountsNowhere(Broken):
+    def plan(self, draft: Any, at: Any) -> Any:
+        return tuple(structs.replace(part, conversation="") for part in self._adapter.plan(draft, at))
 
 
 class ProbesByPosting(Broken):
@@ -172,6 +225,14 @@ CASES = [
     (LosesTheLastPart, "a_long_text_becomes_a_thread_in_order", {}),
     (ForgetsItsPosition, "what_was_said_while_we_were_away_arrives", {"kind": "direct"}),
     (MovesOnTooFar, "what_was_said_while_we_were_away_arrives", {"kind": "direct"}),
+    (AsksAgainAtOnce, "a_limit_on_reading_says_when_to_come_back", {}),
+    (TrustsItsCursor, "a_cursor_that_can_not_be_read_silences_nobody", {"cursor": "{}"}),
+    (NamesAtRandom, "what_was_not_stored_comes_again", {}),
+    (NamesAtRandom, "what_was_not_stored_comes_again_from_the_same_adapter", {}),
+    (ChainsFromMemory, "a_thread_goes_on_after_a_restart", {}),
+    (ReadsOnePage, "what_was_said_while_we_were_away_arrives", {"kind": "direct"}),
+    (MisspellsALane, "rate_windows_have_the_names_of_the_profile", {}),
+    (CountsNowhere, "parts_say_whose_rate_window_they_count_in", {}),
     (ProbesByPosting, "a_probe_of_a_healthy_account_only_reads", {}),
     (SeesNothing, "a_probe_sees_it_without_writing", {"trouble": "suspend"}),
     (StaysUnknown, "the_account_introduces_itself", {}),
@@ -194,7 +255,7 @@ async def test_a_broken_adapter_fails(
     fixtures = more | ({"caplog": caplog} if name == "secrets_stay_secret" else {})
     rig.broken = broken
     monkeypatch.setattr("gateway.testing.conformance.rig.WAIT_S", 1.0)  # for what never comes
-    with pytest.raises((AssertionError, ValueError, TimeoutError)):
+    with pytest.raises((AssertionError, ValueError, TimeoutError, KeyError)):
         await run(rig, name, fixtures)
 
 

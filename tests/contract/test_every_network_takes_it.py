@@ -28,8 +28,9 @@ from gateway.model.manner import Manner, Misfit
 from gateway.outbox.planner import planned
 from gateway.ports import Adapter, Previews
 from gateway.testing.conformance.rig import Held, draft, now, send_all
+from gateway.wiring import platforms
 
-NAMES = ("bluesky", "discord", "mastodon", "telegram", "x")
+NAMES = tuple(platforms())
 FILES = (written(noise(64, 48), "PNG"), moving(), mp4(), wav(), b"%PDF-1.7 and so on")
 MANNER = Manner(parts_max=1_000, misfit=Misfit.LINK)
 

@@ -221,8 +221,9 @@ async def test_words_for_followers_stay_with_followers(rig: Rig, account: Mastod
     assert [held.extra["visibility"] for held in rig.held()] == ["private", "private"]
 
 
-async def test_a_direct_message_names_everybody_it_is_between(rig: Rig, account: MastodonAdapter) -> None:
+async def test_a_direct_message_names_everybody_it_is_between(rig: Rig) -> None:
     rig.face.say("bo", "post", "I am here")
+    account = await rig.open(poll_s=0.01)
     async with listening(account) as heard:
         rig.face.say("ana", "direct", "@agent @bo lunch?")
         event = await heard.message("lunch?")
@@ -235,10 +236,32 @@ async def test_a_direct_message_names_everybody_it_is_between(rig: Rig, account:
     assert [(message.private, set(message.extra["mentions"])) for message in held] == [(True, people)] * len(held)
 
 
+async def test_a_direct_message_that_calls_nobody_was_not_sent_and_does_not_stay(
+    rig: Rig, account: MastodonAdapter
+) -> None:
+    since = datetime.now(UTC)
+    (part,) = account.plan(draft("psst", ToPerson(ANA, private=True)), since)
+    for _ in range(2):  # under its key, too
+        fault = await refusal(account.send(part))
+        assert (fault.kind, fault.certain) == (FaultKind.TARGET_GONE, True)
+        assert rig.held() == []
+
+
+async def test_one_that_calls_nobody_and_stays_is_not_taken_for_a_message(rig: Rig, account: MastodonAdapter) -> None:
+    since = datetime.now(UTC)
+    (part,) = account.plan(draft("psst", ToPerson(ANA, private=True)), since)
+    rig.strike(Trouble.REFUSE, action="delete", code="not_allowed")
+    for _ in range(2):
+        fault = await refusal(account.send(part))
+        assert (fault.kind, fault.certain) == (FaultKind.TARGET_GONE, True)
+        assert len(rig.held()) == 1
+    assert await account.reconcile(part, since) is Unsure.NOT_SENT
+
+
 async def test_words_in_private_call_nobody_else(rig: Rig, account: MastodonAdapter) -> None:
-    rig.face.say("eve", "post", "I am here")
+    for name in ("ana", "eve"):
+        rig.face.say(name, "post", "I am here")
     await send(account, draft("don't tell @eve or @eve@mastodon.sandbox", ToPerson(ANA, private=True)))
-    rig.face.say("ana", "post", "I am here")
     await send(account, draft("nor @eve", ToPerson(ANA, private=True)))
     eve = rig.face.network.member("eve").id
     assert all(eve not in message.extra["mentions"] for message in rig.held())
@@ -384,6 +407,25 @@ async def test_an_upload_that_fails_has_posted_nothing(
     fault = await refusal(send(account, draft(pictured(rig))))
     assert (fault.kind, fault.certain) == (kind, True)
     assert rig.held() == []
+
+
+async def test_a_full_window_of_uploads_is_not_tried_until_it_opens(rig: Rig) -> None:
+    rig.face.media_turns, rig.face.upload_window = 0, (2, 1800.0)
+    clock = ManualClock()
+    account = await rig.open(clock)
+    await send(account, draft(pictured(rig)))
+    (part,) = account.plan(draft(structs.replace(from_text("two"), media=(picture(rig), picture(rig)))), clock.now())
+    for _ in range(3):
+        fault = await refusal(account.send(part))
+        assert (fault.kind, fault.certain) == (FaultKind.RATE_LIMITED, True)
+        assert fault.retry_at is not None
+        assert timedelta(seconds=1700) < fault.retry_at - clock.now() < timedelta(seconds=1802)
+    assert [a.outcome for a in rig.face.network.attempts if a.action == "media"] == ["refused"]
+    await send(account, draft("words alone"))
+    rig.face.upload_window = (3, 1800.0)
+    await clock.advance(1802)
+    await account.send(part)
+    assert [len(message.media) for message in rig.held()] == [1, 0, 2]  # and the one that had room was kept
 
 
 async def test_a_picture_that_the_instance_cant_read_is_given_up(rig: Rig, account: MastodonAdapter) -> None:

@@ -27,8 +27,9 @@ from adapters.mastodon.profile import Settings
 from adapters.sandbox.faults import Trouble
 from adapters.sandbox.mastodon_media import PIXEL
 from gateway.clock import SystemClock
-from gateway.model.delivery import FaultError, FaultKind
+from gateway.model.delivery import FaultError, FaultKind, ToPerson
 from gateway.model.events import Kind, MessageDeleted, MessageEdited, Reacted
+from gateway.model.identity import Identity
 from gateway.model.secret import Secret
 from gateway.testing.kit import Bench, ManualClock
 from tests.contract.mastodon_rig import (
@@ -75,6 +76,31 @@ async def test_without_a_stream_the_clock_does(rig: Rig) -> None:
     async with listening(account) as heard:
         rig.face.say("ana", "direct", "psst")
         assert (await heard.message("psst")).kind is Kind.DIRECT
+
+
+async def test_a_strangers_first_direct_message_is_heard_though_nothing_rings(rig: Rig) -> None:
+    clock = ManualClock()
+    account = await rig.open(clock)
+    async with listening(account) as heard:
+        await until(lambda: len(rig.face.streams) == 1)
+        rig.face.say("ana", "direct", "psst")
+        await clock.advance(60)
+        assert (await heard.message("psst")).kind is Kind.DIRECT
+        cursor = heard.cursor
+    rig.face.say("ben", "direct", "while you were away")
+    rig.face.say("ana", "mention", "and later in public")
+    async with listening(await rig.open(), cursor) as heard:
+        await heard.message("in public")
+        assert len(heard.messages()) == 2
+
+
+async def test_an_answer_to_our_direct_message_rings(rig: Rig, account: MastodonAdapter) -> None:
+    rig.face.say("ana", "post", "I am here")
+    async with listening(account) as heard:
+        await until(lambda: len(rig.face.streams) == 1)
+        await send(account, draft("psst", ToPerson(Identity("mastodon", "ana@mastodon.sandbox"), private=True)))
+        rig.face.say("ana", "direct", "what is it?", to=rig.held()[0].id)
+        assert (await heard.message("what is it?")).private
 
 
 async def test_a_gap_of_many_pages_is_read_in_order(rig: Rig, account: MastodonAdapter) -> None:

@@ -15,10 +15,12 @@ from gateway.announcement import Head, parted
 from gateway.duration import spoken
 from gateway.model.capabilities import UNCLAIMED, Feature, Limits, MediaLimits, Profile, Support
 from gateway.model.media import MediaKind
+from gateway.wiring import platforms
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "fidelity.md"
 PLATFORMS = ("x", "discord", "telegram", "bluesky", "mastodon")
+"""In the order of the columns."""
 SIGNS = {
     Support.FULL: "yes",
     Support.PARTIAL: "partly",
@@ -132,6 +134,10 @@ def test_what_is_said_is_what_the_profiles_say(name: str) -> None:
     found = between(name).search(PAGE.read_text(encoding="utf-8"))
     assert found, f"docs/fidelity.md has no {name}"
     assert found[0] == TABLES[name](), "write it anew: python tests/docs/test_fidelity.py"
+
+
+def test_no_platform_is_left_out() -> None:
+    assert set(PLATFORMS) == set(platforms())
 
 
 def test_what_is_said_is_of_what_is_claimed() -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from town_rig import CAN_EDIT, NETWORKS
 
-NETWORKS = ("x", "discord", "telegram", "bluesky", "mastodon")
-CAN_EDIT = ("discord", "telegram", "mastodon")
 TOLD: list[tuple[str, str]] = []
 NAMES: list[str] = []
 

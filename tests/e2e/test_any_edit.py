@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 from some_documents import documents
 from some_media import moving, mp4, noise, wav, written
-from town_rig import Town
+from town_rig import NETWORKS, Town
 
 from adapters.sandbox.world import Message
 from gateway.announcement import Terms
@@ -26,7 +26,6 @@ from gateway.model.ids import AccountId, DeliveryId, MessageRef
 from gateway.model.manner import Correction
 from gateway.revisions import Outcome, Revisions
 
-NETWORKS = ("x", "discord", "telegram", "bluesky", "mastodon")
 FILES = (written(noise(64, 48), "PNG"), written(noise(48, 64), "PNG"), moving(), mp4(), wav(), b"%PDF-1.7 and so on")
 PATIENCE_S = 60.0
 Look = tuple[Any, ...]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from town_rig import NETWORKS
 
 from gateway.model.capabilities import Feature
 from gateway.model.delivery import Change, State
 from gateway.model.events import PlatformEvent, Reacted, Reposted
 from gateway.wiring import platforms
 
-NETWORKS = ("x", "discord", "telegram", "bluesky", "mastodon")
 PROFILES = {name: platforms()[name].profile for name in NETWORKS}
 MARKS = {"x": {"retweet"}, "discord": {"❤️"}, "telegram": {"❤"}, "bluesky": {"like"}, "mastodon": {"favourite"}}
 """How each network keeps the heart that an agent gives; on X, which has none to give, that it was shown to others."""

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 from msgspec import structs
 from PIL import Image
+from town_rig import CAN_EDIT, NETWORKS
 
 from adapters.sandbox.faults import Trouble
 from gateway.desk.desk import DeskError
 
-NETWORKS = ("x", "discord", "telegram", "bluesky", "mastodon")
-CAN_EDIT = ("discord", "telegram", "mastodon")
-STIFF = ("x", "bluesky")
+STIFF = tuple(name for name in NETWORKS if name not in CAN_EDIT)
 SENTENCES = [f"Sentence {n} of the report says what happened in hour {n} of the long night." for n in range(60)]
 
 

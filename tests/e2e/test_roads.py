@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from town_rig import NETWORKS
 
 from adapters.sandbox.faults import Trouble
 from gateway.model.standing import Standing
-
-NETWORKS = ("x", "discord", "telegram", "bluesky", "mastodon")
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -7,16 +7,18 @@ from typing import Any
 
 import aiohttp
 import pytest
-from uncertain_rig import SENDS, Doubt, numbered
+from uncertain_rig import SENDS, STEP_S, Doubt, numbered
 
 import adapters.bluesky.transport
 import adapters.discord.wire
 import adapters.mastodon.calls
 import adapters.telegram.adapter
 from adapters.sandbox.faults import Trouble
+from gateway.model.capabilities import Idempotency
 from gateway.model.delivery import RESENT, InConversation, State, ToPerson
+from gateway.wiring import platforms
 
-SETTLED = ("x", "discord", "bluesky", "mastodon")
+SETTLED = tuple(name for name, one in platforms().items() if one.profile.idempotency is not Idempotency.NONE)
 """Where the platform can say what became of a send."""
 SLOTS = {"x": 64, "discord": 64, "bluesky": 16, "mastodon": 16, "telegram": 16}
 CASES = (
@@ -134,6 +136,22 @@ async def test_what_timed_out_is_there_once(doubt: Any, network: str, monkeypatc
         if network != "telegram":
             await once_each(d, TIMED_OUT)
         assert len(d.answers) == TIMED_OUT
+
+
+@pytest.mark.parametrize("kind", ["direct", "mention"])
+async def test_what_x_shows_late_is_there_once(doubt: Any, kind: str) -> None:
+    async with doubt("x") as d:
+        d.face.shown_after_s = 1e6
+        d.strike(Trouble.DROP_AFTER, *numbered(3))
+        await d.ask(kind, 3)
+        await d.until_accepted(3)
+        for _ in range(12):  # two minutes
+            d.clock.leap(STEP_S)
+            await asyncio.sleep(0.1)
+        assert len(d.answers) == 3
+        d.face.shown_after_s = 0.0
+        assert await d.until_clear(3) == {State.DELIVERED: 3}
+        assert len(d.answers) == 3
 
 
 @pytest.mark.parametrize("crash", [False, True])

@@ -15,12 +15,15 @@ import pytest
 
 from adapters.sandbox.control import Sandbox, serve
 from adapters.sandbox.faults import Rule, Trouble
-from adapters.sandbox.world import Message
+from adapters.sandbox.world import Attempt, Message
 from gateway import wiring
 from gateway.config import load
+from gateway.model.capabilities import Feature
 from gateway.model.ids import AccountId
 from gateway.model.standing import Standing
 
+NETWORKS = tuple(wiring.platforms())
+CAN_EDIT = tuple(name for name, one in wiring.platforms().items() if one.profile.supports(Feature.EDIT))
 PATIENCE_S = 60.0
 """Nothing here takes so long; it only ends a test that hangs."""
 AGENT = """
@@ -64,6 +67,9 @@ class Town:
 
     def messages(self, network: str, holding: str = "") -> list[Message]:
         return [m for m in self.sandbox.faces[network].network.held_by("agent") if holding in m.text]
+
+    def attempts(self, network: str) -> list[Attempt]:
+        return self.sandbox.faces[network].network.attempts
 
     def standing(self, account: str) -> Standing | None:
         record = self.gateway.monitor.record(AccountId(account))

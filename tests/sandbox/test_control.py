@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from adapters.sandbox.control import Sandbox
+from adapters.sandbox.control import FACES, Sandbox, serve
 from adapters.sandbox.face import Face
 from adapters.sandbox.faults import Faults, Rule, Trouble
 from adapters.sandbox.world import Member, Message, Network, utc_now
@@ -122,6 +122,29 @@ async def test_people_speak_and_the_network_shows_it(control: Control) -> None:
     assert (said["text"], said["author"]) == ("Hällo\n\nyou", "ana")
     assert reply["in_reply_to"] == said["id"]
     assert (await control("GET", "/tiny/messages"))[1] == [said, reply]
+
+
+@pytest.mark.parametrize("network", FACES)
+async def test_a_code_that_no_answer_has_is_refused(network: str) -> None:
+    sandbox = await serve(names=[network])
+    async with aiohttp.ClientSession(sandbox.url) as http:
+        for kind in ("refuse", "delay"):
+            for on in ("any", "stream"):
+                body = {"kind": kind, "on": on, "code": "nonsense"}
+                async with http.post(f"/{network}/faults", json=body) as answer:
+                    assert (answer.status, (await answer.text())[:5]) == (400, "code:")
+        async with http.get(f"/{network}/faults") as answer:
+            assert await answer.json() == []
+    await sandbox.stop()
+
+
+async def test_a_bug_in_a_face_is_told(
+    control: Control, broken_faces: list[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control.face, "admit", None)
+    assert await control.post("A post") == 500
+    assert [type(error) for error in broken_faces] == [TypeError]
+    broken_faces.clear()
 
 
 async def test_what_is_old_is_forgotten_and_so_are_the_attempts(control: Control) -> None:

@@ -1,4 +1,4 @@
-"""The Discord face by raw HTTP and WebSocket against facts/platforms.md, and by an unmodified discord.py."""
+"""The Discord face by raw HTTP and WebSocket against discord-api-docs of 2026-08, and by an unmodified discord.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Mastodon face by raw HTTP, against facts/platforms.md section 5."""
+"""The Mastodon face by raw HTTP, against mastodon/documentation (2026-07) and the server's own source."""
 
 from __future__ import annotations
 
@@ -389,6 +389,21 @@ async def test_a_stream_tells_what_happens(client: Client) -> None:
     client.face.person_deletes(said.id)
     assert await _next(response) == ("delete", said.id)
     response.close()
+
+
+async def test_a_strangers_direct_message_waits_among_the_requests(client: Client) -> None:
+    client.face.say("ana", "post", "I am here")
+    response = await _open(client, "/api/v1/streaming/user/notification")
+    client.face.say("ana", "direct", "psst")
+    public = await client.post("@ana yes?")
+    client.face.say("ana", "direct", "not here", to=public["id"])
+    private = await client.post("@ana here, then", visibility="direct")
+    answer = client.face.say("ana", "direct", "well", to=private["id"])
+    assert json.loads((await _next(response))[1])["status"]["id"] == answer.id
+    response.close()
+    assert len(await client.ask("GET", "/api/v1/notifications")) == 1
+    notes = await client.ask("GET", "/api/v1/notifications?include_filtered=true")
+    assert [note.get("filtered") for note in notes] == [None, True, True]
 
 
 async def test_a_stream_of_notifications_tells_no_more(client: Client) -> None:

@@ -409,6 +409,16 @@ async def test_every_refusal_can_be_asked_for(wire: Wire, code: str) -> None:
     assert wire.face.network.held_by("agent") == []
 
 
+async def test_a_chat_has_a_window_of_its_own(wire: Wire) -> None:
+    wire.face.window = (2, 60.0)
+    first = await wire.get("sendMessage", chat_id="@announcements", text="one")
+    await wire.get("editMessageText", chat_id="@announcements", message_id=first["message_id"], text="two")
+    status, body = await wire.ask("sendMessage", chat_id="@announcements", text="three")
+    assert (status, body["parameters"]) == (429, {"retry_after": 60})
+    await wire.get("sendMessage", chat_id=wire.face.general.id, text="elsewhere")
+    assert [attempt.outcome for attempt in wire.face.network.attempts] == [*["accepted"] * 2, "refused", "accepted"]
+
+
 async def test_failing_after_acceptance_keeps_the_message(wire: Wire) -> None:
     wire.face.faults.add(Rule(Trouble.FAIL_AFTER, count=1))
     assert await wire.refused("sendMessage", chat_id="@announcements", text="In") == (

@@ -1,4 +1,4 @@
-"""X's face by raw HTTP: the bodies, headers and rules of the facts, seen without any client library."""
+"""X's face by raw HTTP: the bodies, headers and rules of docs.x.com, seen without any client library."""
 
 from __future__ import annotations
 

@@ -44,6 +44,14 @@ def test_a_rule_holds_when_all_of_its_conditions_do(told, kind, certain):
     assert kind_and_certainty(told) == (kind, certain)
 
 
+@pytest.mark.parametrize("kind", FaultKind)
+def test_a_rule_that_says_nothing_is_certain_only_where_its_kind_can_be(kind):
+    unclear = {FaultKind.NETWORK, FaultKind.SERVER, FaultKind.UNKNOWN}
+    assert judge(Told("bad gateway", 502), (Rule(kind, status=502),)).certain is (kind not in unclear)
+    for certain in (True, False):
+        assert judge(Told("bad gateway", 502), (Rule(kind, status=502, certain=certain),)).certain is certain
+
+
 def test_the_first_rule_wins():
     told = Told("temporarily locked, duplicate", 403, ("user-suspended",))
     assert kind_and_certainty(told)[0] is FaultKind.SUSPENDED

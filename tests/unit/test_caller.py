@@ -14,6 +14,7 @@ import pytest
 
 from gateway.commands import caller
 from gateway.commands.caller import CallError, call
+from gateway.commands.runs import Runs
 from gateway.config import Config
 from gateway.database_url import Place
 from gateway.database_url import place as place_of
@@ -72,7 +73,7 @@ def http(status: str, body: bytes) -> bytes:
 def test_an_answer_comes_from_the_running_gateway(tmp_path: Path) -> None:
     heard: list[bytes] = []
     with answering(tmp_path, http("200 OK", b'{"a": 1}'), heard) as place:
-        assert call(place, load, "status", limit=5) == ({"a": 1}, True)
+        assert call(place, load, "status", limit=5) == ({"a": 1}, Runs.HERE)
     assert b"POST /local/status HTTP/1.1" in heard[0]
     assert b"Authorization: Bearer t0ken" in heard[0]
     assert heard[0].endswith(b'{"limit":5}')

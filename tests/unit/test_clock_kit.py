@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.clock import SystemClock
-from gateway.testing.kit import Bench, ManualClock, settle
+from gateway.model.delivery import Fault, FaultError, FaultKind
+from gateway.testing import Bench, ManualClock
+from gateway.testing.kit import settle
 
 
 @pytest.fixture
@@ -77,8 +79,9 @@ async def test_a_bench_hands_an_adapter_what_it_needs(clock):
     assert bench.context.account == "net/main"
     assert bench.context.clock is clock
     assert await bench.context.media("ab") == b"picture"
-    with pytest.raises(KeyError):
+    with pytest.raises(FaultError) as caught:
         await bench.context.media("cd")
+    assert caught.value.fault == Fault(FaultKind.MEDIA, True, "its bytes are not kept any more")
 
 
 async def test_the_machines_clock_is_aware_and_never_goes_back():

@@ -246,14 +246,27 @@ def test_a_poll_needs_a_question_and_cannot_be_changed() -> None:
 # Pace.
 
 
+@pytest.mark.parametrize("kind", ["post", "reply", "direct"])
+def test_one_message_a_second_goes_to_a_chat_of_whatever_kind(kind: str) -> None:
+    windows = Pacer(PROFILE.lanes, POLICIES)
+    part = Part(0, kind, "k", {}, "-100")
+    assert windows.wait_s(part, 0.0) == 0
+    assert windows.wait_s(part, 0.5) == pytest.approx(0.5)
+    assert windows.wait_s(structs.replace(part, conversation="-200"), 0.5) == 0
+    for second in range(1, 20):
+        assert windows.wait_s(part, second) == 0
+    assert windows.wait_s(part, 20.0) == (0 if kind == "direct" else pytest.approx(40))
+
+
 def test_an_edit_takes_a_messages_place_and_each_change_is_paced() -> None:
     windows = Pacer(PROFILE.lanes, POLICIES)
     edit = Part(0, Change.EDIT, "", {"ref": "-100/5"}, "-100")
-    for second in range(20):
-        assert windows.wait_s(edit, second) == 0
-        assert windows.wait_s(edit, second + 0.5) > 0
-    assert windows.wait_s(Part(0, "reply", "k", {}, "-100"), 20.0) == pytest.approx(40)
-    assert windows.wait_s(structs.replace(edit, conversation="-200"), 20.0) == 0
+    for number in range(10):
+        assert windows.wait_s(edit, 3.0 * number) == 0
+        assert windows.wait_s(edit, 3.0 * number + 2.5) == pytest.approx(0.5)
+        assert windows.wait_s(Part(0, "reply", "k", {}, "-100"), 3.0 * number + 1.5) == 0
+    assert windows.wait_s(Part(0, "reply", "k", {}, "-100"), 30.0) == pytest.approx(30)
+    assert windows.wait_s(structs.replace(edit, conversation="-200"), 30.0) == 0
     for kind in (Change.DELETE, Change.REACT):
         many = [windows.wait_s(Part(0, kind, "", {"ref": "-100/5"}, ""), 100.0) for _ in range(31)]
         windows = Pacer(PROFILE.lanes, POLICIES)

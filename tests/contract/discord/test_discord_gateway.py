@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from adapters.discord import wire
@@ -40,6 +42,23 @@ async def test_a_broken_connection_is_resumed(rig: Rig, how: str) -> None:
         await until(lambda: gateway.resumed)
         rig.face.say("ana", "group", "after")
         assert texts(await listener.heard(3)) == ["before", "meanwhile", "after"]
+    assert gateway.identified == ["agent"]
+
+
+async def test_a_connection_that_falls_mute_is_resumed(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stays open and takes heartbeats, but acknowledges none and tells nothing."""
+    monkeypatch.setattr(wire, "MUTE_S", 0.3)
+    gateway = rig.face.gateway
+    gateway.heartbeat_ms = 50
+    account = await rig.open()
+    async with listening(rig, account) as listener:
+        await asyncio.sleep(0.6)  # as long as it is acknowledged, a quiet connection is none that fell mute
+        assert gateway.resumed == []
+        gateway.mute("agent")
+        rig.face.say("ana", "group", "meanwhile")
+        await until(lambda: gateway.resumed)
+        rig.face.say("ana", "group", "after")
+        assert texts(await listener.heard(2)) == ["meanwhile", "after"]
     assert gateway.identified == ["agent"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from msgspec import structs
@@ -12,10 +12,13 @@ from msgspec import structs
 from adapters.sandbox.faults import Trouble
 from adapters.x import pictures
 from adapters.x.adapter import XAdapter
-from gateway.model.content import Media
-from gateway.model.delivery import FaultKind, Part
+from gateway.model.content import Document, Media
+from gateway.model.delivery import FaultError, FaultKind, Part
+from gateway.model.ids import AccountId
+from gateway.model.manner import Manner
 from gateway.testing.kit import ManualClock, settle
-from tests.contract.x_rig import AT, XRig, draft, fault_of
+from gateway.text.carried import carried
+from tests.contract.x_rig import AT, XRig, draft, drafted, fault_of
 
 T = TypeVar("T")
 FILM = Media("vv", "video/mp4", 1_200_000, "a cat jumps", duration_s=10.0)
@@ -153,6 +156,21 @@ async def test_what_is_out_is_forgotten_and_so_is_what_is_too_much(
     assert rig.face.uploads.begun == 3
     await through(rig, adapter.send(structs.replace(one, body=one.body | {"text": "once more"})))
     assert rig.face.uploads.begun == 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "longest_s"),
+    [({}, 140.0), ({"video_max_s": 1200.0}, 1200.0), ({"video_max_s": 7500.0, "enterprise": True}, 7500.0)],
+)
+async def test_a_film_is_as_long_as_its_account_may_have_it(
+    rig: XRig, settings: dict[str, Any], longest_s: float
+) -> None:
+    adapter = await rig.open(**settings)
+    said = drafted(Document(media=(structs.replace(FILM, duration_s=longest_s),)))
+    assert carried(said, AccountId("x/main"), adapter.profile, Manner())[1] == ()
+    longer = drafted(Document(media=(structs.replace(FILM, duration_s=longest_s + 1),)))
+    with pytest.raises(FaultError, match="are the most"):
+        carried(longer, AccountId("x/main"), adapter.profile, Manner())
 
 
 async def test_a_film_that_is_refused_whatever_its_age_is_handed_in_anew_once(rig: XRig, adapter: XAdapter) -> None:

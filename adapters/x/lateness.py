@@ -1,0 +1,51 @@
+"""X shows late what it has taken: whether something that no list shows was really not sent."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from gateway.model.delivery import Part, Receipt
+from gateway.ports import Clock, Unsure
+
+LATE_S = 180.0
+"""How much later a second look must be. "About 2 or 3 minutes" late were direct messages in the older API
+(tweepy/tweepy#1468, TWBlue#334); of this one nothing is published.
+"""
+REMEMBERED = 1_000
+
+
+class Lateness:
+    """What was looked for in vain, and when for the first time. Of a post one look is enough, as X refuses its repeat;
+    once it did, no more. Nothing refuses the repeat of a direct message.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._missed_s: OrderedDict[str, float] = OrderedDict()
+        self._refused: OrderedDict[str, None] = OrderedDict()
+
+    def sending(self, part: Part) -> None:
+        """What was seen before a send proves nothing about it."""
+        self._missed_s.pop(part.key, None)
+        self._refused.pop(part.key, None)
+
+    def is_there_already(self, part: Part) -> None:
+        """X says so: its list may not show it yet."""
+        self._refused[part.key] = None
+        if len(self._refused) > REMEMBERED:
+            self._refused.popitem(last=False)
+
+    def is_too_soon(self, part: Part) -> bool:
+        """Whether a second look would not count. Each is billed."""
+        missed_s = self._missed_s.get(part.key)
+        return missed_s is not None and self._clock.monotonic() - missed_s < LATE_S
+
+    def judged(self, part: Part, found: Receipt | Unsure) -> Receipt | Unsure:
+        """What a look means, in which nothing was found or something."""
+        doubtful = part.kind == "direct" or part.key in self._refused
+        if found is not Unsure.NOT_SENT or not doubtful or part.key in self._missed_s:
+            return found
+        self._missed_s[part.key] = self._clock.monotonic()
+        if len(self._missed_s) > REMEMBERED:
+            self._missed_s.popitem(last=False)
+        return Unsure.UNKNOWN
