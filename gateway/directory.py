@@ -54,5 +54,6 @@ def parse_identity(spelled: str) -> Identity:
     """``platform:@handle``, ``platform:handle`` or ``platform:id=…``."""
     found = SPELLED.match(spelled.strip())
     if found is None:
-        raise DirectoryError(f"{spelled[:100]!r} is no identity: write platform:@handle or platform:id=123")
+        cure = "write platform:@handle, or platform:id=… as `multihome link` lists it"
+        raise DirectoryError(f"{spelled[:100]!r} is no identity: {cure}")
     return Identity(found["platform"], found["id"] or "", found["handle"] or found["bare"] or "")
