@@ -13,9 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MARK = re.compile(r"#([apr]\d+(?:s\d+)?)\b")
+CALL = re.compile(r"@([\w.-]*\w)")
 UNDER_WAY = ("waiting", "queued", "sending", "held")
 UNKNOWABLE = frozenset({"telegram"})
 """Networks that can't tell whether something was sent: the operator is asked."""
+CLOSED = frozenset({"discord", "telegram"})
+"""Networks whose public places are among few: an answer from there goes on in private."""
+CALLING = frozenset({"mastodon"})
+"""Networks whose private messages have no room: they reach those whom they call."""
 GRACE_S = 3.0
 """Sends that were under way when the first refusal came may still arrive for so long."""
 STANDINGS = frozenset({"suspend", "lock", "revoke"})
@@ -27,7 +32,8 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Expected:
-    """One mark that was accepted for ``home``: an answer has the conversation as ``place``, a post its ``delivery``.
+    """One mark that was accepted for ``home``: a post has its ``delivery``, an answer the conversation as ``place``,
+    the ``person`` who asked, and whether that was ``private``.
 
     Marks of one ``speaker`` for one home and place keep their order.
     """
@@ -37,15 +43,22 @@ class Expected:
     speaker: str
     place: str = ""
     delivery: str = ""
+    person: str = ""
+    private: bool = False
 
 
 @dataclass(frozen=True)
 class Found:
-    """One mark in a message that a network holds of ours, in the order it accepted them."""
+    """One mark in a message that a network holds of ours, in the order it accepted them: where it stands, and whom the
+    message calls.
+    """
 
     mark: str
     network: str
     message: str = ""
+    conversation: str = ""
+    private: bool = False
+    calls: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -104,7 +117,12 @@ class Count:
 
 def found_in(network: str, messages: Iterable[Row]) -> list[Found]:
     """Marks in the order of the messages; without the notices of the gateway itself, which have none."""
-    return [Found(mark, network, message["id"]) for message in messages for mark in MARK.findall(message["text"])]
+    return [_found(mark, network, message) for message in messages for mark in MARK.findall(message["text"])]
+
+
+def _found(mark: str, network: str, message: Row) -> Found:
+    calls = frozenset(CALL.findall(message["text"]))
+    return Found(mark, network, message["id"], message["conversation"], message["private"], calls)
 
 
 def broken(world: World) -> list[str]:
@@ -113,7 +131,7 @@ def broken(world: World) -> list[str]:
     twice = [line for one, line in _doubles(world) if one.mark not in perhaps_chosen]
     copies = {one.mark for one in world.expected if _is_copy(one)}
     judged = [one for one in world.found if one.mark in copies]  # the others may have left a road: see count()
-    return [*twice, *_disordered(world.expected, judged), *_forbidden(world)]
+    return [*twice, *_disordered(world.expected, judged), *_forbidden(world), *_misplaced(world)]
 
 
 def count(world: World, rows: Sequence[Row], books: Sequence[Entry], held: Mapping[str, Iterable[str]]) -> Count:
@@ -130,35 +148,57 @@ def count(world: World, rows: Sequence[Row], books: Sequence[Entry], held: Mappi
     result = Count(len(world.expected), len(world.found))
     result.elsewhere = sum((one.mark, one.home) not in there for one in world.expected) - len(missing)
     result.uncertain = sum(row["state"] == "uncertain" for row in rows)
-    lost = _lost(missing, rows)
-    result.absent = len(missing) - len(lost)
     resent = _resent(world, books)
+    vouchers = _vouchers(world, rows)
+    unwritten = _doubtless(_unwritten(world, books, resent), rows, vouchers)
+    lost = _lost(missing, rows, vouchers)
+    result.absent = len(missing) - len(lost)
     unmarked = [line for one, line in _doubles(world) if one.mark not in resent]
     result.doubled = len(_doubles(world)) - len(unmarked)
     stayed = _without_rerouted(world.found, books)
-    result.wrong += lost + unmarked + _disordered(world.expected, stayed) + _forbidden(world)
-    result.wrong += _left_over(rows) + _unwritten(world, rows, books, resent) + _unreal(books, held)
+    result.wrong += lost + unmarked + _disordered(world.expected, stayed) + _forbidden(world) + _misplaced(world)
+    result.wrong += _left_over(rows) + unwritten + _unreal(books, held)
     return result
+
+
+def unanswered(world: World, rows: Sequence[Row], books: Sequence[Entry]) -> list[Expected]:
+    """Questions whose answers are on no network, without those that nobody can tell about."""
+    there = {one.mark for one in world.found}
+    vouchers = _vouchers(world, rows)
+    _doubtless(_unwritten(world, books, _resent(world, books)), rows, vouchers)
+    missing = [one for one in world.expected if _is_answer(one) and one.mark not in there]
+    return [one for one in missing if not _vouched(one, vouchers)]
+
+
+def _is_answer(one: Expected) -> bool:
+    return one.mark.startswith("r")
 
 
 def _is_copy(one: Expected) -> bool:
     return one.mark.startswith("a")
 
 
-def _lost(missing: Sequence[Expected], rows: Sequence[Row]) -> list[str]:
+def _vouchers(world: World, rows: Sequence[Row]) -> Counter[str]:
+    """By home, how many answers nobody can tell about. Which ones the gateway doesn't say; all else has a name."""
+    named = {one.delivery for one in world.expected if one.delivery}
+    shown = [row for row in rows if row["state"] == "uncertain" and row["id"] not in named and not _is_notice(row)]
+    return Counter(_network(row["home"]) for row in shown)
+
+
+def _vouched(answer: Expected, vouchers: Counter[str]) -> bool:
+    """Whether there was one left for it. Each is good for one answer."""
+    vouchers[answer.home] -= 1
+    return vouchers[answer.home] >= 0
+
+
+def _lost(missing: Sequence[Expected], rows: Sequence[Row], vouchers: Counter[str]) -> list[str]:
     """Missing, and not shown as uncertain where nobody can tell."""
     shown = {row["id"] for row in rows if row["state"] == "uncertain"}
-    named = {one.delivery for one in missing if one.delivery}
-    answers = Counter(_network(row["home"]) for row in rows if row["state"] == "uncertain" and row["id"] not in named)
-    lost = []
-    for one in missing:
-        if one.delivery in shown:
-            continue
-        if not one.delivery and answers[one.home] > 0:
-            answers[one.home] -= 1
-            continue
-        lost.append(f"lost: {one.mark} for {one.home} ({one.delivery or one.place})")
-    return lost
+    return [
+        f"lost: {one.mark} for {one.home} ({one.delivery or one.place})"
+        for one in missing
+        if not (one.delivery in shown if one.delivery else _vouched(one, vouchers))
+    ]
 
 
 def _doubles(world: World) -> list[tuple[Expected, str]]:
@@ -209,6 +249,35 @@ def _disordered(expected: Sequence[Expected], found: Sequence[Found]) -> list[st
     return wrong
 
 
+def _misplaced(world: World) -> list[str]:
+    """Answers where they were not asked for: on their network in another conversation, elsewhere with another person or
+    in public.
+    """
+    asked = {one.mark: one for one in world.expected if _is_answer(one)}
+    rooms = {(one.home, one.place): one.person for one in asked.values() if one.private}
+    wrong = []
+    for one in world.found:
+        wanted = asked.get(one.mark)
+        if wanted is not None and (why := _out_of_place(one, wanted, rooms)):
+            wrong.append(
+                f"misplaced: {one.mark} for {wanted.home} stands on {one.network} in {one.conversation}, {why}"
+            )
+    return wrong
+
+
+def _out_of_place(one: Found, wanted: Expected, rooms: Mapping[tuple[str, str], str]) -> str:
+    away = one.network != wanted.home
+    if not away and one.conversation != wanted.place:
+        return f"not in {wanted.place}"
+    if not one.private and (wanted.private or (away and wanted.home in CLOSED)):
+        return "in public"
+    partner = rooms.get((one.network, one.conversation), wanted.person)
+    if partner != wanted.person:
+        return f"with {partner}"
+    silent = one.private and one.network in CALLING and wanted.person not in one.calls
+    return f"without calling {wanted.person}" if silent else ""
+
+
 def _forbidden(world: World) -> list[str]:
     """Writes from a lost account that reached its network when the gateway had to know better.
 
@@ -242,20 +311,28 @@ def _left_over(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _unwritten(world: World, rows: Sequence[Row], books: Sequence[Entry], resent: frozenset[str]) -> list[str]:
-    """On a network, but not in the books, although nobody is in doubt about it."""
+def _unwritten(world: World, books: Sequence[Entry], resent: frozenset[str]) -> list[tuple[Found, Expected]]:
+    """On a network, but not in the books."""
     written = {(one.network, name) for one in books for name in _names(one.ref)}
-    doubted = {row["id"] for row in rows if row["state"] == "uncertain"}
-    homes = {_network(row["home"]) for row in rows if row["state"] == "uncertain"}
     meant = {(one.mark, one.home if _is_copy(one) else ""): one for one in world.expected}
-    wrong = []
+    unwritten = []
     for one in world.found:
         wanted = meant.get((one.mark, one.network)) or meant.get((one.mark, ""))
-        if (one.network, one.message) in written or one.mark in resent or wanted is None:
-            continue
-        if not (wanted.delivery in doubted if wanted.delivery else wanted.home in homes):
-            wrong.append(f"not in the books: {one.mark} on {one.network} ({one.message})")
-    return wrong
+        if wanted is not None and (one.network, one.message) not in written and one.mark not in resent:
+            unwritten.append((one, wanted))
+    return unwritten
+
+
+def _doubtless(unwritten: Sequence[tuple[Found, Expected]], rows: Sequence[Row], vouchers: Counter[str]) -> list[str]:
+    """Of what is not in the books that which nobody is in doubt about. An answer that is there uses up its voucher:
+    no other may be missing for it.
+    """
+    doubted = {row["id"] for row in rows if row["state"] == "uncertain"}
+    return [
+        f"not in the books: {one.mark} on {one.network} ({one.message})"
+        for one, wanted in unwritten
+        if not (wanted.delivery in doubted if wanted.delivery else _vouched(wanted, vouchers))
+    ]
 
 
 def _unreal(books: Sequence[Entry], held: Mapping[str, Iterable[str]]) -> list[str]:

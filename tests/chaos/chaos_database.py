@@ -37,6 +37,8 @@ class Database(ABC):
     environment: dict[str, str]
     disk: Disk | None = None
     """Where it may be full."""
+    refusals: tuple[str, ...]
+    """What a gateway says, in its last line, that can't start because of what is done to it here."""
 
     @property
     @abstractmethod
@@ -65,6 +67,7 @@ class File(Database):
 
     def __init__(self, folder: Path, pids: Callable[[], Iterable[int]]) -> None:
         self.disk: Disk = open_disk(folder / "disk", pids)
+        self.refusals = self.disk.full
         self.path = self.disk.folder / "multihome.db"
         self.keys = {"database": f"sqlite:///{self.path}"}
         self.environment = {}
@@ -86,6 +89,11 @@ class Server(Database):
     """PostgreSQL, a private one. It keeps what it acknowledged, however it ends."""
 
     told = "a private PostgreSQL"
+    refusals = (
+        "the database can't be reached",
+        "the database is stopping or starting",
+        "the connection to the database broke",
+    )
 
     def __init__(self) -> None:
         sys.path.append(str(Path(__file__).resolve().parents[1]))

@@ -33,6 +33,8 @@ class Disk:
     """``folder`` is on it."""
 
     how = "a file system of our own (tmpfs)"
+    full = ("the disk is full", "No space left on device")
+    """What a gateway says of it when it can't start."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -62,6 +64,7 @@ class Limit(Disk):
     """No file of the processes that write here grows beyond what the largest has now."""
 
     how = "a limit on the size of files (no file system may be mounted here)"
+    full = ("the disk failed under the database", "File too large")
 
     def __init__(self, folder: Path, pids: Callable[[], Iterable[int]]) -> None:
         super().__init__(folder)

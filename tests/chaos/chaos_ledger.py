@@ -12,14 +12,14 @@ class Ledger:
     """Grows with every look."""
 
     def __init__(self, networks: Iterable[str]) -> None:
-        self.held: dict[str, dict[str, str]] = {name: {} for name in networks}
-        """By network: the id of each message of ours, and its text."""
+        self.held: dict[str, dict[str, list[Found]]] = {name: {} for name in networks}
+        """By network: the id of each message of ours, and the marks in it."""
         self.attempts: dict[str, Sequence[Mapping[str, Any]]] = dict.fromkeys(self.held, ())
         """As they were seen last."""
         self._books: dict[tuple[str, str, str], Entry] = {}
 
     def saw(self, network: str, messages: Iterable[Mapping[str, Any]], attempts: Sequence[Mapping[str, Any]]) -> None:
-        self.held[network].update((one["id"], one["text"]) for one in messages)
+        self.held[network].update((one["id"], found_in(network, [one])) for one in messages)
         self.attempts[network] = attempts
 
     def wrote(self, books: Iterable[Entry]) -> None:
@@ -32,8 +32,4 @@ class Ledger:
     @property
     def found(self) -> list[Found]:
         """Marks in the order in which each network accepted them."""
-        return [
-            one
-            for network, messages in self.held.items()
-            for one in found_in(network, ({"id": each, "text": text} for each, text in messages.items()))
-        ]
+        return [one for messages in self.held.values() for marks in messages.values() for one in marks]

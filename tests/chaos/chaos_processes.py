@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,8 @@ class Gateway:
         self.starts = 0
         self.failures: list[str] = []
         """How it ended when nobody asked it to."""
+        self.callers: set[int] = set()
+        """Processes of the command line: while one has the database's file, no gateway can start on it."""
         self.on_start: Callable[[Gateway], None] | None = None
         self._endpoint = endpoint
         self._environment = environment
@@ -176,6 +178,7 @@ class Gateway:
             out=asyncio.subprocess.PIPE,
             into=asyncio.subprocess.PIPE,
         )
+        self.callers.add(process.pid)
         try:
             async with asyncio.timeout(4 * ASK_TIMEOUT_S):
                 out, _ = await process.communicate(words.encode())
@@ -218,6 +221,14 @@ async def finish(process: asyncio.subprocess.Process | None) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
+
+
+def was_refused(failure: str, refusals: Iterable[str]) -> bool:
+    """Whether it was a start that couldn't be, told in one line as it should be. A gateway that has started ends with a
+    signal alone.
+    """
+    how = failure.partition(" ended with ")[2]
+    return how.startswith("1: multihome: ") and any(one in how for one in refusals)
 
 
 def last_line(log: Path) -> str:

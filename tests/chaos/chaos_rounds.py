@@ -12,6 +12,7 @@ from typing import Any
 
 from chaos_count import Count
 from chaos_database import Server
+from chaos_processes import was_refused
 from chaos_story import Story
 from chaos_succession import succeed
 from chaos_town import Town
@@ -74,7 +75,7 @@ class Rounds:
             await self._one(town, troubles)
         await troubles.end()
         self._counted = await town.count()
-        self.wrong += self._story.blame(self._counted.wrong, town.traffic.expected)
+        self.wrong += self._story.blame(self._counted.wrong, town.traffic.expected) + self.ended(town)
         self._tell(
             f"count: {self._counted.accepted} accepted, {self._counted.found} on the networks, "
             f"{self._counted.elsewhere} by another road, {self._counted.uncertain} uncertain, "
@@ -97,9 +98,18 @@ class Rounds:
         self._story.begin(self._round, len(town.traffic.expected), begun)
         await asyncio.sleep(chance.uniform(*ROUND_S))
         town.traffic.check()
-        self.wrong += self._story.blame(await town.look(), town.traffic.expected)
+        self.wrong += self._story.blame(await town.look(), town.traffic.expected) + self.ended(town)
         accepted = len(town.traffic.expected)
         self._tell(f"round {self._round}/{self._options.rounds}: {', '.join(begun) or 'quiet'}; {accepted} accepted")
+
+    def ended(self, town: Town) -> list[str]:
+        """Gateways that nobody ended, but for starts that their database refused."""
+        wrong = []
+        for gateway in town.gateways:
+            in_use = (f"another gateway (process {pid}) uses" for pid in gateway.callers)
+            refusals = (*town.database.refusals, *in_use)
+            wrong += [f"ended by itself: {one}" for one in gateway.failures if not was_refused(one, refusals)]
+        return self._story.blame(wrong, town.traffic.expected)
 
     def _chance(self, of: str) -> random.Random:
         return random.Random(f"{self._options.seed}/{self._round}/{of}")  # noqa: S311 - a story, not a secret

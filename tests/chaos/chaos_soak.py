@@ -7,6 +7,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ from chaos_troubles import KINDS, Troubles
 
 BEAT_S = 0.08
 SAMPLE_EVERY_S = 2.0
+MISSED_S = 5 * SAMPLE_EVERY_S
+"""So old may the last look be in the end: a busy machine is late, a gateway that is gone is later."""
+FEW = 2
+"""Looks that tell no growth: half of them are the warm-up."""
 TROUBLE_EVERY_S = 5.0
 KEPT_SHARE, KEPT_LEAST_S, KEPT_MOST_S = 10, 30.0, 3600.0
 """History is kept for a tenth of the soak: what is forgotten must make room for what comes."""
@@ -43,7 +48,9 @@ class Soak:
         self._chance = random.Random(f"{options.seed}/soak")  # noqa: S311 - a story, not a secret
         self._folder = folder
         self._tell = tell
-        self._samples: list[Sample] = []
+        self.samples: list[Sample] = []
+        self.began_s = 0.0
+        self.helped = 0
         self._counted = Count()
         self._times: dict[str, int] = {}
         self._story = Story()
@@ -56,15 +63,16 @@ class Soak:
             self._tell(f"a soak of {self._duration_s / 60:.0f} min; history is kept for {self._kept_s:.0f} s")
             town.traffic.start()
             troubles = Troubles(town, frozenset(kind.name for kind in KINDS if not kind.rough))
-            watching = asyncio.create_task(self._watch(town))
+            self.began_s = time.monotonic()
+            watching = asyncio.create_task(self.watch(town))
             try:
                 await self._live(town, troubles)
             finally:
                 watching.cancel()
                 await asyncio.gather(watching, return_exceptions=True)
                 await troubles.stop()
-                self._times = troubles.times
-            self._judge(town)
+                self._times, self.helped = troubles.times, town.helped
+            self.judge(town)
 
     async def _live(self, town: Town, troubles: Troubles) -> None:
         began = counted = time.monotonic()
@@ -88,41 +96,57 @@ class Soak:
         await town.forget(REMEMBERED_S)
         town.traffic.go_on()
 
-    async def _watch(self, town: Town) -> None:
-        began = time.monotonic()
+    async def watch(self, town: Town) -> None:
+        """For ever: where there is no process now there is one at the next look. What that means is judged later."""
         assert isinstance(town.database, File)
         files = [town.database.path.with_name(town.database.path.name + end) for end in ("", "-wal")]
-        while (pid := town.gateways[0].pid) is not None:
-            self._samples.append(take(time.monotonic() - began, pid, files))
+        while True:
+            if (pid := town.gateways[0].pid) is not None:
+                with suppress(OSError):
+                    self.samples.append(take(time.monotonic() - self.began_s, pid, files))
             await asyncio.sleep(SAMPLE_EVERY_S)
 
     def _told(self) -> str:
-        last = self._samples[-1]
+        last = self.samples[-1]
         return (
             f"{self._counted.accepted} accepted, {len(self._counted.wrong)} wrong; "
             f"memory {last.memory_kib / 1024:.1f} MiB, "
             f"{last.open_files:.0f} open files, database {last.database_kib / 1024:.1f} MiB"
         )
 
-    def _judge(self, town: Town) -> None:
+    def judge(self, town: Town) -> None:
         if failures := town.gateways[0].failures:
             self.wrong.append(f"the gateway ended by itself: {'; '.join(failures)}")
-        for name, most in MOST.items():
+        if self.helped:
+            self.wrong.append(f"the operator had to restart the gateway: {self.helped} times")
+        interrupted = self._interrupted()
+        self.wrong += interrupted
+        for name, most in MOST.items() if not interrupted else ():
             found = self._trend(name)
             if found.growth > most * found.start:
                 self.wrong.append(
                     f"grows: {name} from {found.start:.0f} to {found.end:.0f}, {found.per_hour:+.0f} an hour"
                 )
 
+    def _interrupted(self) -> list[str]:
+        """Why what was measured is not one process to its end: its growth tells nothing then."""
+        if (processes := len({one.pid for one in self.samples})) > 1:
+            return [f"not one process: what was measured are {processes}"]
+        if (looks := len(self.samples)) <= FEW:
+            return [f"not watched: {looks} looks"]
+        age_s = time.monotonic() - self.began_s - self.samples[-1].at_s
+        return [f"not watched to the end: the last look is {age_s:.0f} s old"] if age_s > MISSED_S else []
+
     def _trend(self, name: str) -> Trend:
-        warm_s = self._samples[-1].at_s * WARM_SHARE
-        return trend([one for one in self._samples if one.at_s >= warm_s], name)
+        warm_s = self.samples[-1].at_s * WARM_SHARE
+        return trend([one for one in self.samples if one.at_s >= warm_s], name)
 
     def result(self) -> dict[str, Any]:
-        trends = {name: self._trend(name) for name in MOST} if len(self._samples) > 1 else {}
+        trends = {name: self._trend(name) for name in MOST} if len(self.samples) > FEW else {}
         figures = {
             name: {"start": round(one.start), "end": round(one.end), "per_hour": round(one.per_hour)}
             for name, one in trends.items()
         }
         counted = {"accepted": self._counted.accepted, "found": self._counted.found}
-        return {"kept_s": round(self._kept_s), **counted, **figures, "troubles": self._times}
+        played = {"operator_restarts": self.helped, "troubles": self._times}
+        return {"kept_s": round(self._kept_s), **counted, **figures, **played}

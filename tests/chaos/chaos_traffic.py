@@ -12,6 +12,8 @@ from typing import Any
 from chaos_count import Expected
 from chaos_processes import Gateway, Sandbox
 
+from adapters.sandbox.mastodon_entities import DOMAIN
+
 PEOPLE = ("ana", "ben", "cleo")
 LINKED = PEOPLE[0]
 KINDS = ("mention", "direct")
@@ -88,8 +90,9 @@ class Traffic:
         person, kind = person or self._chance.choice(PEOPLE), kind or self._chance.choice(KINDS)
         number = next(self._numbers)
         message = await self._sandbox.ask("POST", f"{name}/say", person=person, kind=kind, text=f"hello #q{number}")
-        self.identities[(name, person)] = f"{name}:id={message['author']}"
-        self.expected.append(Expected(f"r{number}", name, "agent", message["conversation"]))
+        self.identities[(name, person)] = _identity(name, person, message["author"])
+        where = {"place": message["conversation"], "private": message["private"]}
+        self.expected.append(Expected(f"r{number}", name, "agent", person=person, **where))
         return f"r{number}"
 
     async def _publish(self) -> None:
@@ -132,6 +135,11 @@ def _worded(mark: str, sentences: int) -> tuple[str, list[str]]:
         return f"News: https://example.com/{mark} #{mark}", [mark]
     marks = [f"{mark}s{number}" for number in range(sentences)]
     return " ".join(f"{SENTENCE.format(number)[:-1]} #{one}." for number, one in enumerate(marks)), marks
+
+
+def _identity(network: str, person: str, number: str) -> str:
+    """As the adapters know people: Mastodon's by a name that is the same on every instance."""
+    return f"{network}:id={person}@{DOMAIN}" if network == "mastodon" else f"{network}:id={number}"
 
 
 def now_unix_s() -> float:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from chaos_count import RESENT, Count, Entry, Expected, Found, Loss, World, broken, count, found_in
+from chaos_count import RESENT, Count, Entry, Expected, Found, Loss, World, broken, count, found_in, unanswered
 from chaos_story import Story
 
 POSTS = (Expected("p1", "x", "program", delivery="d1"), Expected("p2", "x", "program", delivery="d2"))
@@ -15,12 +15,13 @@ COPIES = (Expected("a4", "x", "program", delivery="d4"), Expected("a4", "bluesky
 
 
 def held(*marks: str) -> list[Found]:
-    """Marks as ``p1@x``, each in a message of its own; ``p1@x=m`` names the message."""
+    """Marks as ``p1@x``, each in a message of its own; ``p1@x=m`` names the message, ``r3@x/c`` the conversation."""
     found = []
     for number, spelled in enumerate(marks):
-        mark, _, place = spelled.partition("@")
+        rest, _, conversation = spelled.partition("/")
+        mark, _, place = rest.partition("@")
         network, _, message = place.partition("=")
-        found.append(Found(mark, network, message or f"{network}{number}"))
+        found.append(Found(mark, network, message or f"{network}{number}", conversation))
     return found
 
 
@@ -46,7 +47,7 @@ def row(state: str, *, delivery: str = "d1", home: str = "x", due: str | None = 
 
 
 def test_a_world_in_order_is_in_order() -> None:
-    of = world((*POSTS, ANSWER, *COPIES), held("p1@x", "p2@bluesky", "r3@telegram", "a4@bluesky", "a4@x"))
+    of = world((*POSTS, ANSWER, *COPIES), held("p1@x", "p2@bluesky", "r3@telegram/c", "a4@bluesky", "a4@x"))
     result = counted(of)
     assert not result.wrong
     assert not broken(of)
@@ -74,6 +75,78 @@ def test_what_nobody_can_tell_is_not_lost_where_it_is_shown() -> None:
     post = Expected("p9", "telegram", "program", delivery="d9")
     assert not counted(world((post,), []), shown).wrong
     assert len(counted(world((post, ANSWER), []), shown).wrong) == 1
+
+
+def test_what_nobody_can_tell_about_and_is_there_excuses_no_lost_answer() -> None:
+    post = Expected("p9", "telegram", "program", delivery="d9")
+    shown = [row("uncertain", delivery="d9", home="telegram")]
+    of = world((post, ANSWER), held("p9@telegram"))
+    assert counted(of, shown, books=[]).wrong == ["lost: r3 for telegram (c)"]
+    assert [one.mark for one in unanswered(of, shown, [])] == ["r3"]
+
+
+def test_an_answer_that_nobody_can_tell_about_and_is_there_excuses_no_other() -> None:
+    of = world((ANSWER, replace(ANSWER, mark="r4")), held("r3@telegram/c"))
+    shown = [row("uncertain", delivery="d9", home="telegram")]
+    assert counted(of, shown, books=[]).wrong == ["lost: r4 for telegram (c)"]
+    assert [one.mark for one in unanswered(of, shown, [])] == ["r4"]
+    written = [Entry("telegram", one.message, "d8") for one in of.found]
+    assert not counted(of, shown, books=written).wrong
+    assert not unanswered(of, shown, written)
+
+
+def test_a_notice_that_nobody_can_tell_about_excuses_no_answer() -> None:
+    shown = [row("uncertain", delivery="d9", home="telegram", announcement="notice:x/main@now")]
+    assert counted(world((ANSWER,), []), shown).wrong == ["lost: r3 for telegram (c)"]
+
+
+def test_each_answer_that_the_books_miss_wants_a_doubt_of_its_own() -> None:
+    of = world((ANSWER, replace(ANSWER, mark="r4")), held("r3@telegram=1/c", "r4@telegram=2/c"))
+    post = row("uncertain", delivery="d9", home="telegram")
+    assert counted(of, [post], books=[]).wrong == ["not in the books: r4 on telegram (2)"]
+    named = world((*of.expected, Expected("p9", "telegram", "program", delivery="d9")), of.found)
+    assert len(counted(named, [post], books=[]).wrong) == 2
+
+
+def private(mark: str, home: str = "x", person: str = "ana", place: str = "") -> Expected:
+    return Expected(mark, home, "agent", place or f"{home}-{person}", person=person, private=True)
+
+
+def test_an_answer_in_another_place_is_found() -> None:
+    expected = (private("r1"), private("r2", person="ben"))
+    there = [Found("r1", "x", "1", "x-ben", private=True), Found("r2", "x", "2", "x-ben", private=True)]
+    of = world(expected, there)
+    assert counted(of).wrong == broken(of) == ["misplaced: r1 for x stands on x in x-ben, not in x-ana"]
+
+
+def test_what_was_asked_in_private_and_answered_in_public_is_found() -> None:
+    for network, place in (("x", "x-ana"), ("bluesky", "thread")):
+        of = world((private("r1"),), [Found("r1", network, "1", place)])
+        assert broken(of) == [f"misplaced: r1 for x stands on {network} in {place}, in public"]
+    assert not broken(world((private("r1"),), [Found("r1", "bluesky", "1", "new", private=True)]))
+
+
+def test_what_was_asked_among_few_goes_on_in_private() -> None:
+    asked = Expected("r1", "discord", "agent", "channel", person="ana")
+    assert broken(world((asked,), [Found("r1", "x", "1", "thread")])) == [
+        "misplaced: r1 for discord stands on x in thread, in public"
+    ]
+    assert not broken(world((asked,), [Found("r1", "discord", "1", "channel")]))
+    assert not broken(world((replace(asked, home="bluesky"),), [Found("r1", "x", "1", "thread")]))
+
+
+def test_an_answer_that_went_on_with_somebody_else_is_found() -> None:
+    expected = (private("r1"), private("r2", "telegram", "ben"))
+    there = Found("r1", "telegram", "1", "telegram-ben", private=True)
+    assert broken(world(expected, [there])) == ["misplaced: r1 for x stands on telegram in telegram-ben, with ben"]
+
+
+def test_a_private_post_that_calls_nobody_is_found_where_that_is_the_address() -> None:
+    there = Found("r1", "mastodon", "1", "new", private=True)
+    assert broken(world((private("r1"),), [there])) == [
+        "misplaced: r1 for x stands on mastodon in new, without calling ana"
+    ]
+    assert not broken(world((private("r1"),), [replace(there, calls=frozenset({"ana"}))]))
 
 
 def test_a_doubled_post_is_found_wherever_its_copies_are() -> None:
@@ -132,7 +205,7 @@ def test_different_speakers_and_places_have_no_order() -> None:
         Expected("r1", "x", "agent", "a"),
         Expected("r2", "x", "agent", "b"),
     )
-    assert not broken(world(expected, held("p2@x", "p1@x", "r2@x", "r1@x")))
+    assert not broken(world(expected, held("p2@x", "p1@x", "r2@x/b", "r1@x/a")))
 
 
 def attempt(at: float, outcome: str = "refused", detail: str = "suspend") -> Any:
@@ -178,8 +251,15 @@ def test_a_copy_that_nobody_can_tell_about_is_looked_up_by_its_own_network() -> 
 
 
 def test_marks_are_read_in_the_order_of_the_messages() -> None:
-    messages = [{"id": "1", "text": "One #p1s0. Two #p1s1."}, {"id": "2", "text": "We go on here."}]
-    assert found_in("x", messages) == [Found("p1s0", "x", "1"), Found("p1s1", "x", "1")]
+    where = {"conversation": "c", "private": True}
+    messages = [
+        {"id": "1", "text": "One #p1s0. Two #p1s1.", **where},
+        {"id": "2", "text": "We go on here.", **where},
+        {"id": "3", "text": "@ana, hello @ben.b! #r3", **where},
+    ]
+    first, second, third = found_in("x", messages)
+    assert (first, second) == tuple(Found(f"p1s{n}", "x", "1", "c", private=True) for n in range(2))
+    assert third == Found("r3", "x", "3", "c", private=True, calls=frozenset({"ana", "ben.b"}))
 
 
 def test_harm_is_laid_at_the_door_of_its_rounds() -> None:

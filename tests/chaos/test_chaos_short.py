@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,15 @@ def processes(folder: Path) -> list[Path]:
     return found
 
 
+def gateway(folder: Path) -> int:
+    """The process of the only one."""
+    for one in processes(folder):
+        with suppress(OSError):
+            if b"\0run\0" in one.with_name("cmdline").read_bytes():
+                return int(one.parent.name)
+    raise AssertionError("no gateway runs")
+
+
 @pytest.mark.timeout(180)
 def test_a_few_rounds_do_no_harm(folder: Path) -> None:
     with begin(folder, "--rounds", "6", "--seed", "4", "--json") as chaos:
@@ -79,6 +89,20 @@ def test_two_gateways_on_a_database_that_goes_away_do_none_either(folder: Path) 
     assert result["slowest_succession_s"] > 0
     assert not list(folder.iterdir())
     assert not processes(folder)
+
+
+@pytest.mark.timeout(180)
+def test_a_gateway_that_somebody_else_ends_is_told(folder: Path) -> None:
+    with begin(folder, "--rounds", "3", "--json", troubles=("cut",)) as chaos:
+        assert chaos.stderr is not None
+        while "round 1/3" not in chaos.stderr.readline():
+            assert chaos.poll() is None
+        os.kill(gateway(folder), signal.SIGKILL)
+        out, told = chaos.communicate()
+    assert chaos.returncode == 1, told
+    wrong = json.loads(out)["wrong"]
+    assert len(wrong) == 1
+    assert "ended by itself: gateway-0 ended with -9" in wrong[0]
 
 
 @pytest.mark.timeout(180)
