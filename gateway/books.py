@@ -162,6 +162,10 @@ class StoreError(Exception):
     """
 
 
+class InUse(StoreError):  # noqa: N818 - what is the case, not what is wrong
+    """Another process has the database, and no two may."""
+
+
 class Superseded(Exception):  # noqa: N818 - what happened, not what is wrong
     """Somebody else has this delivery now: what the caller knows of it is old, and it must leave it alone."""
 

@@ -18,7 +18,7 @@ from msgspec import Struct, structs
 from gateway import agent, logs
 from gateway.announcer import Announcer
 from gateway.api.local import LocalEndpoint
-from gateway.books import Store
+from gateway.books import InUse, Store
 from gateway.bus import Bus
 from gateway.clock import SystemClock
 from gateway.config import AccountConfig, Config
@@ -52,6 +52,9 @@ from gateway.store import open_store
 from gateway.text.markdown import from_markdown
 from gateway.text.plain import from_text
 from gateway.vault import FileVault
+
+IN_USE_PATIENCE_S = 3.0
+IN_USE_LOOK_S = 0.1
 
 
 class Gateway(Struct, frozen=True):
@@ -101,12 +104,25 @@ def sandbox() -> Any:
 
 async def build(config: Config, *, clock: Clock | None = None) -> Gateway:
     """Put a gateway together. Opens the database, and so takes its lock."""
-    store = open_store(config.gateway.database, config.gateway.workspace, clock)
+    clock = clock or SystemClock()
+    store = await _opened(config, clock)
     try:
-        return assemble(config, store, clock or SystemClock(), platforms())
+        return assemble(config, store, clock, platforms())
     except BaseException:
         await store.aclose()
         raise
+
+
+async def _opened(config: Config, clock: Clock) -> Store:
+    """A command that works on the database itself is soon done: nobody is refused for its sake."""
+    until = clock.monotonic() + IN_USE_PATIENCE_S
+    while True:
+        try:
+            return open_store(config.gateway.database, config.gateway.workspace, clock)
+        except InUse:
+            if clock.monotonic() >= until:
+                raise
+        await clock.sleep(IN_USE_LOOK_S)
 
 
 @asynccontextmanager

@@ -121,7 +121,7 @@ class XAdapter:
         self._client: Any = AsyncClient(tokens.access, return_type=aiohttp.ClientResponse)  # type: ignore[no-untyped-call]  # tweepy has no types
         self._client.session = cast("Any", door)
         self._pictures = Pictures(self._route, context)
-        self._lateness = Lateness(context.clock)
+        self._lateness = Lateness(context.clock, settings.shown_within_s)
         self._me: translate.User | None = None
 
     @property

@@ -7,20 +7,18 @@ from collections import OrderedDict
 from gateway.model.delivery import Part, Receipt
 from gateway.ports import Clock, Unsure
 
-LATE_S = 180.0
-"""How much later a second look must be. "About 2 or 3 minutes" late were direct messages in the older API
-(tweepy/tweepy#1468, TWBlue#334); of this one nothing is published.
-"""
 REMEMBERED = 1_000
 
 
 class Lateness:
     """What was looked for in vain, and when for the first time. Of a post one look is enough, as X refuses its repeat;
-    once it did, no more. Nothing refuses the repeat of a direct message.
+    once it did, no more. Nothing refuses the repeat of a direct message. A second look must be ``shown_within_s``
+    later.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, shown_within_s: float) -> None:
         self._clock = clock
+        self._shown_within_s = shown_within_s
         self._missed_s: OrderedDict[str, float] = OrderedDict()
         self._refused: OrderedDict[str, None] = OrderedDict()
 
@@ -38,7 +36,7 @@ class Lateness:
     def is_too_soon(self, part: Part) -> bool:
         """Whether a second look would not count. Each is billed."""
         missed_s = self._missed_s.get(part.key)
-        return missed_s is not None and self._clock.monotonic() - missed_s < LATE_S
+        return missed_s is not None and self._clock.monotonic() - missed_s < self._shown_within_s
 
     def judged(self, part: Part, found: Receipt | Unsure) -> Receipt | Unsure:
         """What a look means, in which nothing was found or something."""

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from gateway.books import StoreError
+from gateway.books import InUse, StoreError
 from gateway.clock import SystemClock
 from gateway.model.ids import DEFAULT_WORKSPACE, WorkspaceId
 from gateway.ports import Clock
@@ -104,7 +104,7 @@ def _lock(path: Path) -> IO[str]:
         lock.seek(0)
         holder = lock.read(20).strip()
         lock.close()
-        raise StoreError(
+        raise InUse(
             f"another gateway{f' (process {holder})' if holder.isdecimal() else ''} uses {path}: stop it first"
         ) from None
     lock.truncate(0)

@@ -26,7 +26,7 @@ RESTART_AFTER_S = 20.0
 LOOK_EVERY_S = 0.2
 PAUSES = {"probe_first_s": 0.3, "probe_longest_s": 1.5, "ramp_s": 0.02, "health_check_s": 5.0}
 SETTINGS = {
-    "x": {"poll_s": 0.2, "poll_direct_s": 0.2},
+    "x": {"poll_s": 0.2, "poll_direct_s": 0.2, "shown_within_s": 1.0},
     "bluesky": {"poll_s": 0.2, "poll_direct_s": 0.2},
     "discord": {"identify_pause_s": 0.0},
 }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from adapters.sandbox.faults import Trouble
 from adapters.x.adapter import XAdapter
-from adapters.x.lateness import LATE_S
+from adapters.x.profile import Settings
 from gateway.clock import SystemClock
 from gateway.model.delivery import FaultKind, Part, Receipt
 from gateway.ports import Unsure
@@ -12,6 +14,7 @@ from gateway.testing.kit import ManualClock
 from tests.contract.x_rig import AT, XRig, answer, draft, fault_of
 
 NEVER_S = 1e6
+LATE_S = next(each.default for each in structs.fields(Settings) if each.name == "shown_within_s")
 
 
 async def lost_direct(rig: XRig, adapter: XAdapter, trouble: Trouble) -> Part:
