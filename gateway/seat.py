@@ -104,7 +104,8 @@ class Seat:
         opening = await opened(self._member, self._importing)
         if isinstance(opening, Fault):
             told = FaultKind.SIGNED_OUT if opening.kind in PERMANENT else opening.kind
-            self._report(structs.replace(opening, kind=told, evidence=f"can't be opened: {opening.evidence}"))
+            fault = structs.replace(opening, kind=told, evidence=f"can't be opened: {opening.evidence}")
+            self._report(fault, Source.OPEN)
         else:
             self._adapters[self.account] = opening
         return opening
@@ -157,8 +158,8 @@ class Seat:
             told = "%s: %d sends of the last process have an unknown outcome: asking the platform"
             log.warning(told, self.account, rescued)
 
-    def _report(self, fault: Fault) -> None:
-        self._monitor.observe(self.account, Signal(Source.RECEIVE, self._clock.now(), fault.evidence, fault))
+    def _report(self, fault: Fault, source: Source = Source.RECEIVE) -> None:
+        self._monitor.observe(self.account, Signal(source, self._clock.now(), fault.evidence, fault))
 
     async def _receive(self, adapter: Adapter) -> None:
         """Listen to the account for ever; after a fault go on from the stored cursor."""

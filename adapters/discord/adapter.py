@@ -155,18 +155,15 @@ class DiscordAccount:
 
     async def _files(self, body: dict[str, Any]) -> list[dict[str, Any]]:
         """Form fields of a message's files; as streams, since aiohttp writes plain bytes in one go."""
-        try:
-            return [
-                {
-                    "name": f"files[{index}]",
-                    "value": io.BytesIO(await self._context.media(media["sha256"])),
-                    "filename": media["name"],
-                    "content_type": media["mime"],
-                }
-                for index, media in enumerate(body.get("media", ()))
-            ]
-        except (LookupError, OSError) as error:
-            raise refused(FaultKind.MEDIA, "the file's bytes are missing") from error
+        return [
+            {
+                "name": f"files[{index}]",
+                "value": io.BytesIO(await self._context.media(media["sha256"])),
+                "filename": media["name"],
+                "content_type": media["mime"],
+            }
+            for index, media in enumerate(body.get("media", ()))
+        ]
 
     def _send_route(self, channel: str) -> Route:
         route = self._routes.get(channel)

@@ -122,17 +122,11 @@ class Pictures:
         return kept
 
     async def _handed_in(self, place: Place, picture: dict[str, Any], kind: str) -> _Kept:
-        upload = await self._upload(picture, await self._bytes(picture["sha256"]), kind)
+        upload = await self._upload(picture, await self._context.media(picture["sha256"]), kind)
         kept = self._kept[place] = _Kept(picture, upload, self._context.clock.monotonic() + KEPT_S)
         if len(self._kept) > KEPT_MAX:
             self._kept.popitem(last=False)
         return kept
-
-    async def _bytes(self, sha256: str) -> bytes:
-        try:
-            return await self._context.media(sha256)
-        except (LookupError, OSError) as error:
-            raise FaultError(Fault(FaultKind.MEDIA, certain=True, evidence="the bytes are gone")) from error
 
     async def _upload(self, picture: dict[str, Any], data: bytes, kind: str) -> _Upload:
         prefix = "dm" if kind == "direct" else "tweet"

@@ -10,7 +10,8 @@ from msgspec import Struct
 from gateway.model.ids import PersonId
 
 SPELLED = re.compile(
-    r"^(?P<platform>[a-z0-9_]{1,64}):(?:@(?P<handle>[^\s@]\S{0,319})|id=(?P<id>\S{1,320})|(?P<bare>(?!id=)[^\s@]\S{0,319}))$"
+    r"^(?P<platform>[a-z0-9_]{1,64}):"
+    r"(?:@(?P<handle>[^\s@]\S{0,319})|id=(?P<id>[^\s@]\S{0,319})|(?P<bare>(?!id=)[^\s@]\S{0,319}))$"
 )
 """How people write an identity: ``platform:@handle``, ``platform:handle`` or ``platform:id=…``."""
 

@@ -51,6 +51,7 @@ GONE = frozenset({Standing.SIGNED_OUT, Standing.LOCKED, Standing.SUSPENDED})
 class Source(StrEnum):
     """Who noticed."""
 
+    OPEN = "open"
     SEND = "send"
     RECEIVE = "receive"
     PROBE = "probe"
@@ -120,19 +121,21 @@ LIMITED_AT_LEAST = timedelta(minutes=15)
 RELAPSE = timedelta(minutes=10)
 """An account lost again so soon after it was back is, to its readers, lost still."""
 OFFLINE_AFTER = 3
-"""Probes that must fail in a row before the weather counts as an outage."""
+"""Probes, or tries to open the account, that must fail in a row before it counts as an outage."""
 
 
 def asks_probe(signal: Signal) -> bool:
     """Whether this observation deserves a look by the read-only probe."""
-    return signal.source is not Source.PROBE and signal.fault is not None and signal.fault.kind in SUSPICIOUS
+    unprobed = signal.source not in (Source.PROBE, Source.OPEN)
+    return unprobed and signal.fault is not None and signal.fault.kind in SUSPICIOUS
 
 
 def step(record: Record, signal: Signal, *, probe_sees_lock: bool) -> Record:
     """The account's record after a signal. The same object comes back when nothing changed.
 
     The false-alarm guard is here: explicit evidence acts at once, weather only after
-    :data:`OFFLINE_AFTER` failed probes, an ambiguous refusal never.
+    :data:`OFFLINE_AFTER` failed probes, an ambiguous refusal never. An account that can't even be opened has had as
+    many tries.
     """
     if signal.fault is None:
         return _after_success(record, signal, probe_sees_lock=probe_sees_lock)
@@ -141,6 +144,8 @@ def step(record: Record, signal: Signal, *, probe_sees_lock: bool) -> Record:
         return _moved(record, target, signal)
     if signal.source is Source.PROBE and signal.fault.kind in SUSPICIOUS:
         return _after_failed_probe(record, signal)
+    if signal.source is Source.OPEN and signal.fault.kind in SUSPICIOUS:
+        return _after_failed_opening(record, signal)
     return record
 
 
@@ -163,6 +168,15 @@ def _after_failed_probe(record: Record, signal: Signal) -> Record:
         return structs.replace(_moved(record, Standing.OFFLINE, signal), failures=failures)
     calm = record.standing in (Standing.HEALTHY, Standing.CONNECTING)
     after = _moved(record, Standing.DEGRADED, signal) if calm else record
+    return structs.replace(after, failures=failures)
+
+
+def _after_failed_opening(record: Record, signal: Signal) -> Record:
+    """Nothing can leave an account that isn't open, whatever the cause: in the end that is as good as an outage."""
+    if record.standing is not Standing.CONNECTING:
+        return record
+    failures = record.failures + 1
+    after = _moved(record, Standing.OFFLINE, signal) if failures >= OFFLINE_AFTER else record
     return structs.replace(after, failures=failures)
 
 

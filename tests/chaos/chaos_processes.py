@@ -13,6 +13,8 @@ from typing import Any
 
 import aiohttp
 
+from gateway.cli import BUG
+
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 ASK_TIMEOUT_S = 5.0
@@ -153,7 +155,9 @@ class Gateway:
     # What it is asked.
 
     async def ask(self, operation: str, **arguments: Any) -> Any:
-        """``None`` when there is no answer: it is dead, frozen, starting, or its database can't be written now."""
+        """``None`` when there is no answer: it is dead, frozen, starting, or its database can't be written now. A bug
+        is no such moment: asking again would hide it, or never end.
+        """
         try:
             address = json.loads(self._endpoint.read_text())
             head = {"Authorization": f"Bearer {address['token']}"}
@@ -163,7 +167,9 @@ class Gateway:
                 body = await answer.json()
         except (OSError, ValueError, KeyError, aiohttp.ClientError, TimeoutError):
             return None
-        if answer.status >= 500:
+        if answer.status == 500:
+            raise ChaosError(f"{self.name} has a bug: {body['error']}")
+        if answer.status > 500:
             return None
         if answer.status >= 400:
             raise ChaosError(f"the gateway refused {operation}: {body['error']}")
@@ -186,6 +192,8 @@ class Gateway:
             return None
         finally:
             await finish(process)
+        if process.returncode == BUG:
+            raise ChaosError(f"the command line has a bug: {last_line(self.log.with_name('cli.log'))}")
         return json.loads(out) if process.returncode == 0 else None
 
 

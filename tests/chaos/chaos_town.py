@@ -121,7 +121,11 @@ class Town:
 
     async def count(self) -> Count:
         """Let everything come to rest, and count on the networks and in the books."""
-        await self.traffic.pause()
+        try:
+            async with asyncio.timeout(CALM_TIMEOUT_S):
+                await self.traffic.pause()
+        except TimeoutError as error:
+            raise ChaosError(f"what was being said wasn't accepted within {CALM_TIMEOUT_S:.0f} s") from error
         for name in self.sandbox.networks:
             await self.sandbox.ask("DELETE", f"{name}/faults")
         await self._until_well()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import random
 import sys
@@ -13,12 +14,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import aiohttp
+import chaos_processes
 import chaos_soak
 import chaos_succession
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from chaos_database import File
 from chaos_gauge import Effort, Sample, crowding, effort
-from chaos_processes import ChaosError
+from chaos_processes import ChaosError, Gateway
 from chaos_rounds import Rounds
 from chaos_soak import Soak
 from chaos_town import Town
@@ -220,3 +225,29 @@ async def test_somebody_who_was_never_met_is_not_linked_in_silence() -> None:
     for made_up in ("mastodon:id=114", "mastodon:114"):
         with pytest.raises(ChaosError, match="never met mastodon"):
             await Town._link(of, "x:@ana", made_up)
+
+
+@pytest.mark.parametrize("status", [503, 500])
+async def test_a_gateway_that_has_a_bug_is_not_asked_for_ever(tmp_path: Path, status: int) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"error": "announce failed with KeyError; the log says more"}, status=status)
+
+    house = web.Application()
+    house.router.add_post("/local/announce", answer)
+    async with TestServer(house) as server, aiohttp.ClientSession() as session:
+        endpoint = tmp_path / "endpoint"
+        endpoint.write_text(json.dumps({"url": str(server.make_url("")).rstrip("/"), "token": "t"}))
+        gateway = Gateway("gateway-0", tmp_path / "multihome.toml", endpoint, {}, session)
+        if status == 503:
+            assert await gateway.ask("announce") is None
+            return
+        with pytest.raises(ChaosError, match="gateway-0 has a bug: announce failed with KeyError"):
+            await gateway.ask("announce")
+
+
+async def test_a_command_that_ends_by_a_bug_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = "import sys; sys.stderr.write('multihome: this is a bug: KeyError'); sys.exit(70)"
+    monkeypatch.setattr(chaos_processes, "PROGRAM", (sys.executable, "-c", ends))
+    gateway = Gateway("gateway-0", tmp_path / "multihome.toml", tmp_path / "endpoint", {}, session=None)  # type: ignore[arg-type]
+    with pytest.raises(ChaosError, match="the command line has a bug: multihome: this is a bug: KeyError"):
+        await gateway.call("announce", "-")

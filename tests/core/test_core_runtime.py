@@ -103,6 +103,31 @@ async def test_what_no_factory_should_raise_is_no_verdict_on_the_account(
     assert Standing.SIGNED_OUT not in house.changes()
 
 
+@pytest.mark.parametrize("error", [FaultError(Fault(FaultKind.NETWORK, True, "no route to host")), ValueError("a bug")])
+async def test_an_account_that_cannot_be_opened_for_long_is_offline_and_its_posts_take_their_road(
+    world: Worlds, error: Exception
+) -> None:
+    w = world(RED, BLUE)
+    house = w.house(routes=(road(RED, BLUE, when=frozenset({Standing.OFFLINE})),))
+    member, down = house.runtime._members[0], True
+
+    async def attempt() -> Any:
+        if down:
+            raise error
+        return member.settings
+
+    opening(house, RED, attempt)
+    async with house:
+        one = await house.say("hello", RED)
+        await house.pass_time(20)
+        await ended(house, one)
+        assert house.changes() == [Standing.OFFLINE]
+        assert any("hello" in text for text in w.texts(BLUE))
+        down = False
+        await house.pass_time(60)
+        assert house.standing(RED) is Standing.HEALTHY
+
+
 async def test_a_vault_with_another_key_tells_its_cure(world: Worlds) -> None:
     house = world().house()
 

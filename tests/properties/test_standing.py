@@ -77,7 +77,8 @@ def test_one_bad_answer_to_a_send_only_asks_the_probe(kind):
 
 @given(st.sampled_from(FaultKind), sources)
 def test_the_probe_is_asked_about_suspicion_that_is_not_its_own(kind, source):
-    assert asks_probe(signal(source, kind)) == (kind in SUSPICIOUS and source is not Source.PROBE)
+    can_ask = source not in (Source.PROBE, Source.OPEN)  # what can't be opened has no probe
+    assert asks_probe(signal(source, kind)) == (kind in SUSPICIOUS and can_ask)
     assert not asks_probe(signal(source))
 
 
@@ -96,6 +97,12 @@ def test_offline_takes_a_row_of_failed_probes(count, kind):
     after = play(record(Standing.HEALTHY), [signal(Source.PROBE, kind)] * count)
     assert (after.standing is Standing.OFFLINE) == (count >= OFFLINE_AFTER)
     assert MEANING[after.standing].can_send == (count < OFFLINE_AFTER)
+
+
+@given(st.integers(0, OFFLINE_AFTER + 2), st.sampled_from(sorted(SUSPICIOUS)))
+def test_what_cannot_be_opened_in_a_row_of_tries_is_offline_whatever_the_cause(count, kind):
+    after = play(record(Standing.CONNECTING), [signal(Source.OPEN, kind)] * count)
+    assert after.standing is (Standing.OFFLINE if count >= OFFLINE_AFTER else Standing.CONNECTING)
 
 
 @given(st.lists(st.sampled_from([*WEATHER, None]), max_size=40))

@@ -9,7 +9,6 @@ from invariants import Broken, key_outlived
 from sim_network import Post
 
 from gateway.model.delivery import RESENT, State
-from gateway.model.standing import Standing
 from gateway.outbox.settle import ASK_TRIES
 from gateway.store.codec import micros
 
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
     from gateway.model.standing import Record
 
-LOST = frozenset({*Standing} - {Standing.CONNECTING})
-"""An account that isn't open yet is lost for no reason so far."""
 STARVES_S = 3 * 3600.0
 """Longer than any rate window, any pause a network asks for, and a backlog of a whole story on the slowest lane."""
 COMES_HOME_S = 60.0
@@ -49,7 +46,7 @@ def held_ones_come_home(world: World) -> None:
 
 def held_ones_are_judged_anew(world: World, records: Sequence[Record]) -> None:
     """What is held says for which standing: where that is another one by now, there may be a road."""
-    lost = {record.account: record for record in records if not record.can_send and record.standing in LOST}
+    lost = {record.account: record for record in records if not record.can_send}
     for row in world.books.open.values():
         record = lost.get(row.account)
         judged_for = row.reason.removeprefix(f"{RESENT}: ").partition(":")[0]
