@@ -85,7 +85,8 @@ class Lists:
         bot = await self._face.enter(request, "mentions", on="read")
         if not isinstance(bot, Member):
             return bot
-        posts = [m for m in self._newest() if not m.private and m.author != bot.id and self._calls(m, bot)]
+        others = [m for m in self._newest() if not m.private and m.author != bot.id and self._shows(m)]
+        posts = [m for m in others if self._calls(m, bot)]
         broken = self._face.faults.find(Trouble.MALFORMED_EVENT, bot.handle, on="read", action="mentions")
         return self._page(request, posts[:MENTIONS_DEPTH], least=5, broken=broken is not None)
 
@@ -110,6 +111,9 @@ class Lists:
         return self._answer(request, mine, items, least=1, broken=broken is not None)
 
     def _shows(self, message: Message) -> bool:
+        """Lists are late: what a bot wrote by ``shown_after_s``, and what a test holds back."""
+        if message.extra.get("held_back"):
+            return False
         late_s = self._face.shown_after_s if self._face.network.members[message.author].is_bot else 0.0
         return not late_s or (utc_now() - message.at).total_seconds() >= late_s
 

@@ -53,8 +53,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     Premium (best-practices.mdx). Others tell of the older number still: it is what every account has.
     """
     shown_within_s: Seconds = 180.0
-    """How late X may show what it has taken. "About 2 or 3 minutes" late were direct messages in the older API
-    (tweepy/tweepy#1468, TWBlue#334); of this one nothing is published.
+    """How late X may show what it has taken, from us or others. "About 2 or 3 minutes" late were direct messages in the
+    older API (tweepy/tweepy#1468, TWBlue#334); of this one nothing is published.
     """
     enterprise: bool = False
     """The app has an Enterprise plan, which alone still has likes and quote posts (changelog 2026-04-20)."""

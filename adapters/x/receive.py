@@ -2,13 +2,16 @@
 
 X's pages come newest first. Everything since the cursor is collected before any of it is handed on, oldest first; of
 direct messages no more than their window allows: then the older ones come after the newer.
+
+X shows late what was written: something younger may be there first. So what came in the last ``shown_within_s`` is read
+again; X bills a post once a day: docs.x.com/x-api/fundamentals/post-cap.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -32,17 +35,32 @@ DIRECT_PAGES_MAX = 5
 """Read in one go, of the 15 that X answers in 15 minutes; the next go begins where this one ended."""
 DIRECT_REST_S = 900.0
 """How long direct messages are left alone when X refuses only them: its window."""
+BEGINNING = datetime.fromtimestamp(1288834974.657, UTC)
+SEQUENCE_BITS = 22
+"""An X id is the milliseconds since X's beginning and so many bits more: github.com/twitter-archive/snowflake."""
+HEARD_MAX = 200
+"""So many ids are known again: among more than that in ``shown_within_s``, who comes late isn't looked for."""
 Item = TypeVar("Item", translate.Post, translate.DirectEvent)
+
+
+class Late(Struct, frozen=True):
+    """Where something late may show: above the id ``sure``, besides what was ``heard`` there."""
+
+    sure: translate.Id
+    heard: tuple[translate.Id, ...] = ()
 
 
 class Cursor(Struct, frozen=True):
     """The newest ids that were handled; None: not looked yet, so begin with what comes from now on.
 
-    ``older`` is the page of direct messages that is read next where not all were, down to the id ``floor``.
+    ``mentions`` and ``directs`` are None in cursors of before they were. ``older`` is the page of direct messages that
+    is read next where not all were, down to the id ``floor``.
     """
 
     mention: translate.Id | None = None
     direct: translate.Id | None = None
+    mentions: Late | None = None
+    directs: Late | None = None
     older: str | None = None
     floor: translate.Id = "0"
 
@@ -101,17 +119,17 @@ class Poller:
     async def _mentions(self, place: Cursor, me: translate.User) -> tuple[Sequence[PlatformEvent], Cursor]:
         if place.mention is None:
             start = await self._newest(self._account.mentions(None, 5, None))
-            return (), structs.replace(place, mention=start)
-        since = int(place.mention)
-        since_id = place.mention if since else None
-        fetch = partial(self._account.mentions, since_id, PAGE)
-        found, newest, more = await self._collect(fetch, translate.Post, since, MENTION_PAGES_MAX)
+            return (), structs.replace(place, mention=start, mentions=Late(start))
+        seen, late, sure = int(place.mention), place.mentions or Late(place.mention), self._sure()
+        fetch = partial(self._account.mentions, late.sure if int(late.sure) else None, PAGE)
+        found, read, more = await self._collect(fetch, translate.Post, late, MENTION_PAGES_MAX)
         if more:
             told = "%s: more has come in than X gives back: what is older than %d pages is lost"
             log.warning(told, self._id, MENTION_PAGES_MAX)
         fresh = [(post, around) for post, around in found if post.author_id != me.id]
-        events = [translate.mention(post, around, me.id, self._id, since) for post, around in fresh]
-        return _oldest_first(events), structs.replace(place, mention=newest)
+        events = [translate.mention(post, around, me.id, self._id, seen) for post, around in fresh]
+        newest = max(seen, *read)
+        return _oldest_first(events), structs.replace(place, mention=str(newest), mentions=_later(late, read, sure))
 
     async def _directs(self, place: Cursor, me: translate.User) -> tuple[Sequence[PlatformEvent], Cursor]:
         """Direct messages have a tight window and a scope of their own: their trouble doesn't silence the mentions."""
@@ -134,16 +152,27 @@ class Poller:
         self._direct_due = self._clock.now() + timedelta(seconds=self._settings.poll_direct_s)
         if place.direct is None:
             start = await self._newest(self._account.directs(1, None))
-            return (), structs.replace(place, direct=start)
-        since = int(place.floor if place.older else place.direct)
-        found, newest, older = await self._collect(
-            self._sparing, translate.DirectEvent, since, DIRECT_PAGES_MAX, place.older
+            return (), structs.replace(place, direct=start, directs=Late(start))
+        late, sure = place.directs or Late(place.direct), self._sure()
+        until = structs.replace(late, sure=place.floor) if place.older else late
+        found, read, older = await self._collect(
+            self._sparing, translate.DirectEvent, until, DIRECT_PAGES_MAX, place.older
         )
         fresh = [(event, around) for event, around in found if event.sender_id != me.id]
         events = [translate.direct(event, around, self._id, me.username) for event, around in fresh]
-        direct = place.direct if place.older else newest
-        floor = str(since) if older else "0"
-        return _oldest_first(events), structs.replace(place, direct=direct, older=older, floor=floor)
+        after = structs.replace(
+            place,
+            direct=str(max(int(place.direct), *read)),
+            directs=_later(late, read, 0 if place.older else sure),  # an older page doesn't show what is late
+            older=older,
+            floor=until.sure if older else "0",
+        )
+        return _oldest_first(events), after
+
+    def _sure(self) -> int:
+        """The id up to which X shows by now all that there is."""
+        told = self._clock.now() - timedelta(seconds=self._settings.shown_within_s) - BEGINNING
+        return told // timedelta(milliseconds=1) << SEQUENCE_BITS
 
     async def _newest(self, fetched: Awaitable[Page]) -> str:
         """The id to begin after: the newest there is."""
@@ -154,27 +183,28 @@ class Poller:
         self,
         fetch: Callable[[str | None], Awaitable[Page]],
         kind: type[Item],
-        since: int,
+        late: Late,
         most: int,
         token: str | None = None,
-    ) -> tuple[list[tuple[Item, translate.Around]], str, str | None]:
-        """Every item after ``since`` with what is told around it, the newest id there is, and the page that was one too
-        many.
+    ) -> tuple[list[tuple[Item, translate.Around]], set[int], str | None]:
+        """Every item that wasn't heard yet with what is told around it, the ids that were read, and the page that was
+        one too many. Behind a page that was heard there is nothing new.
         """
+        since, heard = int(late.sure), {*map(int, late.heard)}
         found: list[tuple[Item, translate.Around]] = []
-        newest = since
+        read: set[int] = {0}
         for _ in range(most):
             answer = await fetch(token)
             page = answer.told
-            around = page.around
             items = [_kept(raw, translate.attempt(raw, kind)) for raw in page.data]
             ids: list[int] = [_id_of(raw, item) for raw, item in zip(page.data, items, strict=True)]
-            newest = max([newest, *ids])
-            found += [(item, around) for item in items if item is not None and int(item.id) > since]
+            fresh = {one for one in ids if one > since} - heard - read
+            found += [(item, page.around) for item in items if item is not None and int(item.id) in fresh]
+            read.update(ids)
             token = page.meta.next_token
-            if not token or any(0 < item_id <= since for item_id in ids):
-                return found, str(newest), None
-        return found, str(newest), token
+            if not token or any(0 < one <= since for one in ids) or (ids and heard.issuperset(ids)):
+                return found, read, None
+        return found, read, token
 
     async def _sparing(self, token: str | None) -> Page:
         """A page of direct messages. The last requests of their tight window are left to reading back what was sent."""
@@ -203,6 +233,13 @@ def _kept(raw: Raw, item: Item | None) -> Item | None:
         payload = bytes(raw).decode("utf-8", "replace")
         item.raw = payload if len(payload) <= RAW_MAX else ""
     return item
+
+
+def _later(late: Late, read: set[int], sure: int) -> Late:
+    """Where something late may show after ``read`` was, of which everything up to ``sure`` was there."""
+    ids = sorted({*map(int, late.heard), *read}, reverse=True)
+    since = max(int(late.sure), min(ids[0], sure), *ids[HEARD_MAX:])
+    return Late(str(since), tuple(str(one) for one in ids if one > since))
 
 
 def _oldest_first(events: Sequence[PlatformEvent]) -> Sequence[PlatformEvent]:
