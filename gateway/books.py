@@ -17,17 +17,9 @@ from gateway.amends import Amends
 from gateway.model.delivery import Delivery, Draft, Part, Receipt, State
 from gateway.model.events import PlatformEvent
 from gateway.model.identity import Identity, Link, Person
-from gateway.model.ids import AccountId, AnnouncementId, ConversationId, DeliveryId, MessageRef, PersonId
+from gateway.model.ids import AccountId, AnnouncementId, ConversationId, DeliveryId, MessageRef
 from gateway.model.standing import Record
-
-
-class StoredEvent(Struct, frozen=True):
-    """An event in the inbox, with the person it came from (where it has an author)."""
-
-    seq: int
-    event: PlatformEvent
-    person: PersonId | None
-    attempts: int = 0
+from gateway.unanswered import StoredEvent, Unanswered
 
 
 class NewDelivery(Struct, frozen=True):
@@ -133,6 +125,8 @@ class Topic(StrEnum):
     """An account's record was saved."""
     RESUME = "resume"
     """An operator says that an account is well again."""
+    AGAIN = "again"
+    """An operator says that the agent is to try an account's parked messages again."""
     PEOPLE = "people"
     """Links changed: who is who must be asked anew."""
     LEASES = "leases"
@@ -174,7 +168,7 @@ class LeaseLost(Exception):  # noqa: N818 - what happened, not what is wrong
     """The account belongs to another gateway now: nothing was written, and the caller must let go of it."""
 
 
-class Store(Amends, Protocol):
+class Store(Amends, Unanswered, Protocol):
     """Named operations on the database. Each write is one transaction, durable when it returns; concurrent callers
     share commits. Every operation is bound to the store's workspace, and raises StoreError while the database is gone.
     """

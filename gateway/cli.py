@@ -19,6 +19,7 @@ from gateway.commands.people import link, unlink
 from gateway.commands.preview import preview
 from gateway.commands.run import run, sandbox
 from gateway.commands.terminal import complain
+from gateway.commands.unanswered import unanswered_app
 from gateway.demo.command import demo
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ for command in (run, sandbox, demo, preview, announce, edit, delete, status, lin
     app.command()(command)
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(deliveries_app, name="deliveries")
+app.add_typer(unanswered_app, name="unanswered")
 
 BUG = 70
 INTERRUPTED = 130

@@ -28,6 +28,7 @@ class Neighbours:
         self._clock = rooms.services.clock
         self._monitor = rooms.monitor
         self._outbox = rooms.outbox
+        self._pipeline = rooms.pipeline
         self._leases = leases
         self._rerouter = rerouter
         self._crew = Crew(self._clock)
@@ -53,6 +54,8 @@ class Neighbours:
                 self._want_records()
             case Topic.RESUME if self._leases.holds(name):
                 self._monitor.resume(AccountId(name))
+            case Topic.AGAIN if self._leases.holds(name):
+                self._pipeline.again(AccountId(name))
             case Topic.LEASES:
                 self._leases.look()
             case Topic.MISSED:

@@ -18,7 +18,7 @@ from msgspec import Struct, structs
 
 from gateway import agent
 from gateway.answers import Answers, answer_name
-from gateway.books import NewDelivery, StoredEvent, StoreError
+from gateway.books import NewDelivery, StoreError
 from gateway.model.capabilities import Profile
 from gateway.model.content import Document
 from gateway.model.delivery import Delivery, Draft, FaultError, InConversation
@@ -33,6 +33,7 @@ from gateway.revisions import Revisions
 from gateway.services import Services
 from gateway.text.markdown import from_markdown
 from gateway.threads import an_agents
+from gateway.unanswered import StoredEvent
 from gateway.waiting import Line, Room
 
 log = logging.getLogger("multihome.pipeline")
@@ -43,8 +44,11 @@ TYPING_AFTER_S = 0.5
 """An agent that answers faster needs no typing sign."""
 TYPING_EVERY_S = 8.0
 STORE_PAUSE_S = 1.0
+AGAIN_PAUSE_S = 1.0
 END_PATIENCE_S = 0.5
 """How long a cancelled answer may take to end when the gateway stops."""
+
+PARKED = "%s: the agent failed on %s (try %d of %d): it gets no answer; see `multihome unanswered`"
 
 T = TypeVar("T")
 _Place = tuple[AccountId, ConversationId]
@@ -96,6 +100,8 @@ class Pipeline:
         self._stopping = False
         self._rooms: defaultdict[AccountId, Room] = defaultdict(Room)
         self._recovered: defaultdict[AccountId, asyncio.Event] = defaultdict(asyncio.Event)
+        self._again: dict[AccountId, asyncio.Task[None]] = {}
+        self._wanted: set[AccountId] = set()
 
     async def receive(self, account: AccountId, events: Sequence[PlatformEvent], cursor: str) -> None:
         """Store an arrival; when this returns the platform may forget it. What the last process left comes first.
@@ -115,9 +121,31 @@ class Pipeline:
         finally:
             self._recovered[account].set()
 
+    def again(self, account: AccountId) -> None:
+        """An operator wants parked messages to be tried again. Only who answers for the account hands them out."""
+        self._wanted.add(account)
+        if account in self._recovered and account not in self._again:
+            task = self._again[account] = asyncio.create_task(self._hand_out_again(account))
+            task.add_done_callback(partial(self._handed_out, account))
+
+    async def _hand_out_again(self, account: AccountId) -> None:
+        """Each when nothing else of its conversation is under way: they are older than what is."""
+        await self._recovered[account].wait()
+        while account in self._wanted:
+            self._wanted.remove(account)
+            while left := await self._insist(lambda: self._store.again(account)):
+                self._take([one for one in left if (account, one.event.conversation) not in self._lines])
+                await self._clock.sleep(AGAIN_PAUSE_S)
+
+    def _handed_out(self, account: AccountId, task: asyncio.Task[None]) -> None:
+        if self._again.get(account) is task:
+            del self._again[account]
+
     async def forget(self, account: AccountId, patience_s: float) -> None:
         """Another process answers for this account from now on. An answer under way may finish for a while."""
         self._recovered.pop(account, None)
+        if account in self._again:
+            self._again.pop(account).cancel()
         mine = {place: task for place, task in self._serving.items() if place[0] == account}
         for place, task in mine.items():
             if task in self._answering:
@@ -142,6 +170,8 @@ class Pipeline:
     async def stop(self, patience_s: float) -> None:
         """Let answers under way finish for a while; the others are handed out again at the next start."""
         self._stopping = True
+        for again in self._again.values():
+            again.cancel()
         for task in self._serving.values():
             if task not in self._answering:
                 task.cancel()
@@ -321,9 +351,11 @@ class Pipeline:
         """The agent failed on this message: later again, or parked for the operator after the last try."""
         attempts = stored.attempts + 1
         what = "a message" if isinstance(stored.event, MessageReceived) else "an event"
-        log.error("%s: the agent failed on %s (try %d)", stored.event.account, what, attempts, exc_info=error)
+        most = self._limits.max_attempts
+        told = "%s: the agent failed on %s (try %d of %d)" if attempts < most else PARKED
+        log.error(told, stored.event.account, what, attempts, most, exc_info=error)
         retry_at: datetime | None = None
-        if attempts < self._limits.max_attempts:
+        if attempts < most:
             rest_s = min(RETRY_LONGEST_S, RETRY_FIRST_S * 2 ** (attempts - 1))
             retry_at = self._clock.now() + timedelta(seconds=rest_s)
         await self._store.postpone(stored.seq, f"{type(error).__name__}: {error}"[:500], retry_at)

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from gateway.books import StoredEvent
+from gateway.unanswered import StoredEvent
 
 WAITING_MAX = 1_000
 """Events of one account in memory; beyond it its platform alone has to wait (it or the inbox keeps the rest)."""

@@ -172,7 +172,7 @@ def assemble(config: Config, store: Store, clock: Clock, known: Mapping[str, Pla
     importing = asyncio.Lock()
     previewer = Previewer(services, fitting, adapters, manners, Unheard(members, importing))
     papers = Papers(pictures, previewer, Corrections(store, Revisions(services, intake, outbox)))
-    desk = Desk(services, monitor, announcer, directory, outbox, adapters, papers)
+    desk = Desk(services, monitor, announcer, directory, outbox, pipeline, adapters, papers)
     rooms = Rooms(services, monitor, outbox, pipeline, adapters, importing)
     leases = Leases(store, clock, _member_name(services.new_id()), [*(member.account for member in members), HOUSE])
     scheduler = Scheduler(services, keep, outbox.wake_all)

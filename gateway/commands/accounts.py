@@ -26,6 +26,8 @@ def status(config: ConfigFile = DEFAULT_CONFIG, as_json: Json = False) -> None:
     _accounts(answer["accounts"])
     totals = ", ".join(f"{number} {state}" for state, number in sorted(answer["deliveries"].items()))
     say(f"Deliveries: {totals or 'none yet'}")
+    if answer["unanswered"]:
+        say(f"Unanswered: {answer['unanswered']}, on which the agent failed: see `multihome unanswered`")
 
 
 @accounts_app.callback()

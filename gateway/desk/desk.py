@@ -18,7 +18,7 @@ from gateway.announcer import Announcer
 from gateway.books import StoreError, Superseded, Topic
 from gateway.desk.corrections import Corrections
 from gateway.desk.previewer import Previewer
-from gateway.desk.rows import account_row, check_row, delivery_row, doubt_row, person_row
+from gateway.desk.rows import account_row, check_row, delivery_row, doubt_row, parked_row, person_row
 from gateway.directory import Directory, DirectoryError, parse_identity
 from gateway.media.errors import MediaError
 from gateway.media.kinds import named
@@ -31,6 +31,7 @@ from gateway.model.standing import Record, Standing
 from gateway.monitor import Monitor
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.settle import Choice, by_operator
+from gateway.pipeline import Pipeline
 from gateway.ports import Adapter
 from gateway.revisions import ALL_BUT_WORDS, EXTRAS, RevisionError
 from gateway.services import Services
@@ -63,7 +64,8 @@ class Desk:
     """Each operation takes and gives JSON values; what is wrong is told in one line (:class:`DeskError`)."""
 
     OPERATIONS: ClassVar[tuple[str, ...]] = (
-        "status", "deliveries", "doubts", "settle", "accounts", "resume", "announce", "link", "unlink", "links",
+        "status", "deliveries", "doubts", "settle", "accounts", "resume", "unanswered", "unpark",
+        "announce", "link", "unlink", "links",
         "check", "backup", "preview", "edit", "delete",
     )  # fmt: skip
 
@@ -74,6 +76,7 @@ class Desk:
         announcer: Announcer,
         directory: Directory,
         outbox: Outbox,
+        pipeline: Pipeline,
         adapters: Mapping[AccountId, Adapter],
         papers: Papers,
     ) -> None:
@@ -82,6 +85,7 @@ class Desk:
         self._announcer = announcer
         self._directory = directory
         self._outbox = outbox
+        self._pipeline = pipeline
         self._adapters = adapters
         self._pictures, self._previewer, self._corrections = papers
         self.unopened: Mapping[AccountId, Fault] = {}
@@ -94,7 +98,11 @@ class Desk:
         for states in counts.values():
             for state, number in states.items():
                 totals[state] = totals.get(state, 0) + number
-        return {"workspace": self._services.workspace, "accounts": await self.accounts(), "deliveries": totals}
+        parked = len(await self._services.store.parked(LISTED_MAX))
+        accounts = await self.accounts()
+        return {
+            "workspace": self._services.workspace, "accounts": accounts, "deliveries": totals, "unanswered": parked,
+        }  # fmt: skip
 
     async def accounts(self) -> list[dict[str, Any]]:
         """Each account's standing; ``listening`` once its position on the platform is stored. ``gateway`` is who has it
@@ -167,6 +175,20 @@ class Desk:
         await self._services.store.tell(Topic.RESUME, known)
         record = self._monitor.record(known)
         return {"account": known, "standing": record.standing if record else ""}
+
+    async def unanswered(self, limit: int = 20) -> list[dict[str, Any]]:
+        """What the agent failed on too often, the oldest first."""
+        return [parked_row(one) for one in await self._services.store.parked(min(limit, LISTED_MAX))]
+
+    async def unpark(self, messages: list[int], again: bool) -> dict[str, Any]:
+        """The operator's word on such messages, all of them where none is named: they are tried again, or dropped."""
+        seqs = messages or [one.seq for one in await self._services.store.parked(LISTED_MAX)]
+        accounts = await self._services.store.unpark(seqs[:LISTED_MAX], self._services.clock.now(), again=again)
+        if messages and not accounts:
+            raise DeskError("none of these is there: see `multihome unanswered`")
+        for account in dict.fromkeys(accounts) if again else ():
+            self._pipeline.again(account)
+        return {"changed": len(accounts), "again": again}
 
     async def announce(
         self,

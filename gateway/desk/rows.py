@@ -8,9 +8,11 @@ from typing import Any
 from gateway.books import Doubt
 from gateway.model.content import plain
 from gateway.model.delivery import Delivery, State
+from gateway.model.events import MessageReceived
 from gateway.model.identity import Person
 from gateway.model.ids import AccountId
 from gateway.model.standing import MEANING, Record, Standing
+from gateway.unanswered import StoredEvent
 
 
 def account_row(record: Record, counts: Mapping[State, int]) -> dict[str, Any]:
@@ -64,6 +66,21 @@ def doubt_row(doubt: Doubt) -> dict[str, Any]:
         "says": plain(document) or "[image]",
         "why": why,
         "part": len(delivery.sent) + 1,
+    }
+
+
+def parked_row(stored: StoredEvent) -> dict[str, Any]:
+    """A message, or something else that happened, for which the agent has no answer."""
+    event = stored.event
+    author = getattr(event, "author", None)
+    return {
+        "id": stored.seq,
+        "account": event.account,
+        "author": str(author) if author else "",
+        "at": event.at.isoformat(),
+        "says": event.text if isinstance(event, MessageReceived) else "",
+        "attempts": stored.attempts,
+        "error": stored.error,
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Insert, Select, Update, and_, bindparam, select, text, update
 
-from gateway.books import LeaseLost, NewDelivery, StoredEvent
+from gateway.books import LeaseLost, NewDelivery
 from gateway.model.delivery import Delivery
 from gateway.model.events import MemberJoined, MemberLeft, MessageDeleted, MessageReceived, PlatformEvent
 from gateway.model.identity import Identity
@@ -22,6 +22,7 @@ from gateway.store.room import Room
 from gateway.store.schema import conversations, cursors, events, identities
 from gateway.store.transaction import PEOPLE, Transaction
 from gateway.store.writer import Kind, Regroup, single
+from gateway.unanswered import StoredEvent
 
 PENDING = "pending"
 HANDLED = "handled"

@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0002"
+HEAD = "0003"
 """The revision that this module describes."""
 
 metadata = MetaData(
@@ -157,6 +157,7 @@ events = Table(
 _e = events.c
 Index("ix_events_conversation", _e.workspace, _e.account, _e.conversation, _e.kind, _e.seq)
 _partial("ix_events_pending", _e.workspace, _e.seq, where="state = 'pending'")
+_partial("ix_events_parked", _e.workspace, _e.seq, where="state = 'parked'")
 _partial("ix_events_handled", _e.workspace, _e.handled_at, where="handled_at IS NOT NULL")
 
 cursors = Table(

@@ -18,11 +18,12 @@ from gateway.store.outbox import Outbox
 from gateway.store.people import People
 from gateway.store.readers import Readers
 from gateway.store.revisions import Revisions
+from gateway.store.unanswered import Unanswered
 from gateway.store.writer import Writer
 
 
 class SqlStore(
-    Inbox, Outbox, Diversions, Doubts, Ledger, Revisions, People, History, Housekeeping, Backups, Fellows
+    Inbox, Unanswered, Outbox, Diversions, Doubts, Ledger, Revisions, People, History, Housekeeping, Backups, Fellows
 ):  # fmt: skip
     """A :class:`gateway.books.Store`. Bound to the event loop of its first call."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+from msgspec import structs
+
 from gateway.books import NewDelivery, Settlement, Store
 from gateway.model.content import Document, Text
 from gateway.model.delivery import Draft, InConversation, Receipt, State
@@ -108,6 +110,30 @@ class InboxConformance:
         (due,) = await store.pending_events(NOW + SECOND)
         assert (due.seq, due.attempts) == (one.seq, 1)
         assert len(await store.handled(two.seq, [answer("late")], NOW)) == 1
+
+    async def test_what_is_parked_is_tried_again_or_dropped_at_a_word(self, store: Store) -> None:
+        ours = await store.record(HOME, [heard(name) for name in "abc"], "1", NOW)
+        (away,) = await store.record(AWAY, [structs.replace(heard("d"), account=AWAY)], "1", NOW)
+        for one in (*ours[:2], away):
+            await store.postpone(one.seq, "boom", None)
+        parked = await store.parked(10)
+        assert [(one.seq, one.event, one.attempts, one.error) for one in parked] == [
+            (one.seq, one.event, 1, "boom") for one in (*ours[:2], away)
+        ]
+        assert parked[0].person == ours[0].person
+        assert await store.parked(1) == parked[:1]
+        assert await store.again(HOME) == ()  # what has only just come in was never given up
+        assert await store.unpark([ours[0].seq, ours[2].seq, away.seq, 10**6], NOW + SECOND, again=True) == (HOME, AWAY)
+        assert await store.unpark([ours[1].seq], NOW + SECOND, again=False) == (HOME,)
+        assert await store.unpark([one.seq for one in parked], NOW + SECOND, again=False) == ()
+        assert await store.parked(10) == ()
+        assert [one.seq for one in await store.pending_events(NOW + SECOND)] == [ours[0].seq, ours[2].seq, away.seq]
+        (again,) = await store.again(HOME)
+        assert (again.seq, again.attempts) == (ours[0].seq, 0)
+        await store.postpone(again.seq, "boom", NOW + 2 * SECOND)
+        assert await store.again(HOME) == ()
+        assert await store.handled(ours[1].seq, [answer("late")], NOW + SECOND) == ()
+        assert await store.prune(NOW + 2 * SECOND, 10) == 1
 
     async def test_pages(self, store: Store) -> None:
         stored = await store.record(HOME, [heard(f"e{n}") for n in range(5)], "1", NOW)

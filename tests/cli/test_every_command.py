@@ -18,7 +18,8 @@ from gateway.cli import app
 Open = Callable[..., House]
 ASKING = (
     "announce -", "preview -", "edit NAME -", "delete NAME", "status", "accounts", "accounts resume mastodon/main",
-    "deliveries", "deliveries --uncertain", "deliveries settle NAME --drop", "link", "link mastodon:@a mastodon:@b",
+    "deliveries", "deliveries --uncertain", "deliveries settle NAME --drop", "unanswered",
+    "unanswered retry --all", "unanswered drop --all", "link", "link mastodon:@a mastodon:@b",
     "unlink mastodon:@a mastodon:@b", "doctor", "backup copy.db",
 )  # fmt: skip
 """Those that ask the gateway, as somebody would write them."""

@@ -107,7 +107,7 @@ async def test_a_newer_database_is_left_alone(tmp_path: Path, clean: bool) -> No
             left = log.read_bytes()
         log.write_bytes(left)
     before = {file: file.read_bytes() for file in (path, log) if file.exists()}
-    with pytest.raises(StoreError, match=r"newer Multihome \(schema 0999, this one knows 0002\): update"):
+    with pytest.raises(StoreError, match=r"newer Multihome \(schema 0999, this one knows 0003\): update"):
         open_store(url(path))
     assert {file: file.read_bytes() for file in before} == before
 

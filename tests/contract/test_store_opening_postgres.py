@@ -109,7 +109,7 @@ def test_who_may_not_make_tables(postgres: Postgres, empty: str) -> None:
 
 def test_a_newer_database_is_left_alone(postgres_url: str) -> None:
     done(postgres_url, "UPDATE alembic_version SET version_num = '0999'")
-    assert "by a newer Multihome (schema 0999, this one knows 0002): update it" in refused(postgres_url)
+    assert "by a newer Multihome (schema 0999, this one knows 0003): update it" in refused(postgres_url)
 
 
 def test_another_programs_database_is_left_alone(empty: str) -> None:

@@ -19,6 +19,7 @@ from gateway.model.capabilities import Lane
 from gateway.model.delivery import Part, Receipt, State
 from gateway.model.ids import AccountId
 from gateway.model.standing import Standing
+from gateway.pipeline import Limits
 from gateway.testing.scripted import ScriptedAdapter, ScriptedAgent, message, scripted_profile
 
 ACCOUNTS = (RED, BLUE, GREEN, AccountId("gold/main"), AccountId("grey/main"))
@@ -277,6 +278,24 @@ async def test_a_resume_reaches_the_gateway_that_has_the_account(town: Town) -> 
         town.world[RED].lost = None
         await other.real_store.tell(Topic.RESUME, RED)
         await town.until(lambda: all(h.standing(RED) is Standing.HEALTHY for h in (one, two)))
+
+
+async def test_a_message_is_tried_again_by_the_gateway_that_has_its_account(town: Town) -> None:
+    agents = {name: ScriptedAgent() for name in ("one", "two")}
+    for agent in agents.values():
+        agent.script.append(ValueError("down"))
+    async with town:
+        houses = [await town.open(name, agent=agent, limits=Limits(max_attempts=1)) for name, agent in agents.items()]
+        await town.until(lambda: town.is_shared_out("one", "two"))
+        holder, other = sorted(houses, key=lambda house: not house.leases.holds(RED))
+        arrival = [message(RED, "m1", words("m1"), holder.clock.now())], "c1"
+        holder.scripted[RED].arrivals.put_nowait(arrival)
+        await town.until(lambda: other.real_store.parked(1))
+        (parked,) = await other.real_store.parked(2)
+        assert await other.real_store.unpark([parked.seq], other.clock.now(), again=True) == (RED,)
+        await town.until(lambda: town.world.texts(RED))
+    assert town.world.texts(RED) == ["you said m1"]
+    assert sorted(len(agent.heard) for agent in agents.values()) == [0, 2]
 
 
 async def test_a_database_that_is_gone_for_longer_than_a_lease_costs_nothing(town: Town) -> None:

@@ -16,6 +16,7 @@ from gateway.model.events import MessageReceived
 from gateway.model.ids import ConversationId
 from gateway.pipeline import Limits
 from gateway.testing.scripted import ScriptedAgent, message
+from gateway.unanswered import StoredEvent
 
 Worlds = Callable[..., World]
 
@@ -233,6 +234,52 @@ async def test_an_agent_that_fails_is_asked_again_in_order_and_the_message_is_pa
         assert await house.real_store.pending_events(house.clock.now()) == ()
     assert agent.heard == ["first", "first", "second", "second", "second", "third"]
     assert w.texts(RED) == ["first answer", "third answer"]
+
+
+async def unpark(house: House, *parked: StoredEvent) -> None:
+    seqs = [one.seq for one in parked]
+    for account in await house.real_store.unpark(seqs, house.clock.now(), again=True):
+        house.pipeline.again(account)
+
+
+async def test_what_was_given_up_is_asked_again_at_the_operators_word(
+    world: Worlds, caplog: pytest.LogCaptureFixture
+) -> None:
+    w, agent = world(), ScriptedAgent()
+    agent.script.extend([ValueError("down")] * 6)
+    async with w.house(agent=agent, limits=Limits(max_attempts=2)) as house:
+        await hears(house, "first", "second")
+        await hears(house, "elsewhere", place="c2")
+        await house.pass_time(60)
+        assert [record.getMessage() for record in caplog.records if "no answer" in record.getMessage()] == [
+            f"{RED}: the agent failed on a message (try 2 of 2): it gets no answer; see `multihome unanswered`"
+        ] * 3
+        first, second, elsewhere = await house.real_store.parked(10)
+        assert (first.event.text, first.attempts, first.error) == ("first", 2, "ValueError: down")
+        agent.gate = asyncio.Event()
+        await hears(house, "third")  # is being answered: the older ones wait for it
+        await unpark(house, first, second)
+        await house.pass_time(5)
+        assert agent.heard[6:] == ["third"]
+        agent.gate.set()
+        await house.pass_time(5)
+        assert await house.real_store.parked(10) == (elsewhere,)
+    assert w.texts(RED) == ["you said third", "you said first", "you said second"]
+
+
+async def test_what_is_to_be_asked_again_outlives_a_stop(world: Worlds) -> None:
+    w, agent = world(), ScriptedAgent()
+    agent.script.append(ValueError("down"))
+    async with w.house(agent=agent, limits=Limits(max_attempts=1)) as house:
+        await hears(house, "first")
+        await house.quiet()
+        agent.gate = asyncio.Event()
+        await unpark(house, *await house.real_store.parked(1))
+        await house.pass_time(3)
+    agent.gate = None
+    async with w.house(agent=agent) as house:
+        await house.pass_time(3)
+    assert w.texts(RED) == ["you said first"]
 
 
 async def test_a_failing_agent_keeps_no_other_conversation_waiting(world: Worlds) -> None:
