@@ -262,14 +262,14 @@ class XAdapter:
             reply = await self._ask("read back", partial(fetch, pagination_token=token))
             page = _read_page(reply)
             items = [translate.attempt(raw, kind) for raw in page.data]
-            for item in items:
-                if item is not None and recognize.is_part(item, part, me.id) and not await taken(translate.ref(item)):
+            young = [item for item in items if item is not None and item.created_at >= earliest]
+            for item in young:
+                if recognize.is_part(item, part, me.id) and not await taken(translate.ref(item)):
                     return recognize.receipt(item)
             if None in items:
                 return Unsure.UNKNOWN
             token = page.meta.next_token
-            past = any(item is not None and item.created_at < earliest for item in items)
-            if past or not token:
+            if len(young) < len(items) or not token:
                 return Unsure.NOT_SENT
         return Unsure.UNKNOWN
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from msgspec import structs
 
 from adapters.sandbox.faults import Trouble
@@ -56,6 +58,18 @@ async def test_a_direct_message_was_not_sent_when_two_looks_say_so(rig: XRig) ->
         assert asked_for_directs(rig) - before == 2  # they are billed
         rig.strike(Trouble.DROP_BEFORE, on="write", count=1)
         await fault_of(adapter.send(part))
+
+
+async def test_an_older_direct_message_in_the_same_words_is_another_one(rig: XRig) -> None:
+    adapter = await rig.open()
+    said = answer(rig.face.say("ana", "direct", "hello"), "thank you")
+    (part,) = adapter.plan(said, AT)
+    await adapter.send(part)
+    rig.held()[0].at -= timedelta(hours=2)
+    since = SystemClock().now()
+    rig.strike(Trouble.DROP_BEFORE, on="write", count=1)
+    await fault_of(adapter.send(part))
+    assert await adapter.reconcile(part, since) is Unsure.UNKNOWN
 
 
 async def test_a_look_that_could_not_be_finished_is_none(rig: XRig) -> None:
