@@ -199,13 +199,7 @@ class Rerouter:
         match verdict:
             case Divert(account=account, target=target):
                 draft = await self._intake.diverted(draft, delivery.home, verdict)
-                return structs.replace(
-                    home,
-                    account=account,
-                    order_key=order_key(account, target),
-                    draft=draft,
-                    expires_at=delivery.expires_at,
-                )
+                return structs.replace(home, account=account, order_key=order_key(account, target), draft=draft)
             case Hold(expires_at=expires_at) if away or not _is_held(delivery, verdict):
                 return structs.replace(home, state=State.HELD, draft=draft if away else None, expires_at=expires_at)
             case Refuse():

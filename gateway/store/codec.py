@@ -19,8 +19,16 @@ MICROSECOND = timedelta(microseconds=1)
 
 T = TypeVar("T")
 
+
+class _Hour(msgspec.Struct):
+    """What :func:`own_hour` reads of a draft."""
+
+    expires_at: datetime | None = None
+
+
 _encode = msgspec.json.Encoder().encode
 _draft = msgspec.json.Decoder(Draft).decode
+_hour = msgspec.json.Decoder(_Hour).decode
 _parts = msgspec.json.Decoder(tuple[Part, ...]).decode
 _receipts = msgspec.json.Decoder(tuple[Receipt, ...]).decode
 decode_event = msgspec.json.Decoder(PlatformEvent).decode
@@ -67,6 +75,11 @@ def _scrubbed(value: Any) -> Any:
             return [_scrubbed(item) for item in value]
         case _:
             return value
+
+
+def own_hour(draft: bytes) -> int | None:
+    """After which a draft is not wanted any more, whatever becomes of its account."""
+    return micros_or_none(_hour(draft).expires_at)
 
 
 DELIVERY = tuple(

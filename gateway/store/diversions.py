@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     literal_column,
     null,
+    or_,
     select,
     text,
     update,
@@ -25,7 +26,7 @@ from sqlalchemy import (
 from gateway.books import Move, Topic
 from gateway.model.delivery import RESENT, Delivery, InConversation, State
 from gateway.model.ids import AccountId, DeliveryId
-from gateway.store.codec import encode, micros, micros_or_none, scrub
+from gateway.store.codec import encode, micros, micros_or_none, own_hour, scrub
 from gateway.store.hot import Batched, checked, given, literal
 from gateway.store.orders import fetched, go_on
 from gateway.store.outbox import USE, kept_for
@@ -69,9 +70,15 @@ def _stay(n: int) -> Update:
             due_at=rows.c.due_at,
             reason=_marked(rows.c.reason),
             changed_at=rows.c.now,
-            expires_at=func.coalesce(rows.c.expires_at, _d.expires_at),
+            expires_at=_hour(rows.c.state, rows.c.expires_at),
         )
     )
+
+
+def _hour(state: ColumnElement[str], given_hour: ColumnElement[int]) -> ColumnElement[int | None]:
+    """A hold's hour ends with the hold: what goes on has the one it is given, all else at least the one it has."""
+    goes_on = or_(state == literal(State.WAITING), state == literal(State.QUEUED))
+    return case((goes_on, given_hour), else_=func.coalesce(given_hour, _d.expires_at))
 
 
 def _marked(reason: ColumnElement[str]) -> ColumnElement[str]:
@@ -119,7 +126,7 @@ LATE = (
     .limit(PAGE)
 )
 HELD = (
-    select(_d.seq, _d.order_key, func.coalesce(_d.expires_at <= bindparam("now"), false()))
+    select(_d.seq, _d.order_key, func.coalesce(_d.expires_at <= bindparam("now"), false()), _d.draft)
     .where(_mine, _d.account == bindparam("from"), _d.state == literal(State.HELD), _d.seq > bindparam("after"))
     .order_by(_d.seq)
     .limit(PAGE)
@@ -155,7 +162,8 @@ def _movable(tx: Transaction, moves: Mapping[DeliveryId, Move]) -> dict[Delivery
 
 
 def _new_state(seq: int, move: Move, now: int) -> tuple[Any, ...]:
-    expires_at = micros_or_none(move.expires_at)
+    says = move.draft if move.draft is not None and move.state is not State.HELD else move
+    expires_at = micros_or_none(says.expires_at)
     return seq, move.state.value, micros(move.due_at), scrub(move.reason), now, expires_at
 
 
@@ -215,12 +223,12 @@ def _release(tx: Transaction, page: Releasing) -> Releasing | int:
     """The next page, or how many went home with all of them."""
     at_now = micros(page.now)
     held = _held(tx, page)
-    _end(tx, [seq for seq, _, late in held if late], "expired while it was held", page.now)
-    home = [seq for seq, _, late in held if not late]
+    _end(tx, [seq for seq, _, late, _ in held if late], "expired while it was held", page.now)
+    home = [(seq, own_hour(draft)) for seq, _, late, draft in held if not late]
     ramp = timedelta(seconds=page.ramp_s)
-    rows = [(seq, micros(page.now + at * ramp)) for at, seq in enumerate(home, page.released)]
-    STAY.change(tx, [(seq, State.WAITING.value, due_at, "", at_now, None) for seq, due_at in rows])
-    go_on(tx, [order for _, order, _ in held])
+    rows = [(seq, micros(page.now + at * ramp), own) for at, (seq, own) in enumerate(home, page.released)]
+    STAY.change(tx, [(seq, State.WAITING.value, due_at, "", at_now, own) for seq, due_at, own in rows])
+    go_on(tx, [order for _, order, *_ in held])
     tx.tell(Topic.DELIVERIES, page.account)
     released = page.released + len(home)
     return released if len(held) < PAGE else page._replace(after=held[-1][0], released=released)
@@ -240,7 +248,7 @@ def _left_and_entered(tx: Transaction, request: tuple[Sequence[Move], datetime])
 MOVE = single(_move, _left_and_entered)
 RESCUE_THEM = single(_rescue)
 EXPIRE_THEM = single(_expire, lambda tx, now: [order for _, order, _ in _late(tx, now)])
-RELEASE = single(_release, lambda tx, page: [order for _, order, _ in _held(tx, page)])
+RELEASE = single(_release, lambda tx, page: [order for _, order, *_ in _held(tx, page)])
 
 
 class Diversions(Room):

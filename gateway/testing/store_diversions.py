@@ -128,6 +128,28 @@ class DiversionConformance:
         (moved,) = await store.move([held("a", "a")], NOW)
         assert moved.expires_at == NOW + DAY
 
+    async def test_a_holds_hour_ends_with_the_hold(self, store: Store) -> None:
+        own, hold = NOW + 3 * DAY, NOW + DAY
+        names = ["home", "away", "own home"]
+        await store.add([new(name, expires_at=own if "own" in name else None) for name in names], NOW)
+        await store.move([held(name, name, hold) for name in names], NOW)
+        await store.move([diverted("away", "there")], NOW)
+        assert await store.release(HOME, NOW, 2.0) == 2
+        assert await store.expire(hold) == 0
+        assert [(await row(store, name)).expires_at for name in names] == [None, None, own]
+        await store.move([held("home", "home", 2 * DAY + NOW), held("away", "there")], NOW)
+        assert [(await row(store, name)).expires_at for name in names] == [NOW + 2 * DAY, None, own]
+        assert await store.expire(own) == 2
+
+    async def test_who_goes_another_road_takes_its_own_hour_along(self, store: Store) -> None:
+        await store.add([new("a")], NOW)
+        await store.move([held("a", "a", NOW + DAY)], NOW)
+        there = diverted("a", "there")
+        assert there.draft is not None
+        draft = structs.replace(there.draft, expires_at=NOW + 2 * DAY)
+        (moved,) = await store.move([structs.replace(there, draft=draft)], NOW)
+        assert moved.expires_at == NOW + 2 * DAY
+
     async def test_the_late_expire_and_their_orders_go_on(self, store: Store) -> None:
         await store.add(
             [

@@ -37,7 +37,7 @@ def new(
 ) -> NewDelivery:
     """A delivery named ``name``, of a draft with a key of its own; what else is named goes into the draft."""
     draft = Draft(DraftId(name), DEFAULT_WORKSPACE, account, Timeline(), said(f"text of {name}"), NOW, f"key:{name}")
-    draft = structs.replace(draft, **draft_fields)
+    draft = structs.replace(draft, expires_at=expires_at, **draft_fields)
     return NewDelivery(DeliveryId(name), draft, account, order or name, state, due_at, expires_at=expires_at)
 
 

@@ -41,6 +41,8 @@ class Row:
     state: State
     due: bool = True
     expires_at: datetime | None = None
+    own: datetime | None = None
+    """What its draft says, and no hold."""
     receipts: list[str] = field(default_factory=list)
     planned: bool = False
 
@@ -114,7 +116,7 @@ class Outbox(RuleBasedStateMachine):
     )
     def add(self, orders: list[str], state: State, account: AccountId, expires: bool) -> None:
         fresh = [
-            Row(f"d{len(self.rows) + n}", account, order, state, expires_at=self.hour(expires))
+            Row(f"d{len(self.rows) + n}", account, order, state, expires_at=self.hour(expires), own=self.hour(expires))
             for n, order in enumerate(orders)
         ]
         asked = [
@@ -201,7 +203,8 @@ class Outbox(RuleBasedStateMachine):
         for row in moved:
             row.account, row.order, row.state = account, order, state
             row.receipts, row.planned = [], False
-            row.expires_at = self.hour(expires) or row.expires_at
+            hold = self.hour(expires) or row.expires_at
+            row.expires_at, row.own = (None if state is State.QUEUED else hold), None
         self.go_on(*touched)
         assert [(one.id, one.state) for one in told] == [(row.name, row.state) for row in moved]
 
@@ -227,6 +230,7 @@ class Outbox(RuleBasedStateMachine):
         late = [row for row in held if row.expires_at and row.expires_at <= self.now]
         for row in held:
             row.state, row.due = (State.EXPIRED if row in late else State.WAITING), True
+            row.expires_at = row.expires_at if row in late else row.own
         assert home == len(held) - len(late)
         self.go_on(*(row.order for row in held))
 
