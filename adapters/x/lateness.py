@@ -11,9 +11,11 @@ REMEMBERED = 1_000
 
 
 class Lateness:
-    """What was looked for in vain, and when for the first time. Of a post one look is enough, as X refuses its repeat;
-    once it did, no more. Nothing refuses the repeat of a direct message. A second look must be ``shown_within_s``
-    later.
+    """What was looked for in vain, and when for the first time. A second look must be ``shown_within_s`` later.
+
+    Of a post of words alone one look is enough, as X refuses its repeat; once it did, no more. Nothing refuses the
+    repeat of a direct message or of pictures without words; whether X refuses words whose pictures were handed in anew
+    isn't known.
     """
 
     def __init__(self, clock: Clock, shown_within_s: float) -> None:
@@ -40,10 +42,14 @@ class Lateness:
 
     def judged(self, part: Part, found: Receipt | Unsure) -> Receipt | Unsure:
         """What a look means, in which nothing was found or something."""
-        doubtful = part.kind == "direct" or part.key in self._refused
-        if found is not Unsure.NOT_SENT or not doubtful or part.key in self._missed_s:
+        if found is not Unsure.NOT_SENT or not self._is_doubtful(part) or part.key in self._missed_s:
             return found
         self._missed_s[part.key] = self._clock.monotonic()
         if len(self._missed_s) > REMEMBERED:
             self._missed_s.popitem(last=False)
         return Unsure.UNKNOWN
+
+    def _is_doubtful(self, part: Part) -> bool:
+        """Whether X may take it twice, or has it already."""
+        words_alone = "text" in part.body and "media" not in part.body
+        return part.kind == "direct" or part.key in self._refused or not words_alone

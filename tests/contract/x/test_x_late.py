@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from msgspec import structs
 
 from adapters.sandbox.faults import Trouble
 from adapters.x.adapter import XAdapter
 from adapters.x.profile import Settings
 from gateway.clock import SystemClock
+from gateway.model.content import Media
 from gateway.model.delivery import FaultKind, Part, Receipt
 from gateway.ports import Unsure
 from gateway.testing.kit import ManualClock
@@ -93,6 +95,22 @@ async def test_a_post_that_x_calls_a_duplicate_is_looked_for_till_late(rig: XRig
     await fault_of(adapter.send(part))
     assert await adapter.reconcile(part, since) is Unsure.NOT_SENT  # a repeat is harmless
     assert (await fault_of(adapter.send(part))).kind is FaultKind.DUPLICATE
+    assert await adapter.reconcile(part, since) is Unsure.UNKNOWN
+    rig.face.shown_after_s = 0.0
+    await clock.advance(LATE_S)
+    assert isinstance(await adapter.reconcile(part, since), Receipt)
+    assert len(rig.held()) == 1
+
+
+@pytest.mark.parametrize("words", ["", "look"])
+async def test_a_post_with_a_picture_is_looked_for_twice(rig: XRig, words: str) -> None:
+    clock, since = ManualClock(), SystemClock().now()
+    adapter = await rig.open(clock=clock)
+    rig.bench.pictures["aa"] = b"png"
+    rig.face.shown_after_s = NEVER_S
+    (part,) = adapter.plan(draft(words, media=(Media("aa", "image/png", 3),)), AT)
+    rig.strike(Trouble.DROP_AFTER, on="write", action="post", count=1)
+    await fault_of(adapter.send(part))
     assert await adapter.reconcile(part, since) is Unsure.UNKNOWN
     rig.face.shown_after_s = 0.0
     await clock.advance(LATE_S)
