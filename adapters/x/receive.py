@@ -40,6 +40,8 @@ SEQUENCE_BITS = 22
 """An X id is the milliseconds since X's beginning and so many bits more: github.com/twitter-archive/snowflake."""
 HEARD_MAX = 200
 """So many ids are known again: among more than that in ``shown_within_s``, who comes late isn't looked for."""
+EDITED_MAX = 50
+"""So many posts are remembered by the version that was heard first; X lets a post be edited for an hour."""
 Item = TypeVar("Item", translate.Post, translate.DirectEvent)
 
 
@@ -54,7 +56,8 @@ class Cursor(Struct, frozen=True):
     """The newest ids that were handled; None: not looked yet, so begin with what comes from now on.
 
     ``mentions`` and ``directs`` are None in cursors of before they were. ``older`` is the page of direct messages that
-    is read next where not all were, down to the id ``floor``.
+    is read next where not all were, down to the id ``floor``. ``edited`` are the posts that were first heard when they
+    had been edited already.
     """
 
     mention: translate.Id | None = None
@@ -63,6 +66,7 @@ class Cursor(Struct, frozen=True):
     directs: Late | None = None
     older: str | None = None
     floor: translate.Id = "0"
+    edited: tuple[translate.Id, ...] = ()
 
 
 class Page(Struct, frozen=True):
@@ -120,16 +124,22 @@ class Poller:
         if place.mention is None:
             start = await self._newest(self._account.mentions(None, 5, None))
             return (), structs.replace(place, mention=start, mentions=Late(start))
-        seen, late, sure = int(place.mention), place.mentions or Late(place.mention), self._sure()
+        late, sure = place.mentions or Late(place.mention), self._sure()
         fetch = partial(self._account.mentions, late.sure if int(late.sure) else None, PAGE)
         found, read, more = await self._collect(fetch, translate.Post, late, MENTION_PAGES_MAX)
         if more:
             told = "%s: more has come in than X gives back: what is older than %d pages is lost"
             log.warning(told, self._id, MENTION_PAGES_MAX)
-        fresh = [(post, around) for post, around in found if post.author_id != me.id]
-        events = [translate.mention(post, around, me.id, self._id, seen) for post, around in fresh]
-        newest = max(seen, *read)
-        return _oldest_first(events), structs.replace(place, mention=str(newest), mentions=_later(late, read, sure))
+        fresh = [(post, around, _first_heard(post, late, place)) for post, around in found if post.author_id != me.id]
+        events = [translate.mention(post, around, me.id, self._id, first) for post, around, first in fresh]
+        edited = (post.id for post, _, first in fresh if not first and len(post.edit_history_tweet_ids) > 1)
+        after = structs.replace(
+            place,
+            mention=str(max(int(place.mention), *read)),
+            mentions=_later(late, read, sure),
+            edited=(*place.edited, *edited)[-EDITED_MAX:],
+        )
+        return _oldest_first(events), after
 
     async def _directs(self, place: Cursor, me: translate.User) -> tuple[Sequence[PlatformEvent], Cursor]:
         """Direct messages have a tight window and a scope of their own: their trouble doesn't silence the mentions."""
@@ -240,6 +250,13 @@ def _later(late: Late, read: set[int], sure: int) -> Late:
     ids = sorted({*map(int, late.heard), *read}, reverse=True)
     since = max(int(late.sure), min(ids[0], sure), *ids[HEARD_MAX:])
     return Late(str(since), tuple(str(one) for one in ids if one > since))
+
+
+def _first_heard(post: translate.Post, late: Late, place: Cursor) -> int:
+    """The earlier version of a post that came as a message; 0 where none did, as far as is known."""
+    earlier = [one for one in map(int, post.edit_history_tweet_ids) if one < int(post.id)]
+    known = [one for one in earlier if one <= int(late.sure) or str(one) in late.heard]
+    return next((one for one in known if str(one) in place.edited), min(known, default=0))
 
 
 def _oldest_first(events: Sequence[PlatformEvent]) -> Sequence[PlatformEvent]:

@@ -199,10 +199,10 @@ def attempt(raw: Raw, kind: type[T]) -> T | None:
 
 
 def mention(
-    post: Post, around: Around, me: str, account: AccountId, seen: int
+    post: Post, around: Around, me: str, account: AccountId, first: int
 ) -> MessageReceived | MessageEdited | Reposted:
-    """A post that calls the account. ``seen`` is the newest id that was handled: an edit of something older than
-    that is an edit, of something younger it is all there is to know.
+    """A post that calls the account. ``first`` is the id of the version of it that came as a message, 0 where none
+    did: then a later one is all there is to know.
     """
     conversation = ConversationId(post.conversation_id or post.id)
     author = _identity(post.author_id, around.people)
@@ -211,8 +211,7 @@ def mention(
         return Reposted(account, post.id, shown, ConversationId(shown), author, post.created_at)
     document = _document(post, around)
     attached = attachments(post, around.media)
-    first = min((int(i) for i in post.edit_history_tweet_ids), default=int(post.id))
-    if first <= seen and first != int(post.id):
+    if first:
         ref = MessageRef(str(first))
         return MessageEdited(
             account, post.id, ref, conversation, author, document, post.created_at, attachments=attached, raw=post.raw

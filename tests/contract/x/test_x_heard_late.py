@@ -85,6 +85,42 @@ async def test_an_edit_of_what_may_still_be_read_again_is_an_edit(rig: XRig) -> 
     assert told(listener) == ["1"]
 
 
+def edits(listener: Listener) -> list[MessageEdited]:
+    return [event for event in listener.events if isinstance(event, MessageEdited)]
+
+
+async def test_what_was_edited_before_it_was_shown_is_a_message(rig: XRig) -> None:
+    async with Listener(await rig.open()) as listener:
+        await listener.started()
+        late = held_back(rig, "mention", "number 1")
+        rig.face.say("ben", "mention", "number 2")
+        await listener.until(lambda: told(listener) == ["2"])
+        rig.face.person_edits(late.id, "number 3")
+        late.extra["held_back"] = False
+        await listener.until(lambda: len(listener.events) == 2)
+    assert told(listener) == ["2", "3"]
+
+
+@pytest.mark.parametrize("shown_within_s", [0.001, LATE_S])
+@pytest.mark.parametrize("is_late", [True, False])
+async def test_an_edit_names_the_version_that_came_as_a_message(
+    rig: XRig, shown_within_s: float, is_late: bool
+) -> None:
+    async with Listener(await rig.open(shown_within_s=shown_within_s)) as listener:
+        await listener.started()
+        said = held_back(rig, "mention", "number 1")
+        if is_late:
+            rig.face.person_edits(said.id, "number 1, a second version: 1")
+        said.extra["held_back"] = False
+        await listener.until(lambda: told(listener) == ["1"])
+        for count in (1, 2):
+            rig.face.say("ben", "mention", "number more")
+            await listener.until(lambda count=count: told(listener).count("more") == count)  # type: ignore[misc]  # it is bound
+            rig.face.person_edits(said.id, f"number {count}")
+            await listener.until(lambda count=count: len(edits(listener)) == count)  # type: ignore[misc]  # it is bound
+    assert {edit.ref for edit in edits(listener)} == {listener.messages("number 1")[0].ref}
+
+
 async def test_a_cursor_of_before_says_only_what_was_heard(rig: XRig) -> None:
     said = rig.face.say("ana", "mention", "number 1")
     old = msgspec.json.encode({"mention": wire_id(said), "direct": "1"}).decode()
