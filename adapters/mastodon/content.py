@@ -12,7 +12,7 @@ from msgspec import structs
 
 from adapters.mastodon.entities import File, Question, Quoting, Status
 from adapters.mastodon.markup import blocks
-from adapters.mastodon.places import NAMED, Here, ref_of
+from adapters.mastodon.places import Here, named, ref_of
 from adapters.mastodon.profile import NAME
 from gateway.model.content import Block, Document, Mention, Poll, Quote, Text, plain, spelled, written
 from gateway.model.content import Span as Said
@@ -77,7 +77,7 @@ def _paragraphs(status: Status, here: Here, *, quoting: bool) -> tuple[tuple[Sai
 
     def mentioned(url: str) -> Mention | None:
         found = pages.get(url)
-        if found is None or not NAMED.fullmatch(found.acct):
+        if found is None or not named(found.acct):
             return None
         return Mention(NAME, here.full(found.acct).casefold(), found.acct)
 
@@ -87,7 +87,7 @@ def _paragraphs(status: Status, here: Here, *, quoting: bool) -> tuple[tuple[Sai
 def addressed(status: Status, here: Here) -> tuple[str, ...]:
     """Whom a status of ours calls because of its place: whom it answers, else those with whom it begins."""
     asked = [m for m in status.mentions or () if m.id == status.in_reply_to_account_id and m.id != here.id]
-    answered = tuple(here.full(m.acct) for m in asked if NAMED.fullmatch(m.acct))
+    answered = tuple(here.full(m.acct) for m in asked if named(m.acct))
     return answered or tuple(_leading(status, here))
 
 

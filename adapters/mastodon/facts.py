@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import structs
 
 from adapters.mastodon.entities import Files, Instance, Polls
-from adapters.mastodon.places import NAMED
+from adapters.mastodon.places import named
 from gateway.model.capabilities import Feature, Limits, MediaLimits, Profile, Support
 from gateway.model.media import MediaKind
 
@@ -17,7 +17,8 @@ QUOTING_API = 7
 def domain_of(instance: Instance, host: str) -> str:
     """The instance's part of a full name: its own word for it, or the host it is reached at."""
     told = instance.domain or instance.uri.partition("://")[2] or instance.uri
-    return told if NAMED.fullmatch(told) and "@" not in told else host
+    full = named(f"_@{told}") or named(f"_@{host}")
+    return full[2:] if full else host
 
 
 def profile_of(instance: Instance, usual: Profile) -> Profile:

@@ -9,6 +9,7 @@ it may be). A :data:`~gateway.model.ids.ConversationId` is ``open|root`` or ``pr
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -22,8 +23,28 @@ from gateway.model.ids import ConversationId, MessageRef
 PEOPLE_MAX = 10
 """A direct message to more people than this is answered to its author alone."""
 
-NAMED = re.compile(r"[\w.-]{1,64}(?:@[\w.:-]{1,253})?")
+BETWEEN_MAX_BYTES = 1_500
+"""So may one between people with longer names than this: a conversation's id stands in an index."""
+DOMAIN_MAX = 253
+NAMED = re.compile(rf"[\w.-]{{1,{DOMAIN_MAX}}}(?:@[\w.:-]{{1,{DOMAIN_MAX}}})?")
+"""Bridges have whole domains for names (``ana.example.com@bsky.brid.gy``); Mastodon lets in even longer ones."""
 _WIDTHS = ("public", "unlisted", "private", "direct")
+
+
+def named(acct: str) -> str | None:
+    """An account's name with a domain that can be written; None for what can be none.
+
+    Mastodon shows domains in Unicode, and some have what no word has (marks, emoji): those are spelled as in the DNS.
+    """
+    if NAMED.fullmatch(acct):
+        return acct
+    user, _, domain = acct.partition("@")
+    if len(domain) > DOMAIN_MAX:
+        return None
+    with suppress(UnicodeError):
+        spelled = f"{user}@{domain.encode('idna').decode()}"
+        return spelled if NAMED.fullmatch(spelled) else None
+    return None
 
 
 class Here(Struct, frozen=True):
@@ -36,9 +57,9 @@ class Here(Struct, frozen=True):
 
     def full(self, acct: str) -> str:
         """The name that means the same on every instance. ValueError when it can't be one."""
-        if not NAMED.fullmatch(acct):
+        if (name := named(acct)) is None:
             raise ValueError("not an account's name")
-        return acct if "@" in acct else f"{acct}@{self.domain}"
+        return name if "@" in name else f"{name}@{self.domain}"
 
     def identity(self, account: Account) -> Identity:
         """Its id is the full name; its handle is the name as it is written on this instance."""
@@ -83,12 +104,13 @@ def conversation_of(status: Status, here: Here, root: str) -> ConversationId:
         return ConversationId(f"{'private' if visibility == 'private' else 'open'}|{root}")
     author = [here.full(status.account.acct)] if status.account.id != here.id else []
     people = sorted({*author, *_others(status, here)})
-    return ConversationId(f"direct|{','.join(people if len(people) <= PEOPLE_MAX else author)}")
+    few = len(people) <= PEOPLE_MAX and len(",".join(people).encode()) <= BETWEEN_MAX_BYTES
+    return ConversationId(f"direct|{','.join(people if few else author)}")
 
 
 def _others(status: Status, here: Here) -> list[str]:
     """Whom a status mentions besides us, where their names can be ones."""
-    return [here.full(m.acct) for m in status.mentions or () if m.id != here.id and NAMED.fullmatch(m.acct)]
+    return [here.full(m.acct) for m in status.mentions or () if m.id != here.id and named(m.acct)]
 
 
 def width(visibility: str) -> str:

@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 
 from adapters.mastodon.attached import filed, polled
 from adapters.mastodon.counting import measure
-from adapters.mastodon.places import NAMED, is_private, narrowest, parse_ref
+from adapters.mastodon.places import is_private, named, narrowest, parse_ref
 from adapters.mastodon.profile import NAME
 from gateway.model.capabilities import Limits
 from gateway.model.content import Document, Link, Mention, Span, Text, spelled, written
@@ -207,8 +207,7 @@ def _person(identity: Identity) -> str | None:
 
 def _name(number: str, handle: str) -> str | None:
     """How to call an account: by its id, which is its full name, or by what an operator wrote for it."""
-    name = (number if "@" in number else handle or number).lstrip("@").casefold()
-    return name if NAMED.fullmatch(name) else None
+    return named((number if "@" in number else handle or number).lstrip("@").casefold())
 
 
 def _body(place: Place, said: Document, limits: Limits, *, follows: bool = False) -> dict[str, Any]:

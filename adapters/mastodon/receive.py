@@ -260,7 +260,7 @@ class Reader:
         if parent is None:
             return Thread(status.id)
         if known := self._memory.get(parent):
-            return Thread(known.root, known.ref, self._first(known.root))
+            return Thread(known.root, known.ref, self._ref(known.root))
         try:
             above = await self._ask(Above, lambda client: client.status_context(status.id))
         except FaultError as error:  # it may always fail for this one: the message matters more than its place
@@ -270,11 +270,12 @@ class Reader:
             return Thread(parent)
         root = above.ancestors[0].id
         for ancestor in above.ancestors:
-            self._memory.keep(ancestor, here, root)
-        return Thread(root, ref_of(above.ancestors[-1], here), self._first(root))
+            with suppress(ValueError):  # whoever writes above may have any name: what is below is heard all the same
+                self._memory.keep(ancestor, here, root)
+        return Thread(root, self._ref(parent), self._ref(root))
 
-    def _first(self, root: str) -> MessageRef | None:
-        known = self._memory.get(root)
+    def _ref(self, status: str) -> MessageRef | None:
+        known = self._memory.get(status)
         return known.ref if known else None
 
     async def _news(self, bell: Bell, here: Here) -> list[PlatformEvent]:

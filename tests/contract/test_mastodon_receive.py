@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_plus
 
 import pytest
 from cryptography import x509
@@ -289,6 +290,64 @@ async def test_a_thread_that_can_not_be_looked_at_loses_no_message(rig: Rig, acc
         event = await heard.message("look at this")
     assert event.conversation == f"open|{post.id}"
     assert event.in_reply_to is None
+
+
+def said_by(acct: str, number: str, **more: Any) -> dict[str, Any]:
+    return said_by_ana(id=number, account={**ANA, "id": f"2{number}", "acct": acct}, **more)
+
+
+@pytest.mark.parametrize("acct", ["a" * 300, "a|b", "", "ana@भारत|.example", f"ana@{'भ' * 300}.example"])
+async def test_a_name_that_can_be_none_above_loses_no_message(acct: str) -> None:
+    above = [said_by("bo", "5"), said_by(acct, "6", in_reply_to_id="5")]
+    async with stubbed() as (stub, account):
+        stub.answers["GET /api/v1/statuses/7/context"] = reply({"ancestors": above})
+        stub.answers["GET /api/v1/notifications"] = reply([note(in_reply_to_id="6")])
+        async with listening(account, '{"min_id":"4"}') as heard:
+            event = await heard.message("hello")
+    assert (event.conversation, event.in_reply_to) == ("open|5", None)
+    assert event.thread_root == "5|public|bo@stub.example"
+
+
+REAL_NAMES = {
+    "ana@भारत.example": "ana@xn--h2brj9c.example",
+    "ana@தமிழ்.com": "ana@xn--rlcus7b3d.com",
+    "ana@💩.la": "ana@xn--ls8h.la",
+    "ana@bücher.example": "ana@bücher.example",  # as it was known before
+    f"{'long.' * 20}example@bsky.brid.gy": f"{'long.' * 20}example@bsky.brid.gy",
+}
+
+
+@pytest.mark.parametrize("acct", REAL_NAMES)
+async def test_whoever_is_named_in_any_script_is_heard_and_answered(acct: str) -> None:
+    """Mastodon shows domains in Unicode; bridges take whole domains for names."""
+    name = REAL_NAMES[acct]
+    called = [{"id": "1", "acct": "agent"}, {"id": "27", "acct": acct, "url": "https://far.example/@ana"}]
+    said = note(account={**ANA, "acct": acct}, mentions=called, visibility="direct")
+    async with stubbed() as (stub, account):
+        stub.answers["GET /api/v1/notifications"] = reply([{**said, "account": {**ANA, "acct": acct}}])
+        async with listening(account, '{"min_id":"4"}') as heard:
+            event = await heard.message("hello")
+        assert (event.author.id, event.conversation) == (name, f"direct|{name}")
+        for person in (event.author, Identity("mastodon", acct)):
+            await send(account, draft("psst", ToPerson(person, private=True)))
+            assert unquote_plus(stub.bodies[-1].decode()).startswith(f"status=@{name} psst")
+
+
+async def test_an_instance_that_tells_its_domain_in_any_script_has_people_that_can_be_named() -> None:
+    async with stubbed() as (stub, account):
+        stub.answers["GET /api/v2/instance/"] = reply({"domain": "भारत.example"})
+        stub.answers["GET /api/v1/notifications"] = reply([note()])
+        async with listening(account, '{"min_id":"4"}') as heard:
+            assert (await heard.message("hello")).author.id == "ana@xn--h2brj9c.example"
+
+
+async def test_between_many_long_names_a_direct_message_is_its_authors() -> None:
+    """A conversation's name stands in an index, whose rows have an end."""
+    called = [{"id": f"3{number}", "acct": f"{number}{'b' * 200}@{'c' * 60}.example"} for number in range(9)]
+    async with stubbed() as (stub, account):
+        stub.answers["GET /api/v1/notifications"] = reply([note(mentions=called, visibility="direct")])
+        async with listening(account, '{"min_id":"4"}') as heard:
+            assert (await heard.message("hello")).conversation == "direct|ana@stub.example"
 
 
 async def test_a_picture_comes_as_an_attachment_that_can_be_fetched(rig: Rig, account: MastodonAdapter) -> None:
