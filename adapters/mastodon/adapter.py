@@ -175,7 +175,7 @@ class MastodonAdapter:
         if _calls_nobody(status, here):
             return False
         try:
-            source = await self._ask(Source, lambda client: client.status_source(status.id))
+            source = await self._ask(Source, lambda client: client.status_source(status.id), optional=True)
         except FaultError as error:
             if error.fault.kind in (FaultKind.TARGET_GONE, FaultKind.CONFIG):  # servers without sources
                 return True
@@ -293,6 +293,7 @@ class MastodonAdapter:
             instance = await self._instance()
         except FaultError as error:  # two reads: whatever they met, nothing was sent
             raise FaultError(structs.replace(error.fault, certain=True)) from error
+        self._calls.seen = True
         self._profile = facts.profile_of(instance, PROFILE)
         domain = facts.domain_of(instance, urlsplit(self._server).netloc)
         name = me.acct if "@" in me.acct else f"{me.acct}@{domain}"

@@ -9,7 +9,7 @@ from mastodon import Mastodon
 from mastodon.errors import MastodonAPIError, MastodonNetworkError, MastodonRatelimitError
 
 from adapters.border import Rule, Told, crossing
-from adapters.mastodon.profile import FAULTS, Settings
+from adapters.mastodon.profile import FAULTS, RESTARTING, Settings
 from adapters.mastodon.session import RedirectedError, Session, UnreachedError, window
 from adapters.mastodon.workers import Outcome, Workers
 from gateway.model.capabilities import LaneState
@@ -30,6 +30,8 @@ class Calls:
         self._context = context
         token = settings.access_token.reveal().strip()
         self._token = Secret(token)
+        self.seen = False
+        """Whether the server has shown itself to be a Mastodon. Until then, pages say that it is none."""
         self._token_can_be_sent = token.isascii() and token.isprintable()
         self._sending = self.workers("send", settings.workers)
         self._reading = self.workers("read", 1)
@@ -53,16 +55,22 @@ class Calls:
         client.access_token = self._token.reveal()
         return client
 
-    async def ask(self, shape: Any, call: Callable[[Mastodon], Any], *, rules: Sequence[Rule] = FAULTS) -> Any:
-        """What a read gives, decoded as ``shape``. Raises FaultError."""
-        return (await self._call(self._reading, shape, call, rules, "ask"))[0]
+    async def ask(
+        self, shape: Any, call: Callable[[Mastodon], Any], *, rules: Sequence[Rule] = FAULTS, optional: bool = False
+    ) -> Any:
+        """What a read gives, decoded as ``shape``; ``optional`` is what not every server has. Raises FaultError."""
+        known = rules if optional else self._known(rules)
+        return (await self._call(self._reading, shape, call, known, "ask"))[0]
 
     async def write(
         self, shape: Any, call: Callable[[Mastodon], Any], doing: str
     ) -> tuple[Any, tuple[LaneState, ...]]:  # fmt: skip
         """As :meth:`ask`, and what is left of the rate window. It waits behind no read."""
-        found, headers = await self._call(self._sending, shape, call, FAULTS, doing)
+        found, headers = await self._call(self._sending, shape, call, self._known(FAULTS), doing)
         return found, self._lanes(headers, doing)
+
+    def _known(self, rules: Sequence[Rule]) -> Sequence[Rule]:
+        return (RESTARTING, *rules) if self.seen else rules
 
     def _lanes(self, headers: dict[str, str], doing: str) -> tuple[LaneState, ...]:
         told = window(headers, self._context.clock.now())

@@ -187,4 +187,13 @@ PROBE_FAULTS: tuple[Rule, ...] = (
 )
 """What a refused ``verify_credentials`` means: it has no target, so every refusal is about the account."""
 
+RESTARTING = Rule(
+    FaultKind.SERVER,
+    status=404,
+    code="html",
+    certain=False,
+    source="a proxy (Traefik: 404 page not found) while the instance behind it restarts",
+)
+"""What a page that knows no such path means of a server that was seen to be a Mastodon. It goes before the others."""
+
 PLATFORM = Platform(NAME, Settings, PROFILE, "adapters.mastodon.adapter:open_account")

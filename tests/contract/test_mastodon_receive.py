@@ -28,11 +28,12 @@ from adapters.mastodon.profile import Settings
 from adapters.sandbox.faults import Trouble
 from adapters.sandbox.mastodon_media import PIXEL
 from gateway.clock import SystemClock
-from gateway.model.delivery import FaultError, FaultKind, ToPerson
+from gateway.model.delivery import FaultError, FaultKind, Receipt, ToPerson
 from gateway.model.events import Kind, MessageDeleted, MessageEdited, Reacted
 from gateway.model.identity import Identity
 from gateway.model.secret import Secret
 from gateway.testing.kit import Bench, ManualClock
+from gateway.text.plain import from_text
 from tests.contract.mastodon_rig import (
     ACCOUNT,
     ME,
@@ -414,7 +415,7 @@ TRAPS: dict[str, tuple[bytes, FaultKind, bool]] = {
     "a success without anything": (reply(b""), FaultKind.SERVER, False),
     "a page": (reply(b"<html>hello</html>"), FaultKind.SERVER, False),
     "a page that refuses": (reply(b"<html>no</html>", 403), FaultKind.FORBIDDEN, True),
-    "a page that knows no such path": (reply(b"<html>no</html>", 404), FaultKind.CONFIG, True),
+    "a page that knows no such path": (reply(b"<html>no</html>", 404), FaultKind.SERVER, False),
     "a status of a strange account": (
         reply({**STATUS, "account": {"id": "9", "acct": "a|b"}}),
         FaultKind.SERVER,
@@ -452,6 +453,52 @@ async def test_a_hostile_answer_is_a_fault(trap: str) -> None:
         assert len(fault.evidence) <= 300
         stub.answers[POST] = reply(STATUS)
         await send(account, draft("the next one goes"))
+
+
+VERIFY = "GET /api/v1/accounts/verify_credentials"
+NO_SUCH_PAGE = reply(b"404 page not found\n", 404, Content_Type="text/plain; charset=utf-8")
+"""What a proxy says for as long as the container behind it restarts."""
+
+
+async def test_a_page_that_knows_no_path_of_a_known_instance_is_its_restart() -> None:
+    async with stubbed() as (stub, account):
+        (before,) = await send(account, draft("before"))
+        (part,) = account.plan(draft("meanwhile"), datetime.now(UTC))
+        well = dict(stub.answers)
+        stub.answers |= dict.fromkeys([VERIFY, POST, "GET /api/v1/notifications"], NO_SUCH_PAGE)
+        stub.answers |= {f"{verb} /api/v1/statuses/113": NO_SUCH_PAGE for verb in ("GET", "PUT", "DELETE")}
+        probed = (await account.check()).fault
+        assert probed is not None
+        assert probed.kind is FaultKind.SERVER
+        for doing in (account.send(part), account.delete(before.ref), account.edit(before.ref, from_text("else"))):
+            fault = await refusal(doing)
+            assert (fault.kind, fault.certain) == (FaultKind.SERVER, False)
+        async with listening(account) as heard:
+            assert heard.fault is not None
+            assert heard.fault.kind is FaultKind.SERVER
+        stub.answers = well
+        assert (await account.check()).fault is None
+        assert (await account.send(part)).ref == before.ref
+
+
+async def test_a_page_that_knows_no_path_from_the_first_on_is_a_wrong_server() -> None:
+    async with stubbed() as (stub, account):
+        stub.answers[VERIFY] = NO_SUCH_PAGE
+        for fault in ((await account.check()).fault, await refusal(send(account, draft("hello")))):
+            assert fault is not None
+            assert (fault.kind, fault.certain) == (FaultKind.CONFIG, True)
+
+
+async def test_a_server_that_knows_no_sources_has_its_posts_read_back() -> None:
+    async with stubbed() as (stub, account):
+        since = datetime.now(UTC)
+        (part,) = account.plan(draft("hello"), since)
+        receipt = await account.send(part)
+        stub.answers["GET /api/v1/statuses/113/source"] = NO_SUCH_PAGE
+        stub.answers["GET /api/v1/accounts/1/statuses"] = reply([{**STATUS, "created_at": since.isoformat()}])
+        found = await account.reconcile(part, since)
+        assert isinstance(found, Receipt)
+        assert found.ref == receipt.ref
 
 
 def test_the_library_by_itself_recurses() -> None:
