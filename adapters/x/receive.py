@@ -38,8 +38,10 @@ DIRECT_REST_S = 900.0
 BEGINNING = datetime.fromtimestamp(1288834974.657, UTC)
 SEQUENCE_BITS = 22
 """An X id is the milliseconds since X's beginning and so many bits more: github.com/twitter-archive/snowflake."""
-HEARD_MAX = 200
-"""So many ids are known again: among more than that in ``shown_within_s``, who comes late isn't looked for."""
+HEARD_MAX = 2 * PAGE - 1
+"""So many ids are known again: among more than that in ``shown_within_s``, who comes late isn't looked for. With the
+one that ends the search they are two pages: each is a request of direct messages' tight window.
+"""
 EDITED_MAX = 50
 """So many posts are remembered by the version that was heard first; X lets a post be edited for an hour."""
 Item = TypeVar("Item", translate.Post, translate.DirectEvent)
@@ -198,7 +200,7 @@ class Poller:
         token: str | None = None,
     ) -> tuple[list[tuple[Item, translate.Around]], set[int], str | None]:
         """Every item that wasn't heard yet with what is told around it, the ids that were read, and the page that was
-        one too many. Behind a page that was heard there is nothing new.
+        one too many. Something late may be behind all that was heard.
         """
         since, heard = int(late.sure), {*map(int, late.heard)}
         found: list[tuple[Item, translate.Around]] = []
@@ -212,7 +214,7 @@ class Poller:
             found += [(item, page.around) for item in items if item is not None and int(item.id) in fresh]
             read.update(ids)
             token = page.meta.next_token
-            if not token or any(0 < one <= since for one in ids) or (ids and heard.issuperset(ids)):
+            if not token or any(0 < one <= since for one in ids):
                 return found, read, None
         return found, read, token
 

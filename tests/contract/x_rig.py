@@ -22,6 +22,7 @@ from gateway.testing.kit import Bench
 from gateway.text.plain import from_text
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
+NEVER_S = 1e6
 
 
 class XRig:
@@ -102,3 +103,7 @@ async def fault_of(work: Any) -> Fault:
     except FaultError as error:
         return error.fault
     raise AssertionError("no fault")
+
+
+def asked_for_directs(rig: XRig) -> int:
+    return sum(times for (_, action), times in rig.face._spent.items() if action == "dm_events")

@@ -14,7 +14,7 @@ from adapters.x.profile import Settings
 from adapters.x.receive import BEGINNING, HEARD_MAX, SEQUENCE_BITS
 from gateway.model.events import MessageEdited
 from gateway.testing.conformance.rig import Listener
-from tests.contract.x_rig import XRig
+from tests.contract.x_rig import NEVER_S, XRig, asked_for_directs
 
 LATE_S = next(each.default for each in structs.fields(Settings) if each.name == "shown_within_s")
 FLOOD = HEARD_MAX + 250
@@ -43,6 +43,36 @@ async def test_what_is_shown_behind_something_younger_is_heard_once(rig: XRig, k
         rig.face.say("ben", kind, "number 3")
         await listener.until(lambda: "3" in told(listener))
     assert told(listener) == ["2", "1", "3"]
+
+
+@KINDS
+@pytest.mark.parametrize("many", [99, 100, 150, HEARD_MAX])
+async def test_what_is_late_is_looked_for_behind_all_that_was_heard(rig: XRig, kind: str, many: int) -> None:
+    rig.face.say("ana", kind, "said before")
+    async with Listener(await rig.open()) as listener:
+        await listener.started()
+        late = held_back(rig, kind, "number late")
+        for number in range(many):
+            rig.face.say("ben", kind, f"number {number}")
+        await listener.until(lambda: len(told(listener)) == many)
+        late.extra["held_back"] = False
+        await listener.until(lambda: "late" in told(listener))
+    assert len(told(listener)) == many + 1
+
+
+async def test_after_a_flood_two_pages_of_direct_messages_are_read_again(rig: XRig) -> None:
+    """No more: 15 requests are allowed in 15 minutes."""
+    async with Listener(await rig.open()) as flooded:
+        await flooded.started()
+        for number in range(FLOOD):
+            rig.face.say("ben", "direct", f"number {number}")
+        await flooded.until(lambda: len(told(flooded)) == FLOOD)
+    before = asked_for_directs(rig)
+    async with Listener(await rig.open(poll_direct_s=NEVER_S), flooded.cursor) as listener:
+        for text in ("before the look", "behind it"):
+            rig.face.say("ana", "mention", text)
+            await listener.message(text)
+    assert asked_for_directs(rig) - before == 2
 
 
 @KINDS

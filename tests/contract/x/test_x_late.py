@@ -15,9 +15,8 @@ from gateway.model.content import Media
 from gateway.model.delivery import FaultKind, Part, Receipt
 from gateway.ports import Unsure
 from gateway.testing.kit import ManualClock
-from tests.contract.x_rig import AT, XRig, answer, draft, fault_of
+from tests.contract.x_rig import AT, NEVER_S, XRig, answer, asked_for_directs, draft, fault_of
 
-NEVER_S = 1e6
 LATE_S = next(each.default for each in structs.fields(Settings) if each.name == "shown_within_s")
 
 
@@ -27,10 +26,6 @@ async def lost_direct(rig: XRig, adapter: XAdapter, trouble: Trouble) -> Part:
     rig.strike(trouble, on="write", count=1)
     assert not (await fault_of(adapter.send(part))).certain
     return part
-
-
-def asked_for_directs(rig: XRig) -> int:
-    return sum(times for (_, action), times in rig.face._spent.items() if action == "dm_events")
 
 
 async def test_a_direct_message_that_is_shown_late_is_found(rig: XRig) -> None:
