@@ -55,7 +55,7 @@ class Lineup:
         """A delivery that is due, or becomes due by itself; one that is here already, and no older, stays as it is."""
         open_question = delivery.state is State.UNCERTAIN and delivery.due_at is not None
         known = self._kept.get(delivery.id)
-        newer = known is None or known.attempts < delivery.attempts
+        newer = known is None or (known.attempts, len(known.sent)) < (delivery.attempts, len(delivery.sent))
         if not newer or not (delivery.state is State.QUEUED or open_question):
             return
         if delivery.id in self._running:

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from msgspec import structs
 from sqlalchemy import bindparam, select
 
 from gateway.books import NewDelivery, Settlement, Superseded, Topic
 from gateway.model.content import Document
 from gateway.model.delivery import TRANSITIONS, Delivery, InConversation, Part, State
 from gateway.model.ids import AccountId, DeliveryId, WorkspaceId
-from gateway.store.codec import DELIVERY, delivery, encode, micros, micros_or_none, scrub
+from gateway.store.codec import DELIVERY, delivery, encode, micros, micros_or_none, moment, scrub
 from gateway.store.hot import upsert
 from gateway.store.orders import fetched, go_on
-from gateway.store.outbox_sql import CLAIM, INSERT, KEEP, LOOK, REPEATED, SETTLE, WAITERS
+from gateway.store.outbox_sql import CLAIM, IN_DOUBT, INSERT, KEEP, LOOK, REPEATED, SETTLE, WAITERS
 from gateway.store.room import Room
 from gateway.store.schema import deliveries, media_uses
 from gateway.store.transaction import Transaction
@@ -40,6 +41,7 @@ class Claiming(NamedTuple):
     account: AccountId
     order_key: str
     attempts: int
+    sent_n: int
     parts: bytes
     now: int
 
@@ -52,6 +54,12 @@ class Settling(NamedTuple):
     settlement: Settlement
     receipt: str | None
     now: int
+
+
+class Late(NamedTuple):
+    """A part that arrived while its delivery came to be in doubt: the receipt is kept, and somebody else goes on."""
+
+    delivery: DeliveryId
 
 
 class Admission:
@@ -204,8 +212,33 @@ def _is_repeated(tx: Transaction, request: Settling) -> bool:
     return sent is not None and sent.endswith(f"{request.receipt}]")
 
 
-def _settle_all(tx: Transaction, requests: Sequence[Settling]) -> list[Delivery | None]:
-    settled(tx, requests)
+def _arrived_late(tx: Transaction, request: Settling) -> bool:
+    """Whether it tells of a part whose sender was given up meanwhile. Then that ends the doubt, and the next part is
+    due; never does it make the row SENDING again, which it is only for whoever has claimed it.
+    """
+    account = _in_doubt(tx, request)
+    if request.settlement.state is not State.SENDING or request.receipt is None or account is None:
+        return False
+    due = structs.replace(request.settlement, state=State.QUEUED, due_at=moment(request.now))
+    settled(tx, [request._replace(settlement=due)])
+    go_on(tx, [request.order_key])
+    tx.tell(Topic.DELIVERIES, account)
+    return True
+
+
+def _in_doubt(tx: Transaction, request: Settling) -> str | None:
+    names = {"of": tx.workspace, "id": request.id, "attempts": request.attempts, "sent_n": request.sent_n}
+    account: str | None = tx.connection.execute(IN_DOUBT, names).scalar()
+    return account
+
+
+def _settle_all(tx: Transaction, requests: Sequence[Settling]) -> list[Delivery | Late | None]:
+    try:
+        settled(tx, requests)
+    except Superseded:
+        if not _arrived_late(tx, requests[0]):
+            raise
+        return [Late(requests[0].id)]
     orders = dict(WAITERS.fetch(tx, [(request.id,) for request in requests]))
     if not orders:
         return [None] * len(requests)
@@ -250,8 +283,8 @@ class Outbox(Room):
 
     async def begin(self, delivery: Delivery, parts: Sequence[Part], now: datetime) -> bool:
         at = micros(now)
-        claiming = Claiming(delivery.id, delivery.account, delivery.order_key, delivery.attempts, encode(parts), at)
-        return await self._write(CLAIM_THEM, claiming)
+        known = (delivery.id, delivery.account, delivery.order_key, delivery.attempts, len(delivery.sent))
+        return await self._write(CLAIM_THEM, Claiming(*known, encode(parts), at))
 
     async def settle(self, delivery: Delivery, settlement: Settlement, now: datetime) -> Delivery | None:
         if settlement.state not in TRANSITIONS[State.SENDING]:
@@ -259,4 +292,7 @@ class Outbox(Room):
         receipt = None if settlement.receipt is None else encode(settlement.receipt).decode()
         at = micros(now)
         known = (delivery.id, delivery.order_key, delivery.attempts, len(delivery.sent))
-        return await self._write(SETTLE_THEM, Settling(*known, settlement, receipt, at))
+        promoted = await self._write(SETTLE_THEM, Settling(*known, settlement, receipt, at))
+        if isinstance(promoted, Late):
+            raise Superseded(f"{promoted.delivery} came to be in doubt meanwhile: what arrived of it is kept")
+        return promoted

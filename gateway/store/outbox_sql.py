@@ -59,8 +59,8 @@ def _insert(n: int) -> Insert:
 
 
 def _claim(n: int) -> Update:
-    rows = given("id account order_key attempts parts now", n)
-    known = " AND ".join(f"deliveries.{name} = given.{name}" for name in ("account", "order_key", "attempts"))
+    rows = given("id account order_key attempts sent_n parts now", n)
+    known = " AND ".join(f"deliveries.{name} = given.{name}" for name in ("account", "order_key", "attempts", "sent_n"))
     claimable = "(deliveries.state = 'queued' OR (deliveries.state = 'uncertain' AND deliveries.due_at IS NOT NULL))"
     return (
         update(deliveries)
@@ -98,7 +98,8 @@ def _allowed() -> str:
     knows how many did before.
     """
     after_doubt = ", ".join(f"'{state.value}'" for state in sorted(TRANSITIONS[State.UNCERTAIN] - {State.SENDING}))
-    doubted = f"deliveries.state = 'uncertain' AND given.state IN ({after_doubt})"
+    knows = "(given.receipt IS NULL OR deliveries.sent_n = given.sent_n)"
+    doubted = f"deliveries.state = 'uncertain' AND given.state IN ({after_doubt}) AND {knows}"
     sending = "deliveries.state = 'sending' AND (given.state <> 'sending' OR deliveries.sent_n = given.sent_n)"
     return f"({sending} OR ({doubted}))"
 
@@ -126,7 +127,7 @@ LOOK = Batched(_look)
 """(key, order key) -> (1, key) for each known key and (0, order key) for each order that has somebody to wait for."""
 INSERT = Batched(_insert)
 CLAIM = Batched(_claim)
-"""(id, account, order key, attempts, parts, now): SENDING, with the plan frozen where there was none."""
+"""(id, account, order key, attempts, sent_n, parts, now): SENDING, with the plan frozen where there was none."""
 SETTLE = Batched(_settle)
 """(id, attempts, sent_n, state, due_at, now, reason, receipt): the next state where the state table allows it."""
 KEEP = Batched(_keep)
@@ -139,5 +140,13 @@ REPEATED = select(_d.sent).where(
     _d.sent_n == bindparam("sent_n"),
 )
 """The receipts of one that is being sent, when it has just so many."""
+IN_DOUBT = select(_d.account).where(
+    _d.workspace == _workspace,
+    _d.id == bindparam("id"),
+    _d.state == State.UNCERTAIN.value,
+    _d.attempts == bindparam("attempts"),
+    _d.sent_n == bindparam("sent_n"),
+)
+"""The account of one that is uncertain, when it has just so many receipts."""
 WAITERS = Batched(_waiters)
 """(id,) -> (id, order key) of those that have others of their order waiting, queued or held."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.books import LeaseLost, Settlement, Store, Topic
+from gateway.books import LeaseLost, Settlement, Store, Superseded, Topic
 from gateway.model.delivery import State
 from gateway.model.identity import Identity, Link
 from gateway.model.ids import DeliveryId
@@ -19,6 +19,7 @@ from gateway.model.standing import Record, Standing
 from gateway.testing.store_drafts import (
     ACCOUNTS,
     AWAY,
+    DAY,
     HOME,
     NOW,
     begun,
@@ -27,6 +28,7 @@ from gateway.testing.store_drafts import (
     new,
     part,
     planned,
+    receipt,
     row,
     settled,
     states,
@@ -134,6 +136,25 @@ class GatewaysConformance:
         await taken_over(store, neighbour)
         await settled(store, "a", State.DELIVERED)
         assert await states(neighbour, "a") == [State.DELIVERED]
+
+    async def test_a_part_that_arrived_before_sleep_is_still_told(self, store: Store, neighbour: Store) -> None:
+        await store.add([planned("a", order="o"), new("b", order="o")], NOW)
+        mine = await row(store, "a")
+        await taken_over(store, neighbour)
+        assert await neighbour.rescue([HOME], NOW) == 1
+        doubtful = await row(neighbour, "a")
+        told = listening(neighbour)
+        with pytest.raises(Superseded):
+            await store.settle(mine, Settlement(State.SENDING, NOW, "", receipt("r0"), "post", "c1"), NOW + DAY)
+        await until(lambda: (Topic.DELIVERIES, HOME) in told)
+        known = await row(neighbour, "a")
+        assert (known.state, known.due_at, known.sent) == (State.QUEUED, NOW + DAY, (receipt("r0"),))
+        assert [one.ref for one in await neighbour.sent_parts(known.id)] == ["r0"]
+        assert not await neighbour.begin(doubtful, [part()], NOW)
+        assert await neighbour.begin(known, [part()], NOW)
+        with pytest.raises(Superseded):
+            await store.settle(mine, Settlement(State.SENDING, NOW, "", receipt("r1"), "post", "c1"), NOW + DAY)
+        assert await states(neighbour, "a", "b") == [State.SENDING, State.WAITING]
 
     async def test_without_a_lease_nothing_is_claimed(self, store: Store, neighbour: Store) -> None:
         await store.add([new("a")], NOW)

@@ -104,6 +104,42 @@ class OutboxConformance:
         assert found is not None
         assert (found.parts, found.attempts) == ((part(0),), 2)
 
+    async def test_who_knows_of_fewer_parts_claims_nothing(self, store: Store) -> None:
+        (one,) = await store.add([planned("a")], NOW)
+        assert await store.rescue([HOME], NOW) == 1
+        doubtful = await row(store, "a")
+        await store.settle(one, Settlement(State.QUEUED, NOW, "", receipt("r0"), "post", "c1"), NOW)
+        known = await row(store, "a")
+        assert (known.attempts, known.sent) == (doubtful.attempts, (receipt("r0"),))
+        assert not await store.begin(doubtful, [part()], NOW)
+        assert await store.begin(known, [part()], NOW)
+
+    async def test_a_part_that_arrived_is_told_after_the_rescue_too(self, store: Store) -> None:
+        await store.add([planned("a", order="o"), new("b", order="o"), new("c", order="o")], NOW)
+        one = await row(store, "a")
+        assert await store.rescue([HOME], NOW) == 1
+        doubtful = await row(store, "a")
+        await store.settle(doubtful, Settlement(State.UNCERTAIN, None, "who knows"), NOW)
+        await begun(store, "b")
+        with pytest.raises(Superseded):
+            await store.settle(one, Settlement(State.SENDING, None, "", receipt("r0"), "post", "c1"), NOW)
+        known = await row(store, "a")
+        assert (known.state, known.due_at, known.sent) == (State.WAITING, NOW, (receipt("r0"),))
+        await settled(store, "b", State.DELIVERED)
+        assert await states(store, *"abc") == [State.QUEUED, State.DELIVERED, State.WAITING]
+
+    async def test_what_was_known_before_a_part_arrived_settles_no_doubt(self, store: Store) -> None:
+        (one,) = await store.add([planned("a")], NOW)
+        await store.settle(one, Settlement(State.SENDING, NOW, "", receipt("r0"), "post", "c1"), NOW)
+        assert await store.rescue([HOME], NOW) == 1
+        for state in (State.SENDING, State.QUEUED, State.DELIVERED):
+            with pytest.raises(Superseded):
+                await store.settle(one, Settlement(state, NOW, "", receipt("other"), "post", "c1"), NOW)
+        doubtful = await row(store, "a")
+        assert (doubtful.state, doubtful.sent) == (State.UNCERTAIN, (receipt("r0"),))
+        await store.settle(doubtful, Settlement(State.DELIVERED, None, "", receipt("r1"), "post", "c1"), NOW)
+        assert [(one.index, one.ref) for one in await store.sent_parts(one.id)] == [(0, "r0"), (1, "r1")]
+
     async def test_one_with_a_plan_comes_in_claimed(self, store: Store) -> None:
         (one,) = await store.add([planned("a")], NOW)
         assert (one.state, one.parts, one.attempts) == (State.SENDING, (part(0), part(1)), 1)
