@@ -78,7 +78,7 @@ def problem(body: bytes, content_type: str) -> dict[str, Any]:
     """An answer's body in the shape of a problem: strings, and errors that are objects. Never fails."""
     try:
         told = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):
         return {"detail": f"no JSON object but {content_type}"}
@@ -98,7 +98,7 @@ def read(reply: Reply, kind: type[T]) -> T:
     """What a success says."""
     try:
         return msgspec.json.decode(reply.body, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise FaultError(judged(reply, "an answer that is none")) from error
 
 

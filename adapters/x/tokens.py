@@ -142,7 +142,7 @@ class _Granted(Struct):
 def _pair(body: bytes, before: Pair) -> Pair:
     try:
         granted = msgspec.json.decode(body, type=_Granted)
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise _RefusedError(200, "OK", {"detail": "an answer without a token"}) from error
     return Pair(granted.access_token, granted.refresh_token or before.refresh)
 

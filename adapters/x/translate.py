@@ -191,7 +191,7 @@ def attempt(raw: Raw, kind: type[T]) -> T | None:
     """The item, or None when it isn't one."""
     try:
         return msgspec.json.decode(raw, type=kind)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):  # bytes that are no text are no DecodeError
         return None
 
 

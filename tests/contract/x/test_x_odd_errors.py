@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from adapters.x.translate import User
 from gateway.model.content import Media
 from gateway.model.delivery import FaultKind
-from tests.contract.x_rig import XRig, draft, fault_of, sent
+from gateway.ports import Unsure
+from gateway.testing.conformance.rig import Listener
+from tests.contract.x_rig import AT, XRig, draft, fault_of, sent
 
 KINDS = {
     401: (FaultKind.SIGNED_OUT, True),
@@ -48,3 +51,39 @@ async def test_media_that_come_too_fast_are_no_refusal(rig: XRig, stub: tuple[st
     adapter = await rig.open(server=url)
     fault = await fault_of(sent(adapter, draft("look", media=(PICTURE,))))
     assert (fault.kind, fault.certain) == (FaultKind.RATE_LIMITED, True)
+
+
+NO_TEXT = [
+    (b'{"data":{"id":"1\xff"}}', 201, FaultKind.UNKNOWN, False),
+    (b'{"detail":"\xff"}', 403, FaultKind.FORBIDDEN, True),
+    (b'{"detail":"\xff"}', 503, FaultKind.SERVER, False),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "kind", "certain"), NO_TEXT)
+async def test_an_answer_that_is_no_text_is_a_fault(
+    rig: XRig, stub: tuple[str, dict[str, Any]], body: bytes, status: int, kind: FaultKind, certain: bool
+) -> None:
+    url, answers = stub
+    answers.update(status=status, body=body, content_type="application/json")
+    adapter = await rig.open(server=url, without=("refresh_token",))
+    fault = await fault_of(sent(adapter, draft("hello")))
+    assert (fault.kind, fault.certain) == (kind, certain)
+    assert "UnicodeDecodeError" not in fault.evidence
+
+
+async def test_an_item_that_is_no_text_is_skipped_and_proves_nothing(
+    rig: XRig, stub: tuple[str, dict[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    url, answers = stub
+    first = b'{"id":"5","text":"\xff","author_id":"7","created_at":"2026-11-22T12:00:00Z"}'
+    whole = b'{"id":"6","text":"hi","author_id":"7","created_at":"2026-11-22T12:00:00Z"}'
+    answers.update(body=b'{"data":[%b,%b]}' % (whole, first), content_type="application/json")
+    adapter = await rig.open(server=url)
+    adapter._me = User("100", "agent")
+    async with Listener(adapter, '{"mention":"1","direct":"9"}') as listener:
+        await listener.message("hi")
+    (part,) = adapter.plan(draft("hello"), AT)
+    assert await adapter.reconcile(part, AT) is Unsure.UNKNOWN
+    assert len(listener.events) == 1
+    assert "malformed event" in caplog.text
