@@ -51,15 +51,20 @@ class SqliteTransaction(Transaction):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        written = False
         try:
             if error is None:
                 self.raw.execute("COMMIT")
+                written = True
         finally:
-            if self.raw.in_transaction:
-                self.raw.execute("ROLLBACK")
-                self.forget()
-            elif error is not None:
-                self.forget()
+            if not written:
+                self._undo()
+
+    def _undo(self) -> None:
+        """SQLite itself has rolled back where the disk was too full to commit."""
+        self.forget()
+        if self.raw.in_transaction:
+            self.raw.execute("ROLLBACK")
 
     def close(self) -> None:
         self.connection.close()
