@@ -118,9 +118,7 @@ class MastodonAdapter:
         try:
             status, lanes = await self._calls.write(Status, post, "post")
         except FaultError as error:
-            if error.fault.kind is FaultKind.MEDIA:  # an upload that the instance has forgotten
-                self._uploads.forget(part.key)
-            raise
+            raise FaultError(self._uploads.judged(part.key, error.fault)) from error
         self._uploads.forget(part.key)
         if _calls_nobody(status, here):
             await self._take_back(status, lanes)

@@ -428,6 +428,76 @@ async def test_a_full_window_of_uploads_is_not_tried_until_it_opens(rig: Rig) ->
     assert [len(message.media) for message in rig.held()] == [1, 0, 2]  # and the one that had room was kept
 
 
+def lose_uploads(rig: Rig) -> set[str]:
+    """As the instance does once a day with what no post has. Returns what there was."""
+    lost = set(rig.face._files._media)
+    rig.face._files._media.clear()
+    return lost
+
+
+async def test_an_upload_is_kept_no_longer_than_the_instance_keeps_it(rig: Rig) -> None:
+    rig.face.media_turns = 0
+    clock = ManualClock()
+    account = await rig.open(clock)
+    (part,) = account.plan(draft(pictured(rig)), clock.now())
+    rig.strike(Trouble.FAIL_BEFORE, action="post", count=1)
+    assert (await refusal(account.send(part))).kind is FaultKind.SERVER
+    lost = lose_uploads(rig)
+    assert len(lost) == 1
+    await clock.advance(25 * 3600)
+    await account.send(part)
+    (held,) = rig.held()
+    assert [file["id"] in lost for file in held.media] == [False]
+
+
+async def test_an_upload_that_was_lost_meanwhile_is_handed_in_anew_once(rig: Rig, account: MastodonAdapter) -> None:
+    rig.face.media_turns = 0
+    (part,) = account.plan(draft(pictured(rig)), datetime.now(UTC))
+    for expected in (FaultKind.MEDIA_PENDING, FaultKind.MEDIA):
+        rig.strike(Trouble.RATE_LIMIT, action="post", count=1)
+        assert (await refusal(account.send(part))).kind is FaultKind.RATE_LIMITED
+        assert len(lose_uploads(rig)) == 1
+        fault = await refusal(account.send(part))
+        assert (fault.kind, fault.certain) == (expected, True)
+    await account.send(part)
+    assert [len(held.media) for held in rig.held()] == [1]
+
+
+async def test_an_upload_that_may_be_posted_already_is_not_handed_in_anew(rig: Rig, account: MastodonAdapter) -> None:
+    """Its post was made, and its key lost: the refusal has the gateway look for it."""
+    rig.face.media_turns = 0
+    since = datetime.now(UTC)
+    (part,) = account.plan(draft(pictured(rig)), since)
+    rig.strike(Trouble.FAIL_AFTER, action="post", count=1)
+    assert not (await refusal(account.send(part))).certain
+    rig.face._keys.clear()
+    assert (await refusal(account.send(part))).kind is FaultKind.MEDIA
+    assert isinstance(await account.reconcile(part, since), Receipt)
+    assert len(rig.held()) == 1
+
+
+async def test_an_upload_that_is_lost_before_it_is_ready_is_handed_in_anew(rig: Rig) -> None:
+    clock = ManualClock()
+    account = await rig.open(clock)
+    rig.face.media_turns = 1_000
+    (part,) = account.plan(draft(pictured(rig)), clock.now())
+    task = asyncio.create_task(refusal(account.send(part)))
+    while not task.done():
+        await until(lambda: clock.sleepers or task.done())
+        await clock.advance(20)
+    lose_uploads(rig)
+    rig.face.media_turns = 0
+    again = asyncio.create_task(refusal(account.send(part)))
+    await until(lambda: clock.sleepers)
+    await clock.advance(20)
+    assert [(fault.kind, fault.evidence[:3]) for fault in (await task, await again)] == [
+        (FaultKind.MEDIA_PENDING, "the"),
+        (FaultKind.MEDIA_PENDING, "404"),
+    ]
+    await account.send(part)
+    assert [len(held.media) for held in rig.held()] == [1]
+
+
 async def test_a_picture_that_the_instance_cant_read_is_given_up(rig: Rig, account: MastodonAdapter) -> None:
     data = b"\0\0\0\x1cftypheic"
     rig.bench.pictures["x"] = data
