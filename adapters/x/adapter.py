@@ -350,6 +350,7 @@ class XAdapter:
     async def _ask(self, doing: str, call: Callable[[], Awaitable[Any]], kind: str | None = None) -> session.Reply:
         """Make a request; with a token that X refuses, once more with a fresh one."""
         async with crossing(partial(self._describe, kind), FAULTS, doing=doing):
+            await self._tokens.keep()
             used = self._tokens.access
             self._client.bearer_token = used
             try:

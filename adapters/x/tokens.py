@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import logging
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +19,8 @@ from gateway.model.delivery import Fault, FaultError, FaultKind
 from gateway.model.secret import Secret
 from gateway.ports import Vault
 
+log = logging.getLogger("multihome.x")
+
 TOKEN_PATH = "/2/oauth2/token"  # noqa: S105  a path, no token
 
 
@@ -29,7 +32,8 @@ class Pair(Struct, frozen=True):
 
 
 class Tokens:
-    """The account's tokens. One refresh at a time; what it brings is on disk before anybody uses it.
+    """The account's tokens. One refresh at a time; what it brings is on disk before anybody uses it. Where it can't be
+    put there the account goes on all the same: the tokens of before are worth nothing either way.
 
     The vault's entry is named after the configured refresh token, so that a newly configured one replaces it.
     """
@@ -43,6 +47,7 @@ class Tokens:
         self._door = door
         self._pair = Pair(settings.access_token.reveal().strip(), refresh)
         self._unsaved: Pair | None = None
+        self._keeping = asyncio.Lock()
         self._entry = "oauth2-" + hashlib.sha256((refresh or "").encode()).hexdigest()[:12]
         self._refreshing: asyncio.Task[None] | None = None
 
@@ -52,7 +57,7 @@ class Tokens:
 
     def hide(self, text: str) -> str:
         """The text without the secrets that a platform's words might repeat."""
-        secrets = [self._pair.access, self._pair.refresh]
+        secrets = [one for pair in (self._pair, self._unsaved) if pair for one in (pair.access, pair.refresh)]
         secrets += [self._settings.client_secret.reveal()] if self._settings.client_secret else []
         for secret in filter(None, secrets):
             text = text.replace(secret, "***")
@@ -78,22 +83,38 @@ class Tokens:
         await asyncio.shield(self._refreshing)
         return True
 
+    async def keep(self) -> None:
+        """Try once more to put on disk what could not be. Never fails, and one at a time is enough."""
+        if self._unsaved is not None and not self._keeping.locked():
+            await self._put(self._unsaved)
+
     async def aclose(self) -> None:
         """Let a refresh under way finish: its token would be lost."""
         if self._refreshing is not None:
             await asyncio.wait({self._refreshing})
+        await self.keep()
 
     async def _refresh(self) -> None:
-        if self._unsaved is None:
-            if await self._renewed_elsewhere():
-                return
-            self._unsaved = await self._fetch(self._pair)
-        try:
-            await self._vault.put(self._entry, Secret(msgspec.json.encode(self._unsaved).decode()))
-        except OSError as error:
-            evidence = f"the renewed token can't be kept: {type(error).__name__}"
-            raise FaultError(Fault(FaultKind.CONFIG, certain=True, evidence=evidence)) from error
-        self._pair, self._unsaved = self._unsaved, None
+        # Before an unsaved pair the vault has only an older one, whose refresh token has served.
+        if self._unsaved is None and await self._renewed_elsewhere():
+            return
+        fresh = await self._fetch(self._pair)
+        await self._put(fresh)
+        self._pair = fresh
+
+    async def _put(self, pair: Pair) -> None:
+        async with self._keeping:  # an older pair must not be put over a newer one
+            try:
+                await self._vault.put(self._entry, Secret(msgspec.json.encode(pair).decode()))
+            except Exception as error:  # noqa: BLE001 - whatever the vault's trouble is, a post can go out without it
+                self._not_kept(pair, error)
+            else:
+                self._unsaved = None
+
+    def _not_kept(self, pair: Pair, error: Exception) -> None:
+        known, self._unsaved = self._unsaved, pair
+        if pair != known:
+            log.error("new tokens can't be kept; if the gateway ends now they are lost: %s", self.hide(str(error)))
 
     async def _renewed_elsewhere(self) -> bool:
         """Whether another gateway, or a ``doctor``, has used up our refresh token: what that brought is kept."""

@@ -493,24 +493,6 @@ async def test_a_renewed_token_is_on_disk_before_it_is_used(rig: XRig) -> None:
     assert rig.face.network.member("agent").extra["refresh"] in kept.reveal()  # type: ignore[union-attr]  # it is there
 
 
-async def test_a_vault_that_fails_once_loses_no_token(rig: XRig) -> None:
-    adapter = await rig.open()
-    put, tries = rig.bench.vault.put, []
-
-    async def failing(name: str, secret: Secret) -> None:
-        tries.append(name)
-        if len(tries) == 1:
-            raise OSError("disk full")
-        await put(name, secret)
-
-    rig.bench.vault.put = failing  # type: ignore[method-assign]  # the bench's own vault, with a fault
-    rig.face.expire()
-    await fault_of(sent(adapter, draft("first try")))
-    await sent(adapter, draft("second try"))
-    assert rig.face.refreshes == ["accepted"]
-    assert [message.text for message in rig.held()] == ["second try"]
-
-
 async def test_the_next_run_goes_on_with_the_kept_token(rig: XRig) -> None:
     account = rig.face.account()
     configured = {
