@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import os
@@ -10,7 +11,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from gateway.books import Turn
 from gateway.cli import app
 from gateway.model.capabilities import Feature, Profile, Support
 from gateway.model.content import Document, Text
+from gateway.model.delivery import FINAL, State
 from gateway.model.events import Kind, MessageReceived
 from gateway.model.identity import Identity
 from gateway.model.ids import AccountId, ConversationId, MessageRef, PersonId
@@ -106,9 +108,7 @@ def test_a_command_that_does_not_exist_would_be_seen() -> None:
 def test_the_readme_names_every_command() -> None:
     command: Any = typer.main.get_command(app)
     text = (ROOT / "README.md").read_text() + (ROOT / "docs" / "operations.md").read_text()
-    assert [name for name in command.commands if f"multihome {name}" not in text and f"script/{name}" not in text] == [
-        "unlink"
-    ]
+    assert not [name for name in command.commands if f"multihome {name}" not in text and f"script/{name}" not in text]
 
 
 # Files.
@@ -309,6 +309,60 @@ def test_the_standings_are_those_of_the_model() -> None:
         for standing, meaning in MEANING.items()
     }
     assert len(rows) == len(Standing)
+
+
+def test_the_states_are_those_of_a_delivery() -> None:
+    rows = table(ROOT / "docs" / "operations.md", "State")
+    assert {name: final for name, (final, _, _) in rows.items()} == {
+        f"`{state}`": "yes" if state in FINAL else "no" for state in State
+    }
+    assert all(cell for cells in rows.values() for cell in cells)
+
+
+LOGS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
+
+
+def log_lines(path: Path) -> Iterator[str]:
+    """The text of every log call in a module; of one that stands under a name, all that this name is given there."""
+    tree = ast.parse(path.read_text())
+    given: dict[str, list[ast.expr]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                given.setdefault(ast.unparse(target), []).append(node.value)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LOGS:
+            if ast.unparse(node.func.value) != "log":
+                continue
+            words = node.args[1 if node.func.attr == "log" else 0]
+            for one in [words, *given.get(ast.unparse(words), [])]:
+                yield from texts(one, given)
+
+
+def texts(words: ast.expr, given: dict[str, list[ast.expr]]) -> Iterator[str]:
+    for node in ast.walk(words):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif isinstance(node, ast.Name):
+            yield from (str(one.value) for one in given.get(node.id, []) if isinstance(one, ast.Constant))
+
+
+def unlogged(cells: Iterable[str]) -> list[str]:
+    """Which of these no log line has. A change of standing is one line for all of them."""
+    files = [path for room in ("gateway", "adapters") for path in (ROOT / room).rglob("*.py")]
+    said = "\n".join(line for path in files if "sandbox" not in path.parts for line in log_lines(path))
+    standing = "-> %s" in said
+    known = {f"-> {one}" for one in Standing} if standing else set()
+    words = [word for cell in cells for word in re.findall(r"`([^`]+)`", cell)]
+    return [word for word in words if word not in known and word not in said]
+
+
+def test_the_lines_worth_an_alarm_are_logged() -> None:
+    assert not unlogged(table(ROOT / "docs" / "operations.md", "Line contains"))
+
+
+def test_a_line_that_is_never_logged_would_be_seen() -> None:
+    assert unlogged(["`is lost`, `the moon is lost`", "`-> gone`"]) == ["the moon is lost", "-> gone"]
 
 
 def test_each_dependency_has_one_row() -> None:
