@@ -11,14 +11,14 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, insert, or_, select, update
 
 from gateway.books import Reach, Topic
 from gateway.model.identity import PERSON, Identity, Link, Person
 from gateway.model.ids import AccountId, ConversationId, MessageRef, PersonId, WorkspaceId
 from gateway.store.codec import micros, moment, scrub
 from gateway.store.room import Room
-from gateway.store.schema import conversations, identities, links
+from gateway.store.schema import SEQ, conversations, identities, links
 from gateway.store.transaction import PEOPLE, Transaction
 from gateway.store.writer import single
 
@@ -43,6 +43,12 @@ _pair = or_(
     and_(_l.first == bindparam("b"), _l.second == bindparam("a")),
 )
 UNTIE = delete(links).where(_ours, _pair)
+TIED = select(_l.seq, _l.first, _l.second).where(_ours, or_(_l.first == bindparam("a"), _l.second == bindparam("a")))
+_moved = {
+    end: case((_l[end] == bindparam("a"), bindparam("b", type_=SEQ)), else_=_l[end]) for end in ("first", "second")
+}
+RETIE = update(links).where(_ours, _l.seq == bindparam("number")).values(_moved)
+DROP = delete(identities).where(_mine, _i.seq == bindparam("number"))
 TIES = select(_l.first, _l.second).where(_ours, _l.first.in_(bindparam("seqs", expanding=True)))
 _first = identities.alias("one")
 _second = identities.alias("other")
@@ -118,18 +124,31 @@ def known_person(tx: Transaction, identity: Identity, now: datetime) -> PersonId
 
 def _seen(tx: Transaction, identity: Identity, now: datetime) -> PersonId:
     tx.need([PEOPLE])
-    face = _by_id(tx.connection, tx.workspace, identity.platform, scrub(identity.id)) or _awaited(tx, identity)
+    known = _by_id(tx.connection, tx.workspace, identity.platform, scrub(identity.id))
+    has_renamed = known is None or _folded(known.handle) != _folded(identity.handle)
+    awaited = _awaited(tx, identity) if has_renamed else None
+    face = known or awaited
     if face is None:
         return _make(tx, identity, scrub(identity.id), now).person
+    _bring_up_to_date(tx, face, identity, now)
+    return face.person if awaited is None else _met(tx, awaited, face)
+
+
+def _met(tx: Transaction, awaited: Face, face: Face) -> PersonId:
+    """Who was awaited has written; ``face`` is who they are, another one where their id was known before."""
+    tx.forget()
+    tx.tell(Topic.PEOPLE, "")
+    if face.seq != awaited.seq:
+        _hand_over(tx, awaited, face)
+    people = dict.fromkeys((face.person, awaited.person))
+    return _join(tx, [each for person in people for each in _members(tx.connection, tx.workspace, person)]).id
+
+
+def _bring_up_to_date(tx: Transaction, face: Face, identity: Identity, now: datetime) -> None:
     changes = {"id": scrub(identity.id), "changed_at": micros(now), "name": scrub(identity.name or face.name)}
     if identity.handle:
         changes |= {"handle": scrub(identity.handle), "handle_folded": _folded(identity.handle)}
     tx.connection.execute(CHANGE.values(**changes), {"of": tx.workspace, "number": face.seq})
-    if face.id == changes["id"]:
-        return face.person
-    tx.forget()
-    tx.tell(Topic.PEOPLE, "")
-    return _join(tx, _members(tx.connection, tx.workspace, face.person)).id
 
 
 def _awaited(tx: Transaction, identity: Identity) -> Face | None:
@@ -137,6 +156,23 @@ def _awaited(tx: Transaction, identity: Identity) -> Face | None:
     if not identity.handle:
         return None
     return _by_id(tx.connection, tx.workspace, identity.platform, UNSEEN + _folded(identity.handle))
+
+
+def _hand_over(tx: Transaction, awaited: Face, face: Face) -> None:
+    """Who was awaited by handle is somebody whose id was known: the links are theirs, and nobody is awaited now."""
+    has = {face.seq, *_tied(tx, face).values()}
+    for link, other in _tied(tx, awaited).items():
+        if other in has:
+            tx.connection.execute(UNTIE, {"of": tx.workspace, "a": awaited.seq, "b": other})
+        else:
+            tx.connection.execute(RETIE, {"of": tx.workspace, "number": link, "a": awaited.seq, "b": face.seq})
+    tx.connection.execute(DROP, {"of": tx.workspace, "number": awaited.seq})
+
+
+def _tied(tx: Transaction, face: Face) -> dict[int, int]:
+    """Who it is linked with, by link."""
+    rows = tx.connection.execute(TIED, {"of": tx.workspace, "a": face.seq}).all()
+    return {link: second if first == face.seq else first for link, first, second in rows}
 
 
 def _by_id(connection: Connection, workspace: WorkspaceId, platform: str, name: str) -> Face | None:

@@ -123,6 +123,39 @@ class PeopleConformance:
         await store.link(tie(ANA, BLUE))
         assert [one.person for one in await store.pending_events(NOW + timedelta(days=1))] == [ana, ana]
 
+    async def test_somebody_linked_by_a_handle_that_nobody_knew_was_theirs(self, store: Store, crowd: Crowd) -> None:
+        blue, ana = await crowd.write(structs.replace(BLUE, handle="")), await crowd.write(ANA)
+        await store.link(tie(ANA, Identity("blue", "", "@Ana.Example"), "the operator"))
+        assert await crowd.write(BLUE) == blue
+        assert await crowd.write(ANA) == blue
+        assert await store.links() == (tie(ANA, BLUE, "the operator"),)
+        person = await store.person(Identity("blue", "", "ana.example"))
+        assert person is not None
+        assert (person.id, person.identities) == (blue, (BLUE, ANA))
+        assert await store.unlink(BLUE, ANA)
+        assert [await crowd.write(identity) for identity in (ANA, BLUE)] == [ana, blue]
+
+    async def test_links_by_a_handle_join_those_its_owner_has(self, store: Store, crowd: Crowd) -> None:
+        old, awaited = structs.replace(BLUE, handle="old.example"), Identity("blue", "", "ana.example")
+        ana, *_ = [await crowd.write(identity) for identity in (ANA, old, GREEN)]
+        for first, second in ((ANA, old), (awaited, ANA), (awaited, old), (GREEN, awaited)):
+            await store.link(tie(first, second))
+        assert await store.unlink(awaited, ANA)
+        await store.link(tie(awaited, ANA, "later"))
+        assert await crowd.write(BLUE) == ana
+        assert set(await store.links()) == {tie(ANA, BLUE), tie(GREEN, BLUE)}
+        person = await store.person(BLUE)
+        assert person is not None
+        assert person.identities == (ANA, BLUE, GREEN)
+
+    async def test_who_has_another_handle_now_takes_over_nobody(self, store: Store, crowd: Crowd) -> None:
+        ana, blue = await crowd.write(ANA), await crowd.write(BLUE)
+        await store.link(tie(ANA, Identity("blue", "", "somebody.example")))
+        for handle in ("another.example", "", "Another.Example"):
+            assert await crowd.write(structs.replace(BLUE, handle=handle)) == blue
+        assert await crowd.write(ANA) == ana
+        assert len(await store.links()) == 1
+
     async def test_somebody_linked_by_handle_before_they_ever_wrote(self, store: Store, crowd: Crowd) -> None:
         ana = await crowd.write(ANA)
         person = await store.link(tie(ANA, Identity("blue", "", "@Ana.Example")))
