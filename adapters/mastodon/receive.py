@@ -154,7 +154,7 @@ class Listener:
         elif name in (b"status.update", b"status_update"):
             try:
                 self._bell.ring_from_thread(Edit(msgspec.json.decode(data, type=Status), data))
-            except (msgspec.MsgspecError, RecursionError):
+            except (ValueError, RecursionError):  # a ValueError only, where bytes are no text
                 log.warning("passed over an edit that is not understood")
 
 
@@ -236,7 +236,7 @@ class Reader:
                 continue  # a server that doesn't know min_id shows the newest again and again
             try:
                 events += await self._event(msgspec.json.decode(raw, type=Notification), here, bytes(raw))
-            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 log.warning("%s: passed over a notification: %s", self._account, type(error).__name__)
         return events
 
@@ -317,7 +317,7 @@ def _position(cursor: str | None) -> str:
         return ""
     try:
         return msgspec.json.decode(cursor, type=_Position).min_id
-    except (msgspec.MsgspecError, RecursionError):
+    except (ValueError, RecursionError):
         log.warning("the stored cursor can't be read: beginning with what comes from now on")
         return ""
 
@@ -326,5 +326,5 @@ def _id(raw: msgspec.Raw) -> str:
     """The id of a notification that may be broken otherwise; empty when even that is missing."""
     try:
         return msgspec.json.decode(raw, type=Numbered).id
-    except (msgspec.MsgspecError, RecursionError):
+    except (ValueError, RecursionError):
         return ""

@@ -74,14 +74,14 @@ class Answer:
         """The struct that was asked for; ValueError for anything else, refusals among it."""
         try:
             return msgspec.json.decode(self.content, type=self._shape)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(str(error)) from None
 
     def refusal(self) -> str | None:
         """The words of a refusal; None where they are not an API's. (The library loses them where it wants a list.)"""
         try:
             return None if self.ok else msgspec.json.decode(self.content, type=Refusal).error
-        except (msgspec.MsgspecError, RecursionError):
+        except (ValueError, RecursionError):
             return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import ipaddress
 import json
 import ssl
@@ -12,7 +13,7 @@ import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote_plus
 
 import pytest
@@ -25,6 +26,8 @@ from mastodon import Mastodon
 
 from adapters.mastodon.adapter import MastodonAdapter, open_account
 from adapters.mastodon.profile import Settings
+from adapters.mastodon.receive import Bell, Listener
+from adapters.mastodon.session import Streamed
 from adapters.sandbox.faults import Trouble
 from adapters.sandbox.mastodon_media import PIXEL
 from gateway.clock import SystemClock
@@ -179,6 +182,7 @@ HOSTILE = [
     b"event: status.update\ndata: " + b"[" * DEEP + b"\n\n",
     b'event: status.update\ndata: {"id": 1}\n\n',
     b"\xff\xff\n:::\nevent\ndata\n\n\n\n",
+    b'event: status.update\ndata: {"id":"\xff"}\n\n',
 ]
 
 
@@ -201,6 +205,19 @@ async def test_a_hostile_stream_says_nothing_and_breaks_nothing(said: bytes) -> 
         async with listening(account, '{"min_id":"4"}') as heard:
             await heard.message("hello")
         gone.set()
+
+
+class Bytes(io.BytesIO):
+    """What a stream says, as if it came from a server."""
+
+    status, reason = 200, "OK"
+
+
+@pytest.mark.parametrize("said", HOSTILE)
+async def test_a_hostile_stream_is_read_to_its_end(said: bytes) -> None:
+    bell = Bell(asyncio.get_running_loop())
+    Listener(bell).handle_stream(Streamed(cast("Any", Bytes(said + b"event: delete\ndata: 7\n\n"))))
+    assert list(bell.news)[-1] == "7"
 
 
 ANA = {"id": "2", "acct": "ana", "display_name": "Ana", "url": "https://stub.example/@ana"}
@@ -255,6 +272,16 @@ async def test_a_broken_notification_is_passed_over_once(broken: Any) -> None:
             await until(lambda: len(stub.asked) > asked and clock.sleepers >= 2)
             assert len(heard.messages()) == 1
             assert len(stub.asked) < asked + 20
+
+
+async def test_notifications_that_are_no_text_are_passed_over() -> None:
+    good = json.dumps({**note(), "id": "7"}).encode()
+    page = b'[{"id":"\xff"},' + json.dumps(note()).encode().replace(b"hello", b"h\xff") + b"," + good + b"]"
+    async with stubbed() as (stub, account):
+        stub.answers["GET /api/v1/notifications"] = reply(page)
+        async with listening(account, '{"min_id":"4"}') as heard:
+            await heard.message("hello")
+            assert heard.fault is None
 
 
 # What a message is.
@@ -411,6 +438,8 @@ TRAPS: dict[str, tuple[bytes, FaultKind, bool]] = {
     "a deep refusal": (reply(NESTED, 403), FaultKind.FORBIDDEN, True),
     "a deep success": (reply(NESTED), FaultKind.SERVER, False),
     "a deep list": (reply(b"[" * DEEP), FaultKind.SERVER, False),
+    "a refusal that is no text": (reply(b'{"error":"gr\xfc\xdfe"}', 403), FaultKind.FORBIDDEN, True),
+    "a success that is no text": (reply(b'{"id":"\xff"}'), FaultKind.SERVER, False),
     "a success without a status": (reply({"ok": True}), FaultKind.SERVER, False),
     "a success without anything": (reply(b""), FaultKind.SERVER, False),
     "a page": (reply(b"<html>hello</html>"), FaultKind.SERVER, False),
