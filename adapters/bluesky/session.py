@@ -88,6 +88,8 @@ class Session:
         self._clock = context.clock
         self._wire = wire
         self._tokens: Tokens | None = None
+        self._unsaved: Tokens | None = None
+        self._keeping = asyncio.Lock()
         self._generation = 0
         self._renew_at_s = 0.0
         self._renewal: asyncio.Task[None] | None = None
@@ -110,6 +112,7 @@ class Session:
         if self._renewal is not None:
             self._renewal.cancel()
             await asyncio.gather(self._renewal, return_exceptions=True)
+        await self._keep_at_last()
 
     @property
     def identity(self) -> Identity | None:
@@ -158,7 +161,9 @@ class Session:
         """Sign in, or renew what ends soon."""
         if self._tokens is None or self._clock.monotonic() >= self._renew_at_s:
             return await self._renewed(self._generation)
-        return self._tokens
+        tokens = self._tokens
+        await self._keep_at_last()
+        return tokens
 
     async def _renewed(self, generation: int) -> Tokens:
         """Tokens newer than ``generation``: one renewal, however many ask.
@@ -207,7 +212,7 @@ class Session:
         return self._clock.monotonic() + max(pause_s, told_s), pause_s, fault
 
     async def _adopt(self, answer: Answer) -> None:
-        """The vault has new tokens before anybody uses them."""
+        """The vault has new tokens before anybody uses them, unless it takes nothing: then it is asked again later."""
         try:
             given = convert(answer.body, _SignedIn)
         except ValueError as error:
@@ -221,9 +226,29 @@ class Session:
             access=given.access_jwt,
             refresh=given.refresh_jwt,
         )
-        await self._context.vault.put(_VAULT_NAME, Secret(json.encode(tokens).decode()))
+        await self._keep(tokens)
         await self._take_up(tokens, _seconds_left(tokens.access))
         self._rest = None
+
+    async def _keep_at_last(self) -> None:
+        """Try once more to put on disk what could not be; one at a time is enough."""
+        if self._unsaved is not None and not self._keeping.locked():
+            await self._keep(self._unsaved)
+
+    async def _keep(self, tokens: Tokens) -> None:
+        async with self._keeping:  # older tokens must not be put over newer ones
+            try:
+                await self._context.vault.put(_VAULT_NAME, Secret(json.encode(tokens).decode()))
+            except Exception as error:  # noqa: BLE001 - whatever the vault's trouble is, a post can go out without it
+                self._not_kept(tokens, error)
+            else:
+                self._unsaved = None
+
+    def _not_kept(self, tokens: Tokens, error: Exception) -> None:
+        known, self._unsaved = self._unsaved, tokens
+        words = str(error).replace(tokens.access, "***").replace(tokens.refresh, "***")
+        if tokens != known:
+            log.error("%s: the new session can't be kept; a restart signs in anew: %s", self._context.account, words)
 
     async def _take_up(self, tokens: Tokens, left_s: float) -> None:
         await self._wire.use(tokens)

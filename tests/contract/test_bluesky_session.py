@@ -25,6 +25,7 @@ from bluesky_rig import (
     one_part,
     raw_server,
 )
+from msgspec import structs
 
 from adapters.bluesky import transport, wire
 from adapters.bluesky.pages import Page
@@ -32,7 +33,8 @@ from adapters.bluesky.profile import Settings
 from adapters.bluesky.session import Answer, Session, Tokens
 from gateway.model.delivery import Fault, FaultError, FaultKind
 from gateway.model.secret import Secret
-from gateway.testing.kit import Bench, ManualClock
+from gateway.testing.kit import Bench, ManualClock, MemoryVault
+from gateway.vault import VaultError
 
 K = FaultKind
 
@@ -93,6 +95,54 @@ async def test_a_renewed_session_is_kept(rig: Rig) -> None:
     second = await rig.open()
     await second.check()
     assert (rig.called(REFRESH), rig.called(CREATE)) == (1, 1)
+
+
+class FullVault(MemoryVault):
+    """A disk that is full ``times`` times."""
+
+    def __init__(self, times: int, error: type[Exception]) -> None:
+        super().__init__()
+        self.left, self.error = times, error
+
+    async def put(self, name: str, secret: Secret) -> None:
+        self.left -= 1
+        if self.left >= 0:
+            raise self.error("no space left on device", secret.reveal())
+        await super().put(name, secret)
+
+
+@pytest.mark.parametrize("error", [OSError, VaultError])
+@pytest.mark.parametrize("begun", [True, False])
+async def test_a_session_that_cant_be_kept_is_used_and_kept_later(
+    rig: Rig, error: type[Exception], begun: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    vault = FullVault(0, error)
+    rig.bench.context = structs.replace(rig.bench.context, vault=vault)
+    adapter = await rig.open()
+    if begun:
+        await adapter.check()
+        rig.face.sessions.expire(rig.member)
+    before = dict(vault.secrets)
+    vault.left = 2
+    await adapter.send(one_part(adapter, "first"))
+    assert vault.secrets == before
+    for text in ("second", "third"):
+        await adapter.send(one_part(adapter, text))
+    kept = json.loads(vault.secrets["session"].reveal())
+    assert (kept["access"], len(rig.held())) == (adapter._session._tokens.access, 3)  # type: ignore[union-attr]  # it is there
+    assert (rig.called(REFRESH), rig.called(CREATE)) == (int(begun), 1)
+    assert [one.levelname for one in caplog.records if "can't be kept" in one.message] == ["ERROR"]
+    assert kept["refresh"] not in caplog.text
+
+
+async def test_at_the_end_a_session_is_kept_that_could_not_be_before(rig: Rig) -> None:
+    vault = FullVault(1, VaultError)
+    rig.bench.context = structs.replace(rig.bench.context, vault=vault)
+    adapter = await rig.open()
+    await adapter.check()
+    assert vault.secrets == {}
+    await adapter.aclose()
+    assert list(vault.secrets) == ["session"]
 
 
 async def test_a_cancelled_caller_doesnt_lose_the_new_tokens(rig: Rig) -> None:
