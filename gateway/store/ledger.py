@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -33,6 +34,14 @@ ANNOUNCED = (
     .distinct()
     .where(_mine, _d.announcement == bindparam("announcement"), text("deliveries.state NOT IN ('refused', 'expired')"))
 )
+_all_mine = _d.workspace.concat(literal("")) == bindparam("workspace")
+LATEST = select(*DELIVERY).where(_all_mine).order_by(_d.seq.desc()).limit(_limit)
+"""Walked from the newest; the planner would rather sort them all."""
+_first = select(func.min(_d.account).label("account")).where(_mine).cte("accounts", recursive=True)
+_next = select(func.min(_d.account)).where(_mine, _d.account > _first.c.account).scalar_subquery()
+_each = _first.union_all(select(_next).where(_first.c.account.is_not(None)))
+ACCOUNTS = select(_each.c.account).where(_each.c.account.is_not(None))
+"""All that have deliveries: one step along the index for each account, however many these are."""
 SENT = select(_s.delivery, _s.account, _s.part, _s.kind, _s.conversation, _s.ref, _s.at, _s.url).where(
     _s.workspace == bindparam("workspace")
 )
@@ -48,14 +57,8 @@ def _unsent(states: frozenset[State]) -> Select[Any]:
 
 
 @cache
-def _newest(states: frozenset[State], account_given: bool) -> Select[Any]:
-    """Without an account the rows are walked from the newest; the planner would rather sort them all."""
-    if account_given:
-        return _listed(states or frozenset(State), _d.seq.desc(), _mine, _here)
-    walked = select(*DELIVERY).where(_d.workspace.concat(literal("")) == bindparam("workspace"))
-    if states:
-        walked = walked.where(_d.state.in_([state.value for state in sorted(states)]))
-    return walked.order_by(_d.seq.desc()).limit(_limit)
+def _newest(states: frozenset[State]) -> Select[Any]:
+    return _listed(states or frozenset(State), _d.seq.desc(), _mine, _here, _d.seq > bindparam("after"))
 
 
 def _listed(states: frozenset[State], order: ColumnElement[int], *conditions: ColumnElement[bool]) -> Select[Any]:
@@ -70,6 +73,20 @@ def _listed(states: frozenset[State], order: ColumnElement[int], *conditions: Co
 def _deliveries(connection: Connection, query: Select[Any], names: dict[str, Any]) -> tuple[Delivery, ...]:
     workspace: WorkspaceId = names["workspace"]
     return tuple(delivery(workspace, row) for row in connection.execute(query, names).all())
+
+
+def _newest_of(
+    connection: Connection, query: Select[Any], accounts: Sequence[str] | None, names: dict[str, Any]
+) -> tuple[Delivery, ...]:
+    """Of these accounts together, or of all. Each is asked only for what is newer than a whole page of the others'."""
+    limit, after = names["limit"], 0
+    newest: dict[int, Any] = {}
+    for account in accounts or connection.execute(ACCOUNTS, names).scalars().all():
+        rows = connection.execute(query, {**names, "account": account, "after": after}).all()
+        newest |= {row.seq: row for row in rows}
+        newest = {seq: newest[seq] for seq in sorted(newest, reverse=True)[:limit]}
+        after = min(newest) if len(newest) == limit > 0 else 0
+    return tuple(delivery(names["workspace"], row) for row in newest.values())
 
 
 def _value(connection: Connection, query: Select[Any], names: dict[str, Any]) -> Any:
@@ -117,8 +134,10 @@ class Ledger(Room):
     async def deliveries(
         self, *, account: AccountId | None = None, states: frozenset[State] = frozenset(), limit: int = 100
     ) -> tuple[Delivery, ...]:
-        query = _newest(states, account is not None)
-        return await self._read(_deliveries, query, self._named(account=account or "", limit=limit))
+        if account is None and not states:
+            return await self._read(_deliveries, LATEST, self._named(limit=limit))
+        accounts = None if account is None else [account]
+        return await self._read(_newest_of, _newest(states), accounts, self._named(limit=limit))
 
     async def sent_parts(self, delivery: DeliveryId) -> tuple[SentPart, ...]:
         return await self._read(_parts, SENT_OF, self._named(delivery=delivery))

@@ -16,6 +16,7 @@ from gateway.testing.store_drafts import (
     DAY,
     HOME,
     NOW,
+    OTHER,
     begun,
     new,
     part,
@@ -320,6 +321,23 @@ class OutboxConformance:
             AWAY: {State.QUEUED: 1},
         }
         assert await store.announced_on(AnnouncementId("n")) == {AWAY}
+
+    async def test_the_newest_of_some_states_wherever_they_are(self, store: Store) -> None:
+        places = [HOME, AWAY, OTHER, AWAY, HOME, OTHER, HOME]
+        ends = [State.HELD, State.HELD, State.REFUSED, State.QUEUED, State.HELD, State.HELD, State.REFUSED]
+        await store.add(
+            [
+                new(name, account=account, state=state)
+                for name, account, state in zip("abcdefg", places, ends, strict=True)
+            ],
+            NOW,
+        )
+        held, unsaid = frozenset({State.HELD}), frozenset({State.HELD, State.REFUSED})
+        for limit in (1, 2, 3, 9):
+            assert [one.id for one in await store.deliveries(states=held, limit=limit)] == list("feba")[:limit]
+            assert [one.id for one in await store.deliveries(states=unsaid, limit=limit)] == list("gfecba")[:limit]
+        assert await store.deliveries(states=frozenset({State.EXPIRED})) == ()
+        assert [one.id for one in await store.deliveries(account=HOME, states=unsaid, limit=2)] == ["g", "e"]
 
     async def test_huge_and_strange_texts_are_kept(self, store: Store) -> None:
         strange = "\0 \ud800 \U0001f469\u200d\U0001f680 '; DROP TABLE deliveries; --"
