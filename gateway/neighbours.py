@@ -67,7 +67,8 @@ class Neighbours:
     def _look_at(self, account: AccountId) -> None:
         if self._leases.holds(account):
             self._outbox.look(account)
-        if self._leases.holds(HOUSE) and not self._outbox.can_send(account):
+        known = self._monitor.record(account) is not None  # else it is in the configuration of a newer gateway alone
+        if known and self._leases.holds(HOUSE) and not self._outbox.can_send(account):
             self._rerouter.look_at(account)
 
     def _want_records(self) -> None:

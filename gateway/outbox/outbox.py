@@ -47,6 +47,7 @@ class Outbox:
         self._retired: set[Worker] = set()
         """Their accounts are gone from here; some still store what became of their last sends."""
         self._waiting: dict[DeliveryId, list[asyncio.Future[DeliveryChanged]]] = {}
+        self._entering: set[asyncio.Task[Stored]] = set()
         self.on_stranded: Callable[[AccountId], None] = lambda _: None
         self.holds: Callable[[AccountId], bool] = lambda _: True
         """Whether an account is this process's own; one process alone has them all."""
@@ -85,9 +86,20 @@ class Outbox:
         entered = worker.enter(new[0], write) if worker is not None else None
         if entered is not None:
             return await entered
+        entering = asyncio.create_task(self._entered(new, write))
+        self._entering.add(entering)
+        entering.add_done_callback(self._forget)
+        return await asyncio.shield(entering)
+
+    async def _entered(self, new: Sequence[NewDelivery], write: Write) -> Stored:
         stored = await write(new)
         self.offer(stored)
         return stored
+
+    def _forget(self, entering: asyncio.Task[Stored]) -> None:
+        self._entering.discard(entering)
+        if not entering.cancelled():
+            entering.exception()  # whoever gave up waiting doesn't hear of it
 
     def offer(self, deliveries: Iterable[Delivery]) -> None:
         for delivery in deliveries:

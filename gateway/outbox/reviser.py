@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from msgspec import structs
 
 from gateway.books import Settlement, Store
@@ -60,6 +62,24 @@ class Reviser:
         if any(one.account == self._account and one.state not in FINAL for one in said):
             return UNCERTAIN
         return said
+
+
+async def change_to_come(store: Store, delivery: Delivery) -> Delivery | None:
+    """The last change of it where it is now, if that has not come through yet."""
+    last: Delivery | None = None
+    for number in itertools.count():
+        change = await store.by_key(key(delivery.id, delivery.account, number))
+        if change is None:
+            break
+        last = change
+    return last if last is not None and last.state not in FINAL else None
+
+
+async def is_to_be_deleted(store: Store, delivery: Delivery) -> bool:
+    """Then nobody wants it to go out another way."""
+    change = await change_to_come(store, delivery)
+    revises = change.draft.revises if change is not None else None
+    return revises is not None and revises.change is Change.DELETE
 
 
 TURNED_DOWN = frozenset({FaultKind.TARGET_REFUSED, FaultKind.FORBIDDEN})

@@ -26,7 +26,7 @@ from gateway.outbox.lineup import KEPT, Lineup
 from gateway.outbox.pacer import Pacer
 from gateway.outbox.planner import Planner
 from gateway.outbox.requests import Requests
-from gateway.outbox.reviser import Reviser, without_edits
+from gateway.outbox.reviser import Reviser, is_to_be_deleted, without_edits
 from gateway.outbox.settle import Rules
 from gateway.ports import Adapter, Reconciles, Unsure
 
@@ -259,7 +259,7 @@ class Worker:
     async def _turn_away(self, delivery: Delivery, reason: str) -> None:
         """The account will never carry it: what was diverted to it goes home, all else ends."""
         now = self._clock.now()
-        if delivery.account != delivery.home:
+        if delivery.account != delivery.home and not await is_to_be_deleted(self._store, delivery):
             draft = detour.refused(detour.homeward(delivery, DraftId(self._house.new_id())), self.account)
             key = detour.order_key(delivery.home, draft.target)
             move = Move(delivery.id, delivery.home, key, State.QUEUED, now, reason, draft)

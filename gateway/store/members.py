@@ -17,7 +17,7 @@ from gateway.store.postgres_transaction import PostgresTransaction
 from gateway.store.schema import leases, members
 from gateway.store.shares import share
 from gateway.store.transaction import ALL, Transaction
-from gateway.store.writer import Kind, single
+from gateway.store.writer import single
 
 _m = members.c
 _l = leases.c
@@ -110,13 +110,18 @@ def _leave(tx: Transaction, asked: Leaving) -> None:
     tx.tell(Topic.LEASES, "")
 
 
+def _proclaim(tx: Transaction, news: tuple[Topic, str]) -> None:
+    assert isinstance(tx, PostgresTransaction)  # noqa: S101 - nothing else has members
+    tx.proclaim(*news)
+
+
 def _holders(connection: Connection, workspace: WorkspaceId) -> dict[str, str]:
     return {str(name): str(owner) for name, owner in connection.execute(HOLDERS, {"of": workspace})}
 
 
 TEND = single(_tend, lambda _tx, _asked: [ALL])
 LEAVE_IT = single(_leave, lambda _tx, _asked: [ALL])
-TELL: Kind[tuple[Topic, str], None] = single(lambda tx, news: tx.tell(*news))
+TELL = single(_proclaim)
 
 
 class Members(Fellows):

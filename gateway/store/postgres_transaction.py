@@ -271,7 +271,13 @@ class PostgresTransaction(Transaction):
         if topic is Topic.DELIVERIES:
             self._concerned.add(name)
         else:
-            self._news.add(self._worded(topic, name))
+            self.proclaim(topic, name)
+
+    def proclaim(self, topic: Topic, name: str) -> None:
+        """The others hear it also where whoever writes has the account: only its holder needs nobody to tell it that
+        something is there to be sent.
+        """
+        self._news.add(self._worded(topic, name))
 
     def _worded(self, topic: Topic, name: str) -> str:
         return f"{self.sender} {topic.value} {name}"

@@ -11,6 +11,7 @@ from msgspec import structs
 from gateway.books import StoreError
 from gateway.model.capabilities import Idempotency, Lane
 from gateway.model.delivery import State
+from gateway.model.standing import Standing
 from gateway.testing.scripted import Trouble, scripted_profile
 
 HANGS = Trouble(hangs=True)
@@ -85,6 +86,19 @@ async def test_who_gives_up_waiting_does_not_stop_it(world: Worlds) -> None:
         (one,) = await house.real_store.deliveries()
         assert one.state is State.DELIVERED
     assert w.texts(RED) == ["hello"]
+
+
+async def test_who_gives_up_waiting_for_several_does_not_stop_them(world: Worlds) -> None:
+    w = world()
+    async with w.house() as house:
+        await house.until(lambda: house.standing(RED) is Standing.HEALTHY)
+        task = asyncio.create_task(house.intake.submit([house.draft("one", place="a"), house.draft("two", place="b")]))
+        while "add" not in house.store.calls:
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await house.pass_time(60)
+    assert w.texts(RED) == ["one", "two"]
 
 
 @pytest.mark.parametrize("written", [True, False])

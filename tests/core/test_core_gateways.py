@@ -20,7 +20,9 @@ from gateway.model.delivery import Part, Receipt, State
 from gateway.model.ids import AccountId
 from gateway.model.standing import Standing
 from gateway.pipeline import Limits
-from gateway.testing.scripted import ScriptedAdapter, ScriptedAgent, message, scripted_profile
+from gateway.store import open_store
+from gateway.testing.scripted import ScriptedAdapter, ScriptedAgent, Trouble, message, scripted_profile
+from gateway.testing.store_drafts import new
 
 ACCOUNTS = (RED, BLUE, GREEN, AccountId("gold/main"), AccountId("grey/main"))
 PATIENCE_S = 60.0
@@ -245,6 +247,62 @@ async def test_a_loss_is_seen_everywhere_and_its_posts_take_their_road_and_come_
         await town.until(lambda: town.delivered(one, held.id))
         assert town.world.texts(BLUE) == ["hello"]
         assert town.world.texts(RED) == ["for the conversation"]
+
+
+async def test_what_is_said_where_the_lost_account_is_takes_its_road(town: Town) -> None:
+    """Whoever keeps the house hears of it, although only who has the account wrote it."""
+    routes = (road(RED, BLUE),)
+    async with town:
+        one = await town.open("one", routes=routes)
+        two = await town.open("two", routes=routes)
+        await town.until(lambda: town.is_shared_out("one", "two"))
+        holder, keeper = (one, two) if one.leases.holds(RED) else (two, one)
+        assert keeper.leases.holds(HOUSE)
+        await holder.lose(RED)
+        await town.until(lambda: all(h.standing(RED) is Standing.SUSPENDED for h in (one, two)))
+        await town.until(lambda: not keeper.rerouter._todo)
+        await keeper.quiet()
+        said = await holder.say("hello", RED)
+        await town.until(lambda: town.delivered(one, said.id))
+        assert town.world.texts(BLUE) == ["hello"]
+
+
+async def test_what_a_dead_gateway_left_on_a_lost_account_takes_its_road(town: Town) -> None:
+    routes = (road(RED, BLUE),)
+    async with town:
+        houses = [await town.open(name, routes=routes) for name in ("one", "two", "three")]
+        await town.until(lambda: town.is_shared_out("one", "two", "three"))
+        (holder,) = [house for house in houses if house.leases.holds(RED)]
+        others = [house for house in houses if house is not holder]
+        assert not holder.leases.holds(HOUSE)
+        town.world[RED].troubles.append(Trouble(hangs=True))
+        await holder.say("first", RED)
+        second = await holder.say("second", RED)
+        await holder.lose(RED)
+        await town.until(lambda: all(house.standing(RED) is Standing.SUSPENDED for house in houses))
+        (keeper,) = [house for house in others if house.leases.holds(HOUSE)]
+        await town.until(lambda: not keeper.rerouter._todo)
+        await keeper.quiet()
+        await town.die(_name(town, holder))
+        await town.until(lambda: town.delivered(others[0], second.id))
+        assert town.world.texts(BLUE) == ["second"]
+
+
+async def test_a_keeper_of_an_older_configuration_refuses_nothing_of_a_newer_one(town: Town) -> None:
+    told = new("d1", account=AccountId("silver/main"))
+    async with town:
+        old = await town.open("old")
+        newer = open_store(town.url, clock=town.world.clock)
+        await newer.add([told], old.clock.now())
+        await newer.aclose()
+        known = await old.say("hello", RED)
+        await town.until(lambda: town.delivered(old, known.id))
+        await old.pass_time(5)
+        assert await _is(old, told.id, State.QUEUED)
+
+
+def _name(town: Town, wanted: House) -> str:
+    return next(name for name, house in town.houses.items() if house is wanted)
 
 
 async def test_every_message_is_answered_once_whoever_dies(town: Town) -> None:

@@ -160,6 +160,41 @@ async def test_of_one_that_was_begun_no_more_leaves_after_it_is_deleted(world: W
         assert len(w[RED].posts) == 1
 
 
+@pytest.mark.parametrize("how", ["delete", "edit"])
+async def test_what_is_changed_while_it_is_sent_takes_no_other_road_in_its_old_words(world: Worlds, how: str) -> None:
+    w = world(RED, BLUE)
+    async with revising(w, routes=(road(RED, BLUE),)) as house:
+        w[RED].troubles.append(unclear(accepted=False))
+        one = await house.say("one")
+        await house.quiet()
+        change = changing(house)
+        await (change.delete(one.id) if how == "delete" else change.edit(one.id, words("better")))
+        w[RED].before_send = lambda *_: setattr(w[RED], "lost", SUSPENDED)
+        await house.pass_time(60)
+        assert (await house.now(one)).state is State.HELD
+        assert w.texts(BLUE) == []
+        w[RED].before_send = lambda *_: None
+        await house.regain()
+        await house.pass_time(60)
+    assert (w.texts(RED), w.texts(BLUE)) == ([] if how == "delete" else ["better"], [])
+
+
+async def test_a_copy_that_is_deleted_while_it_is_sent_does_not_go_home(world: Worlds) -> None:
+    w = world(RED, BLUE)
+    async with revising(w, routes=(road(RED, BLUE),)) as house:
+        await house.lose(RED)
+        w[BLUE].troubles.append(unclear(accepted=False))
+        one = await house.say("one")
+        await house.quiet()
+        assert (await house.now(one)).account == BLUE
+        await changing(house).delete(one.id)
+        w[BLUE].troubles.append(refused(FaultKind.TARGET_REFUSED))
+        await house.regain()
+        await house.pass_time(60)
+        assert (await house.now(one)).state is State.REFUSED
+    assert (w.texts(RED), w.texts(BLUE)) == ([], [])
+
+
 async def test_a_change_waits_behind_what_is_uncertain(world: Worlds) -> None:
     w = world()
     async with revising(w) as house:
