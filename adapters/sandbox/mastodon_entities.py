@@ -24,12 +24,14 @@ OPEN_SHORTEST_S = 300
 OPEN_LONGEST_S = 2_629_746
 
 _URL = re.compile(
-    r"https?://[\w.-]+\.(?:[a-z]{2,}|[^\W\d_]{2,})(?::\d+)?"
+    r"(?<![a-z0-9@$#\uff20\uff04\uff03])https?://[\w.-]+\.(?:[a-z]{2,}|[^\W\d_]{2,})(?![0-9a-z@])(?::\d+)?"
     r"(?:/(?:(?:[^\s<>()?]|\([^\s<>()?]*\))*(?:[^\s<>()?\"'.,;:!*=$%\[\]~&|@「」]|\([^\s<>()?]*\)))?)?"
     r"(?:\?[^ <>\"{}`\\\n\t]*[a-z0-9_&=#/\u00a0-\U0010ffff-])?",
     re.IGNORECASE,
 )
-"""masto twitter_regex.rb: a path takes letters and signs of all scripts, a query even white space beyond ASCII."""
+"""masto twitter_regex.rb: it is none right behind a letter, nor where its domain goes on; a path takes letters and
+signs of all scripts, a query even white space beyond ASCII.
+"""
 MENTION = re.compile(r"(?<![=/\w])@([a-z0-9_]+(?:[a-z0-9_.-]+[a-z0-9_]+)?)(?:@([\w.-]+\w+))?", re.IGNORECASE)
 _TAG = re.compile(r"(?<![\w&/])#(\w*[^\W\d]\w*)")
 _TOKEN = re.compile(f"(?P<url>{_URL.pattern})|(?P<mention>{MENTION.pattern})|(?P<tag>{_TAG.pattern})", re.IGNORECASE)

@@ -31,6 +31,7 @@ async def test_a_database_that_is_gone_is_a_clear_503_and_nothing_is_accepted(
             house.announcer,
             Directory(house.services),
             house.outbox,
+            house.pipeline,
             house.adapters,
             Papers(unused, unused, unused),
         )
