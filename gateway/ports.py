@@ -39,7 +39,7 @@ class Clock(Protocol):
 class Vault(Protocol):
     """Where one account keeps secrets that change while it runs: refreshed tokens, sessions.
 
-    ``put`` returns when the secret is on disk: a rotated token is used only after that.
+    ``put`` returns when the secret is on disk: a rotated token is used only after that, or where it can't be kept.
     """
 
     async def get(self, name: str) -> Secret | None: ...

@@ -25,5 +25,5 @@ def open_store(url: str, workspace: WorkspaceId = DEFAULT_WORKSPACE, clock: Cloc
     try:
         from gateway.store import postgres
     except ImportError as error:
-        raise StoreError("PostgreSQL's driver is missing: pip install multihome[postgres]") from error
+        raise StoreError("PostgreSQL's driver is missing: in the clone, pip install '.[postgres]'") from error
     return postgres.open_store(url, workspace, clock)

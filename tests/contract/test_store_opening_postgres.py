@@ -189,4 +189,4 @@ def test_without_the_driver() -> None:
         "sys.modules['psycopg'] = None\nopen_store('postgresql://me@host/x')\n"
     )
     told = subprocess.run([sys.executable, "-c", code], check=False, timeout=30, capture_output=True, text=True)
-    assert "StoreError: PostgreSQL's driver is missing: pip install multihome[postgres]" in told.stderr
+    assert "StoreError: PostgreSQL's driver is missing: in the clone, pip install '.[postgres]'" in told.stderr
