@@ -164,6 +164,10 @@ class Outbox(RuleBasedStateMachine):
         if row.state is not State.SENDING and not after_doubt:
             with pytest.raises(Superseded):
                 self.runner.run(settling)
+            if (row.state, state, arrived) == (State.UNCERTAIN, State.SENDING, True):  # told late: its next part is due
+                row.state, row.due = State.QUEUED, True
+                row.receipts.append(ref)
+                self.go_on(row.order)
             return
         promoted = self.runner.run(settling)
         waiting = [other for other in self.rows if other.state is State.WAITING]
