@@ -60,7 +60,7 @@ class Move(Struct, frozen=True):
     """What a failover verdict does to one unsent delivery. Without a ``draft`` it stays where it is (held or refused);
     with one it goes, planned anew, to ``account``. A move of a delivery that is no longer WAITING, QUEUED or HELD is
     ignored; so is leaving an order in which an earlier one is being sent or has its move ignored: it may take the
-    same road after that.
+    same road after that. ``expires_at`` counts while it is held; what goes on has its draft's own.
     """
 
     delivery: DeliveryId
@@ -235,7 +235,8 @@ class Store(Amends, Unanswered, Protocol):
         """The next state of a delivery that is SENDING (or UNCERTAIN) with these ``attempts``; a receipt is stored with
         it. Returns the delivery that was waiting behind it and is QUEUED now, where its order went on.
 
-        Raises Superseded when the delivery was settled, or claimed again, by somebody else.
+        Raises Superseded when the delivery was settled, or claimed again, by somebody else; or came to be in doubt, and
+        then the receipt is kept.
         """
         ...
 
