@@ -21,7 +21,8 @@ _URL = regex.compile(
     rf"{_BEHIND}(?![\p{{L}}\p{{N}}@])",
     regex.IGNORECASE,
 )
-_BEGUN = regex.compile(rf"https?://[a-z0-9-]*+(?:\.[a-z0-9]++)?+{_BEHIND}", regex.IGNORECASE)
+_HOST = r"https?://[\p{L}\p{N}-]*+(?:\.(?:[a-z0-9]++|\p{L}{2,}+(?=[/:?])))?+"
+_BEGUN = regex.compile(_HOST + _BEHIND, regex.IGNORECASE)
 _MAYBE_URL = regex.compile(r"https?://\S+", regex.IGNORECASE)
 _BEGINS = re.compile(r"https?://", re.IGNORECASE)
 _NOT_LAST = "%+=&~#$.,:;!?@*'()-"
@@ -58,6 +59,6 @@ def _at_most(run: str, url_length: int) -> str:
 
 
 def _sure(run: str) -> int:
-    """So many characters are of the address that begins here, if one does."""
+    """So many characters are of the address that begins here, if one does. From an @ on it may be a mention."""
     begun = _BEGUN.match(run)
-    return len(begun.group().rstrip(_NOT_LAST)) if begun else 0
+    return len(begun.group().partition("@")[0].rstrip(_NOT_LAST)) if begun else 0

@@ -7,6 +7,7 @@ from adapters.mastodon.counting import measure
 from adapters.sandbox.mastodon_entities import length
 
 PIECES = (
+    "https://例え.テスト/", "https://bücher.example/gr",
     "https://e.org", "http://a.bc", "https://x", "https://пример.рф", "://", "/", ".", "?", "=", "&", ":80", "%20", "~",
     "$", "-", "_", "@", "@bo", "#t", "(", ")", ",", "!", "'", '"', "…", "и", "é", "日本", "a", "x", "1", " ", "\n",
 )  # fmt: skip
