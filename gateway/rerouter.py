@@ -13,12 +13,12 @@ from gateway.model.delivery import Delivery, State, marked
 from gateway.model.events import GatewayEvent, StandingChanged
 from gateway.model.ids import AccountId, AnnouncementId, DraftId
 from gateway.model.standing import GONE, Record, Standing
-from gateway.model.verdict import Allow, Divert, Hold, Refuse, Verdict
+from gateway.model.verdict import Allow, Divert, Hold, Refuse
 from gateway.monitor import Monitor
 from gateway.outbox.detour import homeward, order_key
 from gateway.outbox.intake import Intake
 from gateway.outbox.outbox import Outbox
-from gateway.outbox.reviser import change_to_come
+from gateway.outbox.reviser import as_changed, withdrawn
 from gateway.services import Services
 
 log = logging.getLogger("multihome.rerouter")
@@ -188,9 +188,11 @@ class Rerouter:
 
     async def _move(self, delivery: Delivery) -> Move | None:
         """Wherever a delivery is now, its home's route decides: what was diverted goes home, or on from there."""
-        change = await self._change_of(delivery)
-        if change is not None:
-            return self._kept(delivery, await self._intake.judge(change.draft, delivery.account))
+        if delivery.attempts and delivery.draft.revises is None:  # it may have been changed while it was sent
+            changed = await as_changed(self._store, delivery)
+            if changed is None:
+                return withdrawn(delivery, self._clock.now())
+            delivery = changed
         away = delivery.account != delivery.home
         draft = homeward(delivery, DraftId(self._new_id()))
         if away:
@@ -213,21 +215,6 @@ class Rerouter:
             case Allow() if away:
                 return home
         return None
-
-    async def _change_of(self, delivery: Delivery) -> Delivery | None:
-        """Of one that was tried: it may have been edited or deleted meanwhile, and says its old words till then."""
-        if not delivery.attempts or delivery.draft.revises is not None:
-            return None
-        return await change_to_come(self._store, delivery)
-
-    def _kept(self, delivery: Delivery, verdict: Verdict) -> Move | None:
-        """It stays with what changes it, for as long as that does."""
-        if not isinstance(verdict, Hold) or _is_held(delivery, verdict):
-            return None
-        return Move(
-            delivery.id, delivery.account, delivery.order_key, State.HELD, self._clock.now(), verdict.reason,
-            expires_at=verdict.expires_at, attempts=delivery.attempts,
-        )  # fmt: skip
 
     async def _announce_losses(self) -> None:
         while self._untold:

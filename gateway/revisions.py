@@ -26,10 +26,9 @@ from gateway.model.ids import AccountId, ConversationId, DeliveryId, DraftId
 from gateway.outbox.detour import of_parts, prefaced
 from gateway.outbox.intake import Intake
 from gateway.outbox.outbox import Outbox
-from gateway.outbox.revision import NOTHING_THERE, SAME, key
+from gateway.outbox.revision import NOTHING_THERE, SAME, WITHDRAWN, key
 from gateway.services import Services
 
-WITHDRAWN = "withdrawn"
 EXTRAS = frozenset({"language", "poll", "quote", "sensitive", "warning"})
 ALL_BUT_WORDS = EXTRAS | {"media"}
 TRIES = 5

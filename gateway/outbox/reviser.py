@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from datetime import datetime
 
 from msgspec import structs
 
-from gateway.books import Settlement, Store
-from gateway.model.delivery import FINAL, Change, Delivery, Draft, Fault, FaultKind, Part, Revises, State
+from gateway.books import Move, Settlement, Store
+from gateway.model.delivery import FINAL, Change, Delivery, Draft, Fault, FaultKind, Part, Revises, State, marked
 from gateway.model.ids import AccountId
 from gateway.model.manner import Correction, Manner
 from gateway.outbox.planner import Planner
-from gateway.outbox.revision import NOTHING_THERE, Here, is_repeatable, key, no_limits, planned, there
+from gateway.outbox.revision import NOTHING_THERE, WITHDRAWN, Here, is_repeatable, key, no_limits, planned, there
 from gateway.ports import Adapter, Clock, LimitsEdits
 
 FORGOTTEN = "what it changes is not remembered any more"
@@ -64,8 +65,29 @@ class Reviser:
         return said
 
 
-async def change_to_come(store: Store, delivery: Delivery) -> Delivery | None:
-    """The last change of it where it is now, if that has not come through yet."""
+async def as_changed(store: Store, delivery: Delivery) -> Delivery | None:
+    """As its last change wants it that has not come through: in new words, as far as nothing of it is there. None where
+    it is to be deleted.
+    """
+    change = await _change_to_come(store, delivery)
+    revises = change.draft.revises if change is not None else None
+    if change is None or revises is None:
+        return delivery
+    if revises.change is Change.DELETE:
+        return None
+    draft = structs.replace(delivery.draft, document=change.draft.document)
+    return delivery if delivery.sent else structs.replace(delivery, draft=draft)
+
+
+def withdrawn(delivery: Delivery, now: datetime) -> Move:
+    """It ends where it is."""
+    reason = marked(delivery.reason, WITHDRAWN)
+    return Move(
+        delivery.id, delivery.account, delivery.order_key, State.REFUSED, now, reason, attempts=delivery.attempts
+    )
+
+
+async def _change_to_come(store: Store, delivery: Delivery) -> Delivery | None:
     last: Delivery | None = None
     for number in itertools.count():
         change = await store.by_key(key(delivery.id, delivery.account, number))
@@ -73,13 +95,6 @@ async def change_to_come(store: Store, delivery: Delivery) -> Delivery | None:
             break
         last = change
     return last if last is not None and last.state not in FINAL else None
-
-
-async def is_to_be_deleted(store: Store, delivery: Delivery) -> bool:
-    """Then nobody wants it to go out another way."""
-    change = await change_to_come(store, delivery)
-    revises = change.draft.revises if change is not None else None
-    return revises is not None and revises.change is Change.DELETE
 
 
 TURNED_DOWN = frozenset({FaultKind.TARGET_REFUSED, FaultKind.FORBIDDEN})

@@ -24,6 +24,7 @@ UNEDITABLE = f"{STAYS}: it can't be edited here"
 UNDELETABLE = "it stays: nothing can be deleted here"
 NOTHING_THERE = "nothing of it is there"
 SAME = "it says so already"
+WITHDRAWN = "withdrawn"
 
 WORDS_ONLY = "words_only"
 """In the body of an edit: all but the words is there already."""

@@ -26,7 +26,7 @@ from gateway.outbox.lineup import KEPT, Lineup
 from gateway.outbox.pacer import Pacer
 from gateway.outbox.planner import Planner
 from gateway.outbox.requests import Requests
-from gateway.outbox.reviser import Reviser, is_to_be_deleted, without_edits
+from gateway.outbox.reviser import Reviser, as_changed, withdrawn, without_edits
 from gateway.outbox.settle import Rules
 from gateway.ports import Adapter, Reconciles, Unsure
 
@@ -259,14 +259,17 @@ class Worker:
     async def _turn_away(self, delivery: Delivery, reason: str) -> None:
         """The account will never carry it: what was diverted to it goes home, all else ends."""
         now = self._clock.now()
-        if delivery.account != delivery.home and not await is_to_be_deleted(self._store, delivery):
-            draft = detour.refused(detour.homeward(delivery, DraftId(self._house.new_id())), self.account)
+        changed = await as_changed(self._store, delivery)
+        if changed is None:
+            move = withdrawn(delivery, now)
+        elif delivery.account != delivery.home:
+            draft = detour.refused(detour.homeward(changed, DraftId(self._house.new_id())), self.account)
             key = detour.order_key(delivery.home, draft.target)
             move = Move(delivery.id, delivery.home, key, State.QUEUED, now, reason, draft)
         else:
             move = Move(delivery.id, self.account, delivery.order_key, State.REFUSED, now, reason)
         if await self._moved(delivery, move, now):
-            self._ends.tell(delivery, Settlement(move.state, None, reason), now)
+            self._ends.tell(delivery, Settlement(move.state, None, move.reason), now)
 
     async def _moved(self, delivery: Delivery, move: Move, now: datetime) -> bool:
         """Whether it could be: what was changed meanwhile is not what the move was meant for, and is looked at anew."""
