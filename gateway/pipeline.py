@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -45,6 +45,7 @@ TYPING_AFTER_S = 0.5
 TYPING_EVERY_S = 8.0
 STORE_PAUSE_S = 1.0
 AGAIN_PAUSE_S = 1.0
+FOR_EVER = datetime.max.replace(tzinfo=UTC)
 END_PATIENCE_S = 0.5
 """How long a cancelled answer may take to end when the gateway stops."""
 
@@ -117,7 +118,7 @@ class Pipeline:
         events.
         """
         try:
-            return await self._hand_out(account, self._clock.now() + timedelta(seconds=RETRY_LONGEST_S))
+            return await self._hand_out(account)
         finally:
             self._recovered[account].set()
 
@@ -156,10 +157,10 @@ class Pipeline:
         for place, task in mine.items():
             self._close(place, task)  # what doesn't end is let go: the account may be had again while it goes on
 
-    async def _hand_out(self, account: AccountId, postponed_too: datetime) -> int:
+    async def _hand_out(self, account: AccountId) -> int:
         after = found = 0
         while True:
-            page = await self._pending(account, after, postponed_too)
+            page = await self._pending(account, after)
             if not page:
                 return found
             self._take(page)
@@ -214,12 +215,13 @@ class Pipeline:
         """Take in what of a conversation stayed in the inbox; how many came."""
         account, conversation = place
         unread = line.unread  # what comes meanwhile may be on this page, and is told of all the same
-        page = await self._pending(account, unread[0] - 1, self._clock.now() + timedelta(seconds=RETRY_LONGEST_S))
+        page = await self._pending(account, unread[0] - 1)
         own = [stored for stored in page if stored.event.conversation == conversation and stored.seq in unread]
         return line.read_on(own, min(page[-1].seq, unread[-1]) if page else unread[-1])
 
-    async def _pending(self, account: AccountId, after: int, due: datetime) -> tuple[StoredEvent, ...]:
-        return await self._insist(partial(self._store.pending_events, due, account=account, after=after))
+    async def _pending(self, account: AccountId, after: int) -> tuple[StoredEvent, ...]:
+        """The postponed ones, too, whatever their hour: the clock may have been set back since."""
+        return await self._insist(partial(self._store.pending_events, FOR_EVER, account=account, after=after))
 
     def _close(self, place: _Place, task: asyncio.Task[None] | None) -> None:
         if self._serving.get(place) is task:

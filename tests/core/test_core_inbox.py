@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -279,6 +280,16 @@ async def test_what_is_to_be_asked_again_outlives_a_stop(world: Worlds) -> None:
     agent.gate = None
     async with w.house(agent=agent) as house:
         await house.pass_time(3)
+    assert w.texts(RED) == ["you said first"]
+
+
+async def test_a_message_is_handed_out_again_however_far_the_clock_is_set_back(world: Worlds) -> None:
+    w, agent = world(), ScriptedAgent()
+    house = w.house(agent=agent)
+    (one,) = await house.real_store.record(RED, [said(house, "first", "c1")], "1", house.clock.now())
+    await house.real_store.postpone(one.seq, "ValueError: a bug", house.clock.now() + timedelta(hours=1))
+    async with house:
+        await house.pass_time(5)
     assert w.texts(RED) == ["you said first"]
 
 

@@ -52,7 +52,8 @@ def held_ones_are_judged_anew(world: World, records: Sequence[Record]) -> None:
         judged_for = row.reason.removeprefix(f"{RESENT}: ").partition(":")[0]
         if row.state is not State.HELD or record is None or judged_for == record.standing:
             continue
-        if world.universe.now - max(world.watch.changed_at_s[row.account], row.at_s) > COMES_HOME_S:
+        latest = max(world.watch.changed_at_s[row.account], row.at_s, world.watch.slow_s)
+        if world.universe.now - latest > COMES_HOME_S:
             raise Broken("every held post has a way home", f"{row} is held, and {row.account} is {record.standing}")
 
 

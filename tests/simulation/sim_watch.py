@@ -74,6 +74,8 @@ class Watch:
         self.able_since = dict.fromkeys(world.networks.accounts, 0.0)
         """By account: since when nothing is known to keep it from sending."""
         self.changed_at_s = dict.fromkeys(world.networks.accounts, 0.0)
+        self.slow_s = 0.0
+        """When the disk was slow for the last time."""
         """By account: when its standing changed last, or when somebody could act on that again."""
 
     # How a story ends.
@@ -188,6 +190,8 @@ class Watch:
             for name in self.able_since:
                 if not process.gateway.monitor.can_send(AccountId(name)):
                     self.able_since[name] = world.universe.now
+            if world.disk_latency_s > QUICK_S:
+                self.slow_s = world.universe.now  # each of many looks takes as long
             self.judge(invariants_at_rest.held_ones_are_judged_anew, world, process.gateway.monitor.records())
         self.judge(invariants_at_rest.no_lane_starves, world)
         self.judge(invariants_at_rest.held_ones_come_home, world)

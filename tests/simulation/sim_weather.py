@@ -47,7 +47,7 @@ class Weather:
         for there in world.networks.accounts.values():
             there.lost, there.outage, there.storm, there.silent, there.flaky = None, False, False, False, 0.0
         world.set_clock(timedelta())
-        world.disk_latency_s = 0.002
+        self._quick_disk()
         world.free_disk()
         world.unlock_database()
         world.doom = None
@@ -195,9 +195,13 @@ class Weather:
         lasts_s = self._for_a_while(0.5, 5 * MINUTE, self.world.unlock_database)
         self.world.story.strikes("database busy", f"another program keeps the database locked for {lasts_s:.0f} s")
 
+    def _quick_disk(self) -> None:
+        self.world.disk_latency_s = 0.002
+        self.world.watch.slow_s = self.world.universe.now
+
     def _slow_disk(self) -> None:
         if self.over:
             return
         self.world.disk_latency_s = self.rng.choice((0.2, 1.0, 5.0))
-        self._for_a_while(MINUTE, HOUR, lambda: setattr(self.world, "disk_latency_s", 0.002))
+        self._for_a_while(MINUTE, HOUR, self._quick_disk)
         self.world.story.strikes("slow disk", f"the disk takes {self.world.disk_latency_s} s")
