@@ -139,7 +139,8 @@ class Watch:
         for row in books.open.values():
             theirs = books.accepted[row.key]
             away = row.account not in (account, row.home)
-            if theirs.order == mine.order and (row.is_open_question or row.state is State.HELD or away):
+            in_doubt = row.is_open_question or (row.state is State.UNCERTAIN and row.account != account)
+            if theirs.order == mine.order and (in_doubt or row.state is State.HELD or away):
                 theirs.overtaken_by.add(mine.seq)
 
     def _paced(self, account: str, part: Part) -> None:

@@ -198,6 +198,7 @@ class Weather:
     def _quick_disk(self) -> None:
         self.world.disk_latency_s = 0.002
         self.world.watch.slow_s = self.world.universe.now
+        self.world.watch.counts_may_differ()
 
     def _slow_disk(self) -> None:
         if self.over:
