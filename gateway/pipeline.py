@@ -124,8 +124,10 @@ class Pipeline:
 
     def again(self, account: AccountId) -> None:
         """An operator wants parked messages to be tried again. Only who answers for the account hands them out."""
+        if account not in self._recovered:
+            return
         self._wanted.add(account)
-        if account in self._recovered and account not in self._again:
+        if account not in self._again:
             task = self._again[account] = asyncio.create_task(self._hand_out_again(account))
             task.add_done_callback(partial(self._handed_out, account))
 

@@ -26,6 +26,7 @@ from gateway.model.ids import AccountId, ConversationId, DeliveryId, DraftId
 from gateway.outbox.detour import of_parts, prefaced
 from gateway.outbox.intake import Intake
 from gateway.outbox.outbox import Outbox
+from gateway.outbox.reviser import changes
 from gateway.outbox.revision import NOTHING_THERE, SAME, WITHDRAWN, key
 from gateway.services import Services
 
@@ -173,8 +174,8 @@ class Revisions:
         if document is not None:
             texts = await self._divided(known, document, accounts, sent)
         urls = {row.account: row.url or "" for row in reversed(sent)}
-        changes = await self._submitted(known, list(zip(accounts, texts, strict=True)), sent)
-        return tuple(Outcome(one.account, one, urls.get(one.account, "")) for one in changes)
+        made = await self._submitted(known, list(zip(accounts, texts, strict=True)), sent)
+        return tuple(Outcome(one.account, one, urls.get(one.account, "")) for one in made)
 
     async def _divided(
         self, known: Delivery, document: Document, accounts: Sequence[AccountId], sent: Sequence[SentPart]
@@ -213,23 +214,16 @@ class Revisions:
     async def _numbered(self, draft: Draft) -> Draft:
         revises = draft.revises
         assert revises is not None  # noqa: S101 - made so below
-        number = len(await self._changes(revises.delivery, draft.account))
+        number = len(await changes(self._store, revises.delivery, draft.account))
         name = key(revises.delivery, draft.account, number)
         return structs.replace(draft, key=name, revises=structs.replace(revises, number=number))
-
-    async def _changes(self, delivery: DeliveryId, account: AccountId) -> list[Delivery]:
-        """Those so far, in their order."""
-        changes: list[Delivery] = []
-        while (change := await self._store.by_key(key(delivery, account, len(changes)))) is not None:
-            changes.append(change)
-        return changes
 
     async def _said_now(self, known: Delivery, sent: Sequence[SentPart]) -> Document:
         """Of one on several accounts, with the media of all."""
         said: list[Document] = []
         for account in dict.fromkeys([*(row.account for row in sent), known.account]):
-            changes = await self._changes(known.id, account)
-            through = [one.draft.document for one in changes if one.state not in (State.REFUSED, State.EXPIRED)]
+            made = await changes(self._store, known.id, account)
+            through = [one.draft.document for one in made if one.state not in (State.REFUSED, State.EXPIRED)]
             said += through[-1:]
         if not said:
             return known.draft.document

@@ -13,7 +13,9 @@ from gateway.model.ids import AccountId, PersonId
 
 
 class StoredEvent(Struct, frozen=True):
-    """An event in the inbox, with the person it came from (where it has an author). ``error`` is why it is parked."""
+    """An event in the inbox, with the person it came from (where it has an author). ``error`` is why
+    its last try failed.
+    """
 
     seq: int
     event: PlatformEvent
@@ -27,6 +29,10 @@ class Unanswered(Protocol):
 
     async def parked(self, limit: int) -> tuple[StoredEvent, ...]:
         """What was given up, the oldest first."""
+        ...
+
+    async def parked_seqs(self, limit: int) -> tuple[int, ...]:
+        """Their numbers alone."""
         ...
 
     async def unpark(self, seqs: Sequence[int], now: datetime, *, again: bool) -> tuple[AccountId, ...]:

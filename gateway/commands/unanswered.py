@@ -11,8 +11,7 @@ from gateway.commands.options import DEFAULT_CONFIG, USAGE, ConfigFile, Json, Ow
 from gateway.commands.terminal import INDENT, cut, fail, print_json, say, say_whose, table, width
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 unanswered_app = typer.Typer(help="Messages on which the agent failed too often.", invoke_without_command=True)
 
@@ -40,50 +39,35 @@ def unanswered(
     say_whose(runs)
 
 
-@unanswered_app.command()
-def retry(
-    context: typer.Context,
-    messages: Messages = None,
-    everything: All = False,
-    config: OwnConfigFile = None,
-    as_json: Json = False,
-) -> None:
-    """Hand them to the agent again, as if for the first time."""
-    _unpark(context, messages, everything, config, as_json, again=True)
+def _word(*, again: bool) -> Callable[..., None]:
+    """A command that says what becomes of them."""
+
+    def command(
+        context: typer.Context,
+        messages: Messages = None,
+        everything: All = False,
+        config: OwnConfigFile = None,
+        as_json: Json = False,
+    ) -> None:
+        if bool(messages) == everything:
+            fail("name messages, or say --all", USAGE)
+        config_before, json_before = (
+            context.obj
+        )  # `unanswered --json retry` means the same as `unanswered retry --json`
+        answer, runs = ask(config or config_before, "unpark", messages=messages or [], again=again)
+        if as_json or json_before:
+            print_json({**answer, "running": runs.here})
+            return
+        number = answer["changed"]
+        say(f"{number} {'message' if number == 1 else 'messages'}: {'tried again' if again else 'dropped'}.")
+        if again and number and not runs.here:
+            say(runs.promise("the agent is asked", "the one that has the account asks its agent"))
+
+    return command
 
 
-@unanswered_app.command()
-def drop(
-    context: typer.Context,
-    messages: Messages = None,
-    everything: All = False,
-    config: OwnConfigFile = None,
-    as_json: Json = False,
-) -> None:
-    """They get no answer."""
-    _unpark(context, messages, everything, config, as_json, again=False)
-
-
-def _unpark(
-    context: typer.Context,
-    messages: list[int] | None,
-    everything: bool,
-    config: Path | None,
-    as_json: bool,
-    *,
-    again: bool,
-) -> None:
-    if bool(messages) == everything:
-        fail("name messages, or say --all", USAGE)
-    config_before, json_before = context.obj  # `unanswered --json retry` means the same as `unanswered retry --json`
-    answer, runs = ask(config or config_before, "unpark", messages=messages or [], again=again)
-    if as_json or json_before:
-        print_json({**answer, "running": runs.here})
-        return
-    number = answer["changed"]
-    say(f"{number} {'message' if number == 1 else 'messages'}: {'tried again' if again else 'dropped'}.")
-    if again and number and not runs.here:
-        say(runs.promise("the agent is asked", "the one that has the account asks its agent"))
+unanswered_app.command("retry", help="Hand them to the agent again, as if for the first time.")(_word(again=True))
+unanswered_app.command("drop", help="They get no answer.")(_word(again=False))
 
 
 def _what(row: dict[str, Any]) -> Iterator[str]:

@@ -98,7 +98,7 @@ class Desk:
         for states in counts.values():
             for state, number in states.items():
                 totals[state] = totals.get(state, 0) + number
-        parked = len(await self._services.store.parked(LISTED_MAX))
+        parked = len(await self._services.store.parked_seqs(LISTED_MAX))
         accounts = await self.accounts()
         return {
             "workspace": self._services.workspace, "accounts": accounts, "deliveries": totals, "unanswered": parked,
@@ -182,7 +182,7 @@ class Desk:
 
     async def unpark(self, messages: list[int], again: bool) -> dict[str, Any]:
         """The operator's word on such messages, all of them where none is named: they are tried again, or dropped."""
-        seqs = messages or [one.seq for one in await self._services.store.parked(LISTED_MAX)]
+        seqs = messages or await self._services.store.parked_seqs(LISTED_MAX)
         accounts = await self._services.store.unpark(seqs[:LISTED_MAX], self._services.clock.now(), again=again)
         if messages and not accounts:
             raise DeskError("none of these is there: see `multihome unanswered`")

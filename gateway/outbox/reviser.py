@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from datetime import datetime
 
 from msgspec import structs
 
 from gateway.books import Move, Settlement, Store
 from gateway.model.delivery import FINAL, Change, Delivery, Draft, Fault, FaultKind, Part, Revises, State, marked
-from gateway.model.ids import AccountId
+from gateway.model.ids import AccountId, DeliveryId
 from gateway.model.manner import Correction, Manner
 from gateway.outbox.planner import Planner
 from gateway.outbox.revision import NOTHING_THERE, WITHDRAWN, Here, is_repeatable, key, no_limits, planned, there
@@ -69,13 +68,12 @@ async def as_changed(store: Store, delivery: Delivery) -> Delivery | None:
     """As its last change wants it that has not come through: in new words, as far as nothing of it is there. None where
     it is to be deleted.
     """
-    change = await _change_to_come(store, delivery)
-    revises = change.draft.revises if change is not None else None
-    if change is None or revises is None:
+    last = next(reversed(await changes(store, delivery.id, delivery.account)), None)
+    if last is None or last.state in FINAL:
         return delivery
-    if revises.change is Change.DELETE:
+    if last.draft.revises is not None and last.draft.revises.change is Change.DELETE:
         return None
-    draft = structs.replace(delivery.draft, document=change.draft.document)
+    draft = structs.replace(delivery.draft, document=last.draft.document)
     return delivery if delivery.sent else structs.replace(delivery, draft=draft)
 
 
@@ -87,14 +85,12 @@ def withdrawn(delivery: Delivery, now: datetime) -> Move:
     )
 
 
-async def _change_to_come(store: Store, delivery: Delivery) -> Delivery | None:
-    last: Delivery | None = None
-    for number in itertools.count():
-        change = await store.by_key(key(delivery.id, delivery.account, number))
-        if change is None:
-            break
-        last = change
-    return last if last is not None and last.state not in FINAL else None
+async def changes(store: Store, delivery: DeliveryId, account: AccountId) -> list[Delivery]:
+    """Those of a delivery on an account so far, in their order."""
+    found: list[Delivery] = []
+    while (change := await store.by_key(key(delivery, account, len(found)))) is not None:
+        found.append(change)
+    return found
 
 
 TURNED_DOWN = frozenset({FaultKind.TARGET_REFUSED, FaultKind.FORBIDDEN})

@@ -77,8 +77,8 @@ _e = events.c
 CURSOR = select(cursors.c.cursor).where(
     cursors.c.workspace == bindparam("workspace"), cursors.c.account == bindparam("account")
 )
-_pending_ones = (
-    select(_e.seq, _e.event, identities.c.person, _e.attempts)
+STORED = (
+    select(_e.seq, _e.event, identities.c.person, _e.attempts, _e.error)
     .select_from(
         events.outerjoin(
             identities,
@@ -89,14 +89,13 @@ _pending_ones = (
             ),
         )
     )
-    .where(
-        _e.workspace == bindparam("workspace"),
-        text("events.state = 'pending'"),
-        _e.seq > bindparam("after"),
-        _e.due_at <= bindparam("now"),
-    )
+    .where(_e.workspace == bindparam("workspace"))
     .order_by(_e.seq)
     .limit(bindparam("limit"))
+)
+"""What is in the inbox, oldest first, for :func:`found`."""
+_pending_ones = STORED.where(
+    text("events.state = 'pending'"), _e.seq > bindparam("after"), _e.due_at <= bindparam("now")
 )
 PENDING_EVENTS = {True: _pending_ones.where(_e.account == bindparam("account")), False: _pending_ones}
 """By whether an account is given."""
@@ -223,11 +222,10 @@ HANDLE = Kind(_handle_all, lambda tx, requests: entered(tx, [request.answers for
 POSTPONE_IT = single(_postpone)
 
 
-def _pending(connection: Connection, names: dict[str, Any]) -> tuple[StoredEvent, ...]:
-    query = PENDING_EVENTS["account" in names]
+def found(connection: Connection, query: Select[Any], names: dict[str, Any]) -> tuple[StoredEvent, ...]:
     return tuple(
-        StoredEvent(seq, decode_event(event), None if person is None else PersonId(person), attempts)
-        for seq, event, person, attempts in connection.execute(query, names).all()
+        StoredEvent(seq, decode_event(event), None if person is None else PersonId(person), attempts, error)
+        for seq, event, person, attempts, error in connection.execute(query, names).all()
     )
 
 
@@ -254,7 +252,7 @@ class Inbox(Room):
         names = {"workspace": self._workspace, "now": micros(now), "after": after, "limit": limit}
         if account is not None:
             names["account"] = account
-        return await self._read(_pending, names)
+        return await self._read(found, PENDING_EVENTS[account is not None], names)
 
     async def handled(self, seq: int, answers: Sequence[NewDelivery], now: datetime) -> tuple[Delivery, ...]:
         return await self._write(HANDLE, Handling(seq, adding(self._workspace, answers, now)))

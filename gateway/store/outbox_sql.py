@@ -132,21 +132,15 @@ SETTLE = Batched(_settle)
 """(id, attempts, sent_n, state, due_at, now, reason, receipt): the next state where the state table allows it."""
 KEEP = Batched(_keep)
 """(id, kind, conversation, ref, url, at): a part that arrived; after SETTLE has counted its receipt."""
-REPEATED = select(_d.sent).where(
+_with_so_many = (
     _d.workspace == _workspace,
     _d.id == bindparam("id"),
-    _d.state == State.SENDING.value,
     _d.attempts == bindparam("attempts"),
     _d.sent_n == bindparam("sent_n"),
 )
+REPEATED = select(_d.sent).where(*_with_so_many, _d.state == State.SENDING.value)
 """The receipts of one that is being sent, when it has just so many."""
-IN_DOUBT = select(_d.account).where(
-    _d.workspace == _workspace,
-    _d.id == bindparam("id"),
-    _d.state == State.UNCERTAIN.value,
-    _d.attempts == bindparam("attempts"),
-    _d.sent_n == bindparam("sent_n"),
-)
+IN_DOUBT = select(_d.account).where(*_with_so_many, _d.state == State.UNCERTAIN.value)
 """The account of one that is uncertain, when it has just so many receipts."""
 WAITERS = Batched(_waiters)
 """(id,) -> (id, order key) of those that have others of their order waiting, queued or held."""

@@ -122,6 +122,8 @@ class InboxConformance:
         ]
         assert parked[0].person == ours[0].person
         assert await store.parked(1) == parked[:1]
+        assert await store.parked_seqs(1) == (ours[0].seq,)
+        assert await store.parked_seqs(10) == tuple(one.seq for one in parked)
         assert await store.again(HOME) == ()  # what has only just come in was never given up
         assert await store.unpark([ours[0].seq, ours[2].seq, away.seq, 10**6], NOW + SECOND, again=True) == (HOME, AWAY)
         assert await store.unpark([ours[1].seq], NOW + SECOND, again=False) == (HOME,)

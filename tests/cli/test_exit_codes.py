@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from cli_rig import SCRIPT, House
+from cli_rig import House
 
 Open = Callable[..., House]
 BROKEN = """
@@ -46,20 +46,6 @@ def test_what_is_stored_is_done_although_an_account_will_refuse_it(house: Open) 
     with h.gateway() as gateway:
         gateway.until(lambda: {row["state"] for row in h.ask("deliveries")} == {"delivered", "refused"})
     assert h.multihome("announce", "-", "--key", "k", stdin=words).returncode == 1
-
-
-def test_a_command_that_is_ended_in_the_middle(house: Open) -> None:
-    h = house("mastodon")
-    waiting = subprocess.Popen(
-        [SCRIPT, "announce", "-"], cwd=h.folder, env=h.environment(),
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    assert waiting.stdin is not None
-    waiting.stdin.write(b"a" * 200_000)  # more than the pipe holds: it has begun to read
-    waiting.terminate()
-    out, err = waiting.communicate(timeout=30)
-    assert (waiting.returncode, out) == (143, b"")
-    assert b"Traceback" not in err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -111,7 +111,8 @@ def test_the_demonstration_ends_cleanly_and_leaves_no_process(house: Open, numbe
             socket.create_connection(("127.0.0.1", port), timeout=5).close()
 
 
-def test_a_command_that_waits_for_input_ends_at_once(house: Open) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_command_that_waits_for_input_ends_at_once(house: Open, number: int, code: int) -> None:
     h = house("mastodon")
     waiting = subprocess.Popen(
         [SCRIPT, "announce", "-"], cwd=h.folder, env=h.environment(),
@@ -119,9 +120,9 @@ def test_a_command_that_waits_for_input_ends_at_once(house: Open) -> None:
     )  # fmt: skip
     assert waiting.stdin is not None
     waiting.stdin.write(b"a" * 200_000)  # more than the pipe holds: it has begun to read
-    waiting.send_signal(signal.SIGINT)
+    waiting.send_signal(number)
     out, err = waiting.communicate(timeout=30)
-    assert (waiting.returncode, out) == (130, b"")
+    assert (waiting.returncode, out) == (code, b"")
     assert b"Traceback" not in err
 
 

@@ -85,6 +85,12 @@ class Town:
                 await asyncio.sleep(0.01)
                 await self.world.clock.advance(0.25)
 
+    async def pair(self, **parts: Any) -> tuple[House, House]:
+        """Two that have shared everything out; the first has RED."""
+        one, two = [await self.open(name, **parts) for name in ("one", "two")]
+        await self.until(lambda: self.is_shared_out("one", "two"))
+        return (one, two) if one.leases.holds(RED) else (two, one)
+
     def holds(self, name: str) -> set[str]:
         return {one for one in (*ACCOUNTS, HOUSE) if self.houses[name].leases.holds(one)}
 
@@ -229,41 +235,32 @@ async def test_who_slept_past_its_lease_can_neither_claim_nor_record(town: Town)
 
 
 async def test_a_loss_is_seen_everywhere_and_its_posts_take_their_road_and_come_home(town: Town) -> None:
-    routes = (road(RED, BLUE),)
     async with town:
-        one = await town.open("one", routes=routes)
-        two = await town.open("two", routes=routes)
-        await town.until(lambda: town.is_shared_out("one", "two"))
-        holder = one if one.leases.holds(RED) else two
-        other = two if holder is one else one
+        holder, other = await town.pair(routes=(road(RED, BLUE),))
         town.world[RED].lost = SUSPENDED
         first = await other.say("hello", RED)
-        await town.until(lambda: all(h.standing(RED) is Standing.SUSPENDED for h in (one, two)))
-        await town.until(lambda: town.delivered(one, first.id))
+        await town.until(lambda: all(h.standing(RED) is Standing.SUSPENDED for h in (holder, other)))
+        await town.until(lambda: town.delivered(holder, first.id))
         held = await other.say("for the conversation", RED, place="c1")
         await town.until(lambda: _is(other, held.id, State.HELD))
         town.world[RED].lost = None
-        await town.until(lambda: all(h.standing(RED) is Standing.HEALTHY for h in (one, two)))
-        await town.until(lambda: town.delivered(one, held.id))
+        await town.until(lambda: all(h.standing(RED) is Standing.HEALTHY for h in (holder, other)))
+        await town.until(lambda: town.delivered(holder, held.id))
         assert town.world.texts(BLUE) == ["hello"]
         assert town.world.texts(RED) == ["for the conversation"]
 
 
 async def test_what_is_said_where_the_lost_account_is_takes_its_road(town: Town) -> None:
     """Whoever keeps the house hears of it, although only who has the account wrote it."""
-    routes = (road(RED, BLUE),)
     async with town:
-        one = await town.open("one", routes=routes)
-        two = await town.open("two", routes=routes)
-        await town.until(lambda: town.is_shared_out("one", "two"))
-        holder, keeper = (one, two) if one.leases.holds(RED) else (two, one)
+        holder, keeper = await town.pair(routes=(road(RED, BLUE),))
         assert keeper.leases.holds(HOUSE)
         await holder.lose(RED)
-        await town.until(lambda: all(h.standing(RED) is Standing.SUSPENDED for h in (one, two)))
+        await town.until(lambda: all(h.standing(RED) is Standing.SUSPENDED for h in (holder, keeper)))
         await town.until(lambda: not keeper.rerouter._todo)
         await keeper.quiet()
         said = await holder.say("hello", RED)
-        await town.until(lambda: town.delivered(one, said.id))
+        await town.until(lambda: town.delivered(holder, said.id))
         assert town.world.texts(BLUE) == ["hello"]
 
 
