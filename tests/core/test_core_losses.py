@@ -10,11 +10,13 @@ import pytest
 from core_rig import BLUE, LOCKED, RED, SUSPENDED, House, World, ended, road, words
 from msgspec import json
 
+from gateway.books import StoreError
 from gateway.model.delivery import Fault, FaultKind
 from gateway.model.events import Kind, MessageReceived
 from gateway.model.identity import Identity, Link
 from gateway.model.ids import AccountId, ConversationId, MessageRef, platform_of
 from gateway.model.standing import Standing
+from gateway.testing.scripted import Trouble
 
 Worlds = Callable[..., World]
 SIGNED_OUT = Fault(FaultKind.SIGNED_OUT, True, "your token was revoked")
@@ -164,3 +166,25 @@ def as_stored_before_there_were_losses(w: World) -> None:
         assert stored.pop("loss")
         raw.execute("UPDATE accounts SET record = ? WHERE account = ?", [json.encode(stored), RED])
         raw.commit()
+
+
+async def test_what_a_dead_process_was_sending_on_a_lost_account_keeps_nobody_behind_it(world: Worlds) -> None:
+    w = world(RED, BLUE)
+    w[RED].troubles.append(Trouble(hangs=True))
+    dead = w.house(routes=(road(RED, BLUE),))
+    await dead.start()
+    await dead.say("first")
+    second = await dead.say("second")
+    await dead.lose()
+    await dead.die()
+    house = w.house(routes=(road(RED, BLUE),))
+
+    def fails(name: str) -> None:
+        if name == "rescue" and house.store.calls.count("rescue") == 1:
+            raise StoreError("the disk is full")
+
+    house.store.before = fails
+    async with house:  # the other account is well, and what is unsent was looked at, before that is rescued
+        assert house.standing(BLUE) is Standing.HEALTHY
+        await ended(house, second)
+    assert w.texts(BLUE) == ["second"]
