@@ -9,7 +9,7 @@ from gateway.model.delivery import Delivery, State
 from gateway.model.ids import DeliveryId
 
 KEPT = 2_000
-"""Deliveries of one account kept in memory; the others wait in the database."""
+"""Deliveries of one account kept in memory; the others wait in the database, and come by pages of half as many."""
 
 _Entry = tuple[datetime, int, int, Delivery]
 
@@ -28,9 +28,14 @@ class Lineup:
         """Told of while they ran: what the run ends with may be old by then."""
 
     @property
+    def page(self) -> int:
+        """How many the database may be asked for at once."""
+        return KEPT // 2
+
+    @property
     def is_short(self) -> bool:
-        """Whether there is room for what the database has."""
-        return len(self._due) < KEPT // 2
+        """Whether there is room for a page, and enough has left since room was made: else the same would come again."""
+        return len(self._due) < KEPT // 4
 
     @property
     def running(self) -> int:

@@ -22,7 +22,7 @@ from gateway.outbox.claims import Claims
 from gateway.outbox.ends import Ends
 from gateway.outbox.entrance import STORE_PAUSE_S, Entrance, Stored, Write
 from gateway.outbox.house import House
-from gateway.outbox.lineup import KEPT, Lineup
+from gateway.outbox.lineup import Lineup
 from gateway.outbox.pacer import Pacer
 from gateway.outbox.planner import Planner
 from gateway.outbox.requests import Requests
@@ -178,10 +178,10 @@ class Worker:
     async def _read(self) -> None:
         try:
             now = self._clock.now()
-            found = await self._store.ready(self.account, now, KEPT // 2)
+            found = await self._store.ready(self.account, now, self._lineup.page)
             for delivery in found:
                 self._lineup.keep(delivery, now)
-            if len(found) == KEPT // 2:
+            if len(found) == self._lineup.page:
                 self._lineup.more = True
             else:
                 self._read_at(await self._store.next_due(self.account, after=now))

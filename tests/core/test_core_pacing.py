@@ -137,7 +137,6 @@ async def test_a_full_memory_of_resting_ones_keeps_none_out_that_could_go(
 
 async def test_a_backlog_longer_than_memory_leaves_in_order(world: Worlds, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lineup, "KEPT", 10)
-    monkeypatch.setattr("gateway.outbox.worker.KEPT", 10)
     w = world()
     house = w.house()
     await house.monitor.load()
