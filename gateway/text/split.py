@@ -148,6 +148,8 @@ class _Knife:
                 start = yield from self._through_word(start, seams.ends[index])
                 continue
             chosen = self._natural(start, index, beyond)
+            if seams.turns and not self._passes(start, seams.ends[chosen]):
+                chosen = beyond - 1
             end = seams.ends[chosen]
             yield self._finished(start, end)
             start, index = seams.start(end), chosen + 1

@@ -48,6 +48,13 @@ def test_every_word_stands_in_the_direction_it_was_written_in(document, limit):
     assert all(len(plain(part)) <= limit for part in parts)
 
 
+def test_less_may_be_longer_by_the_turns_it_closes():
+    link = Link("https://a.example/b")
+    turned = Text(" \u2066 \u2066 \u2066 \u2066 \u2066 עולם. 50% ( ( ( ")
+    document = Document(((turned, Mention("net", "1", "ana"), Text(" ( "), link, Text(" עולם. עולם. \n ( "), link),))
+    assert all(len(plain(part)) <= 57 for part in cut(document, 57))
+
+
 @given(documents, LIMITS)
 def test_only_marks_are_added(document, limit):
     words = MARKS.sub("", " ".join(plain(part) for part in cut(document, limit))).split()
