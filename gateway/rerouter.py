@@ -12,7 +12,7 @@ from gateway.books import Move, StoreError
 from gateway.model.delivery import Delivery, State, marked
 from gateway.model.events import GatewayEvent, StandingChanged
 from gateway.model.ids import AccountId, AnnouncementId, DraftId
-from gateway.model.standing import GONE, Record, Standing
+from gateway.model.standing import GONE, Record
 from gateway.model.verdict import Allow, Divert, Hold, Refuse
 from gateway.monitor import Monitor
 from gateway.outbox.detour import homeward, order_key
@@ -112,9 +112,9 @@ class Rerouter:
                 self.look_at(account, held=held)
 
     def _lost(self, others: Iterable[AccountId]) -> list[AccountId]:
-        """Every account whose posts need another road. One that is connecting is waited for."""
+        """Every account whose posts need another road."""
         known = {record.account: record for record in self._monitor.records()}
-        lost = [one.account for one in known.values() if not one.can_send and one.standing is not Standing.CONNECTING]
+        lost = [one.account for one in known.values() if one.is_lost]
         return lost + [account for account in others if account not in known]
 
     def _is_back(self, account: AccountId) -> bool:

@@ -154,6 +154,9 @@ class Seat:
     async def _rescue(self) -> None:
         rescued = await self._outbox.rescue(self.account, self._member.rules)
         self._rescued = True
+        record = self._monitor.record(self.account)
+        if record is not None and record.is_lost:
+            self._outbox.stranded(self.account)  # what waited for that may take another road now
         if rescued:
             told = "%s: %d sends of the last process have an unknown outcome: asking the platform"
             log.warning(told, self.account, rescued)

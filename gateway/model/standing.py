@@ -95,6 +95,11 @@ class Record(Struct, frozen=True):
         return MEANING[self.standing].can_send
 
     @property
+    def is_lost(self) -> bool:
+        """Whether its posts need another road. One that is connecting is waited for."""
+        return not self.can_send and self.standing is not Standing.CONNECTING
+
+    @property
     def lost_since(self) -> datetime:
         """What names the present loss. Records of before there were losses have only their standing's hour."""
         return self.loss.since if self.loss is not None and self.loss.until is None else self.since

@@ -55,13 +55,10 @@ class Outbox:
 
     async def rescue(self, account: AccountId, rules: Rules) -> int:
         """Before the account's worker: what a dead process was sending becomes a question, asked once the platform may
-        know the answer. Returns how many. What waited for that on a lost account needs another road from now on.
+        know the answer. Returns how many.
         """
         rest_s = max(RESCUE_REST_S, rules.profile.settle_after_s)
-        rescued = await self.store.rescue([account], self.clock.now() + timedelta(seconds=rest_s))
-        if not self.can_send(account):
-            self.stranded(account)
-        return rescued
+        return await self.store.rescue([account], self.clock.now() + timedelta(seconds=rest_s))
 
     async def open(self, account: AccountId, adapter: Adapter, rules: Rules) -> None:
         """An account has a way out from now on."""

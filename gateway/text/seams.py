@@ -78,7 +78,7 @@ class Sheet:
         return not isinstance(self._paragraph, Block) and text.isascii() and "/" not in text and "@" not in text
 
     @property
-    def turns(self) -> bool:
+    def is_turned(self) -> bool:
         """Whether it turns to another direction: a part may then fit although less, with more to close, doesn't."""
         return self._turns is not None
 
@@ -183,7 +183,7 @@ class Seams:
             self._add(sheet, after)
         self.is_plain = all(sheet.is_plain for sheet in self.sheets)
         """Whether what is written is as long as it is here."""
-        self.turns = any(sheet.turns for sheet in self.sheets)
+        self.is_turned = any(sheet.is_turned for sheet in self.sheets)
         objects = [each for sheet in self.sheets for each in sheet.objects()]
         self.objects = [span for _, span in objects]
         self._places = [place for place, _ in objects]

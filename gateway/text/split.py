@@ -77,14 +77,14 @@ def split(
     """The document in parts that each fit, in order; where ``whole``, the document itself when it fits as it is.
 
     ``fits`` judges a part as it will be written; its media aside. It is taken to be monotonic: what fits still fits
-    with less. Cuts come at a block, a sentence end, a word or, in a word that is too long by itself, between two
-    characters; in code at a line before all else; never inside a link or a mention. A heading goes with what follows,
-    and so do words that end in a colon. Only white space at a cut is dropped, an item that is cut goes on without a
-    marker, and a turn to another direction of writing ends at a cut and begins again. Media are on the part in
-    which the paragraph ends that mentions them, else on the first, where poll and quote are too; a warning is on
-    each. ``about`` so many characters make a part, a link or a mention ``width``: the better the guess, the less is
-    asked. Plain words of more than ``most`` characters, links and mentions as wide as told, surely don't fit;
-    it is the guess, then.
+    with less, turns to another direction of writing aside. Cuts come at a block, a sentence end, a word or, in a word
+    that is too long by itself, between two characters; in code at a line before all else; never inside a link or a
+    mention. A heading goes with what follows, and so do words that end in a colon. Only white space at a cut is
+    dropped, an item that is cut goes on without a marker, and a turn to another direction of writing ends at a cut and
+    begins again. Media are on the part in which the paragraph ends that mentions them, else on the first, where poll
+    and quote are too; a warning is on each. ``about`` so many characters make a part, a link or a mention ``width``:
+    the better the guess, the less is asked. Plain words of more than ``most`` characters, links and mentions as wide as
+    told, surely don't fit; it is the guess, then.
     Raises ValueError when a link, a mention or a single character does not fit alone.
     """
     if whole and fits(document):
@@ -148,8 +148,8 @@ class _Knife:
                 start = yield from self._through_word(start, seams.ends[index])
                 continue
             chosen = self._natural(start, index, beyond)
-            if seams.turns and not self._passes(start, seams.ends[chosen]):
-                chosen = beyond - 1
+            if seams.is_turned and chosen < beyond - 1 and not self._passes(start, seams.ends[chosen]):
+                chosen = beyond - 1  # with less to close at its end, more may fit
             end = seams.ends[chosen]
             yield self._finished(start, end)
             start, index = seams.start(end), chosen + 1

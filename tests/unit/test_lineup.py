@@ -7,7 +7,6 @@ from msgspec import structs
 
 from gateway.model.delivery import Delivery, State
 from gateway.model.ids import DEFAULT_WORKSPACE
-from gateway.outbox import lineup as kept
 from gateway.outbox.lineup import Lineup
 from gateway.testing.store_drafts import HOME, NOW, new, receipt
 
@@ -26,7 +25,7 @@ def test_a_copy_that_knows_of_more_parts_is_newer() -> None:
 
 
 def test_room_that_was_made_is_not_filled_with_the_same_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "KEPT", 8)
+    monkeypatch.setattr("gateway.outbox.lineup.KEPT", 8)
     lineup = Lineup()
     lineup.more = False
     for seq in range(9):
