@@ -12,7 +12,7 @@ from gateway.books import Move, StoreError
 from gateway.model.delivery import Delivery, State, marked
 from gateway.model.events import GatewayEvent, StandingChanged
 from gateway.model.ids import AccountId, AnnouncementId, DraftId
-from gateway.model.standing import GONE, Record
+from gateway.model.standing import GONE, MEANING, Record, Standing
 from gateway.model.verdict import Allow, Divert, Hold, Refuse
 from gateway.monitor import Monitor
 from gateway.outbox.detour import homeward, order_key
@@ -55,6 +55,8 @@ class Rerouter:
         """Accounts whose loss the others may have to announce."""
         self._wake = asyncio.Event()
         self._somebody_is_back = False
+        self._roads_changed = False
+        """Since it was last settled what to look at: what is judged now may fit the roads of before."""
         services.bus.listen(self._heard)
 
     def look_at(self, account: AccountId, *, held: bool = False) -> None:
@@ -74,7 +76,7 @@ class Rerouter:
                 if self._somebody_is_back:
                     self._somebody_is_back = False
                     self._look_at_lost(held=True)
-                todo, self._todo = self._todo, {}
+                todo, self._todo, self._roads_changed = self._todo, {}, False
                 await self._attend(todo)
                 await self._announce_losses()
             await self._announce_losses()
@@ -93,6 +95,8 @@ class Rerouter:
         record = self._monitor.record(event.account)
         if record is None:
             return
+        if not (record.can_send and MEANING[Standing(event.before)].can_send):
+            self._roads_changed = True
         if record.can_send:
             self._somebody_is_back = True  # many may come back at once: the lost are looked at once for all of them
         if record.standing in GONE:
@@ -130,14 +134,15 @@ class Rerouter:
     async def _sweep(self, lost: dict[AccountId, bool]) -> None:
         """Judge what is unsent of all lost accounts, oldest first wherever it is: what was diverted to the second must
         not come behind what is still with the first. A request under way is awaited by what follows it; an uncertain
-        one isn't: only the account's return can settle it.
+        one isn't: only the account's return can settle it. Where a road opens or closes meanwhile it begins anew: who
+        was held for want of that road goes first, and may not be among these.
         """
         waited_for: set[str] = set()
         after: int | None = 0
         while after is not None:
             page, after = await self._page(lost, after)
             moves = await self._moves(page, waited_for, lost)
-            if not lost.keys() >= set(self._lost(())) or any(self._is_back(account) for account in lost):
+            if self._roads_changed:
                 self._look_again(lost)
                 return
             moved = await self._store.move(moves, self._clock.now()) if moves else ()

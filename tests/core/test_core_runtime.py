@@ -15,6 +15,7 @@ from gateway import seat
 from gateway.books import StoreError, Tended
 from gateway.leases import HOUSE, RENEW_EVERY_S
 from gateway.model.delivery import Fault, FaultError, FaultKind, State
+from gateway.model.ids import AnnouncementId
 from gateway.model.standing import Signal, Source, Standing
 from gateway.testing.scripted import ScriptedAdapter, ScriptedAgent, Trouble, message
 from gateway.vault import VaultError
@@ -243,6 +244,39 @@ async def test_an_hour_named_with_a_loss_does_not_outlast_the_return(world: Worl
         house.monitor.resume(RED)
         await house.quiet()
         assert len(red.cursors) == 2
+
+
+@pytest.mark.parametrize("during", ["unsent", "announced_on"])
+async def test_a_road_that_opens_while_one_is_judged_is_not_taken_before_who_is_held(
+    world: Worlds, during: str
+) -> None:
+    """Found by chaos: a network was connecting when the first was held, and connected when the second was judged."""
+    w = world(RED, BLUE)
+    house = w.house(routes=(road(RED, BLUE),))
+    members = {member.account: member.settings for member in house.runtime._members}
+    is_up = False
+
+    async def attempt() -> Any:
+        if not is_up:
+            raise FaultError(Fault(FaultKind.NETWORK, True, "no route to host"))
+        return members[BLUE]
+
+    def comes_up(name: str) -> None:
+        nonlocal is_up
+        if name == during and not is_up:
+            is_up = True
+            house.monitor.observe(BLUE, Signal(Source.PROBE, w.clock.now(), "it answers"))
+
+    opening(house, BLUE, attempt)
+    async with house:
+        await house.lose()
+        first = await house.say("first")
+        await house.quiet()
+        assert await house.state(first) is State.HELD
+        house.store.before = comes_up
+        second = await house.say("second", announcement=AnnouncementId("a"))
+        await ended(house, first, second)
+    assert w.texts(BLUE) == ["first", "second"]
 
 
 async def test_an_account_that_is_limited_while_it_opens_is_tried_at_its_hour(world: Worlds) -> None:

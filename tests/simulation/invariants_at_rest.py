@@ -57,6 +57,19 @@ def held_ones_are_judged_anew(world: World, records: Sequence[Record]) -> None:
             raise Broken("every held post has a way home", f"{row} is held, and {row.account} is {record.standing}")
 
 
+def queued_ones_are_judged(world: World, records: Sequence[Record]) -> None:
+    """What its account can't send for long is held or takes another road, unless one before it is being sent."""
+    lost = {record.account: record for record in records if record.is_lost}
+    sending = {world.books.accepted[row.key].order for row in world.books.open.values() if row.state is State.SENDING}
+    for row in world.books.open.values():
+        record = lost.get(row.account)
+        if row.state is not State.QUEUED or record is None or world.books.accepted[row.key].order in sending:
+            continue
+        latest = max(world.watch.changed_at_s[row.account], row.at_s, world.watch.slow_s)
+        if world.universe.now - latest > COMES_HOME_S:
+            raise Broken("every held post has a way home", f"{row} waits, and {row.account} is {record.standing}")
+
+
 def the_mirror_is_true(world: World, disk: dict[int, tuple[object, ...]]) -> None:
     """What was committed is what is on the disk."""
     mirror = {seq: row.values for seq, row in world.books.rows.items()}

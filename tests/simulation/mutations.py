@@ -77,6 +77,15 @@ def _the_rescue_forgets() -> Patch:
     return outbox.Outbox, "rescue", rescue
 
 
+def _nobody_hears_who_is_stranded() -> Patch:
+    """What is stored for a lost account stays where it is until a standing changes."""
+
+    def stranded(self: Any, account: Any) -> None:
+        pass
+
+    return outbox.Outbox, "stranded", stranded
+
+
 def _the_newest_goes_first() -> Patch:
     real = orders._head
 
@@ -311,6 +320,7 @@ PLANTED: dict[str, Bug] = {
     "uncertain counts as failed": Bug(_uncertain_counts_as_failed, (TWICE,)),
     "a dead worker's sends are trusted": Bug(_a_dead_workers_sends_are_trusted, (TWICE,)),
     "the rescue forgets": Bug(_the_rescue_forgets, (RESTS,)),
+    "nobody hears who is stranded": Bug(_nobody_hears_who_is_stranded, (HOME,)),
     "the newest goes first": Bug(_the_newest_goes_first, (ORDER, STARVES)),
     "two at once": Bug(_two_at_once, (ORDER,)),
     "nobody is brought home": Bug(_nobody_is_brought_home, (HOME, RESTS)),

@@ -193,7 +193,9 @@ class Watch:
                     self.able_since[name] = world.universe.now
             if world.disk_latency_s > QUICK_S:
                 self.slow_s = world.universe.now  # each of many looks takes as long
-            self.judge(invariants_at_rest.held_ones_are_judged_anew, world, process.gateway.monitor.records())
+            records = process.gateway.monitor.records()
+            self.judge(invariants_at_rest.held_ones_are_judged_anew, world, records)
+            self.judge(invariants_at_rest.queued_ones_are_judged, world, records)
         self.judge(invariants_at_rest.no_lane_starves, world)
         self.judge(invariants_at_rest.held_ones_come_home, world)
         world.universe.after(CHECK_EVERY_S, self.checkpoint)
