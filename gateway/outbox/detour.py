@@ -31,6 +31,14 @@ def unsent(delivery: Delivery) -> Document:
     return structs.replace(rest, poll=None, quote=None, card=None)
 
 
+def remaining(delivery: Delivery) -> Draft:
+    """Its draft, as far as no platform has it yet. What is said before a diverted one is said with its first part."""
+    draft = structs.replace(delivery.draft, document=unsent(delivery))
+    if draft.detour is None or not delivery.sent:
+        return draft
+    return structs.replace(draft, detour=structs.replace(draft.detour, preface=""))
+
+
 def of_parts(document: Document, parts: Sequence[Part]) -> Document:
     """What some of its parts say of a document."""
     slices = [part.rest for part in parts if part.rest is not None]
@@ -54,11 +62,11 @@ def away(draft: Draft, verdict: Divert, preface: str, new_id: DraftId) -> Draft:
 
 def homeward(delivery: Delivery, new_id: DraftId) -> Draft:
     """What is left of a delivery, as its home would say it."""
-    draft, document = delivery.draft, unsent(delivery)
-    detour = draft.detour
+    draft = remaining(delivery)
+    document, detour = draft.document, draft.detour
     if detour is None:
-        return structs.replace(draft, document=document)
-    if detour.preface and not delivery.sent:
+        return draft
+    if detour.preface:
         document = structs.replace(document, paragraphs=document.paragraphs[1:])
     been_on = (*(one for one in draft.been_on if one != delivery.account), delivery.account)
     return structs.replace(

@@ -345,7 +345,7 @@ class Worker:
     async def _follow(self, delivery: Delivery, fault: Fault, now: datetime) -> None:
         """The conversation has a new id: what is unsent goes there."""
         there = InConversation(fault.moved_to or ConversationId(""), getattr(delivery.draft.target, "private", False))
-        draft = structs.replace(delivery.draft, target=there, in_reply_to=None, document=detour.unsent(delivery))
+        draft = structs.replace(detour.remaining(delivery), target=there, in_reply_to=None)
         await self._anew(delivery, settle.moved(delivery, fault, now), draft, now)
 
     async def _anew(self, delivery: Delivery, settlement: Settlement, draft: Draft, now: datetime) -> None:

@@ -341,6 +341,33 @@ async def test_a_preface_whose_move_fails_is_said_all_the_same(world: Worlds) ->
     assert w.texts(BLUE, "b1") == [f"(Going on here: {RED} is unavailable.)", "answer"]
 
 
+async def test_what_is_left_of_a_diverted_thread_goes_home_whole_although_its_place_moved(world: Worlds) -> None:
+    """Found by seed 183296: the first of what was left was taken for the words about the loss, and dropped."""
+    w = world(RED, BLUE)
+    async with w.house(routes=(road(RED, BLUE),)) as house:
+        await meets(house, RED, "r1")
+        await meets(house, BLUE, "b1")
+        await linked(house, RED, BLUE)
+        then = [
+            refused(FaultKind.MOVED, "it is elsewhere", moved_to=ConversationId("b2")),
+            refused(FaultKind.TARGET_REFUSED, "not by you"),
+        ]
+
+        def after_the_first(_: Any, part: Any) -> None:
+            if w.texts(BLUE, "b1")[1:] and then:
+                w[BLUE].troubles.append(then.pop(0))
+
+        w[BLUE].before_send = after_the_first
+        await house.lose()
+        one = await house.say(THREAD, place="r1", whom=ana(RED))
+        await house.pass_time(10)
+        await house.regain()
+        await ended(house, one)
+        assert not then
+    assert w.texts(BLUE, "b1") == [f"(Going on here: {RED} is unavailable.)", "one"]
+    assert (w.texts(BLUE, "b2"), w.texts(RED, "r1")) == ([], ["two", "three"])
+
+
 async def test_what_is_cut_off_twice_goes_home_without_a_preface(world: Worlds) -> None:
     lane = Lane("posts", 1, 9_000.0, ("post",))
     w = world(RED, BLUE)
