@@ -23,7 +23,7 @@ def order_key(account: AccountId, target: Target) -> str:
             return f"{account}#@{target.identity.id or target.identity.handle}"
 
 
-def unsent(delivery: Delivery) -> Document:
+def _unsent(delivery: Delivery) -> Document:
     """What of a delivery no platform has yet: all of it, or the slices of its unsent parts."""
     if delivery.parts is None or not delivery.sent:
         return delivery.draft.document
@@ -33,7 +33,7 @@ def unsent(delivery: Delivery) -> Document:
 
 def remaining(delivery: Delivery) -> Draft:
     """Its draft, as far as no platform has it yet. What is said before a diverted one is said with its first part."""
-    draft = structs.replace(delivery.draft, document=unsent(delivery))
+    draft = structs.replace(delivery.draft, document=_unsent(delivery))
     if draft.detour is None or not delivery.sent:
         return draft
     return structs.replace(draft, detour=structs.replace(draft.detour, preface=""))

@@ -8,40 +8,21 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from core_rig import BLUE, GREEN, LOCKED, RAMP_S, RED, SUSPENDED, House, World, ended, road, words
+from core_rig import BLUE, GREEN, LOCKED, RAMP_S, RED, SUSPENDED, World, ended, road, words
 from msgspec import structs
+from people_rig import ana, is_known_on_both, linked, meets
 from revising_rig import changing
 
 from gateway.books import StoreError
 from gateway.model.capabilities import Feature, Idempotency, Lane
 from gateway.model.delivery import Fault, FaultKind, State
-from gateway.model.events import Kind, MessageReceived
-from gateway.model.identity import Identity, Link
-from gateway.model.ids import AccountId, ConversationId, MessageRef, platform_of
+from gateway.model.ids import AccountId, ConversationId
 from gateway.model.standing import Signal, Source, Standing
 from gateway.ports import Unsure
 from gateway.testing.scripted import FEATURES, ScriptedAdapter, Trouble, refused, scripted_profile, unclear
 
 Worlds = Callable[..., World]
 THREAD = "one\n\ntwo\n\nthree"
-
-
-def ana(account: AccountId) -> Identity:
-    return Identity(platform_of(account), f"ana-{platform_of(account)}", "ana")
-
-
-async def meets(house: House, account: AccountId, place: str, *, private: bool = False) -> None:
-    """Ana writes to the account."""
-    message = MessageReceived(
-        account, f"{place}-hello", MessageRef(f"in:{place}"), ConversationId(place),
-        Kind.DIRECT if private else Kind.MENTION, ana(account), words("hello"), house.clock.now(), private,
-    )  # fmt: skip
-    await house.pipeline.receive(account, [message], "1")
-    await house.quiet()
-
-
-async def linked(house: House, first: AccountId, second: AccountId) -> None:
-    await house.real_store.link(Link(ana(first), ana(second), "operator", house.clock.now()))
 
 
 # What goes where.
@@ -310,9 +291,7 @@ async def test_what_every_road_refuses_waits_for_its_home(world: Worlds) -> None
 async def test_a_conversation_goes_on_with_the_same_person_and_says_so_once(world: Worlds) -> None:
     w = world(RED, BLUE)
     async with w.house(routes=(road(RED, BLUE),)) as house:
-        await meets(house, RED, "r1")
-        await meets(house, BLUE, "b1")
-        await linked(house, RED, BLUE)
+        await is_known_on_both(house)
         await house.lose()
         said = [await house.say(f"answer {n}", place="r1", whom=ana(RED)) for n in range(3)]
         await ended(house, *said)
@@ -322,9 +301,7 @@ async def test_a_conversation_goes_on_with_the_same_person_and_says_so_once(worl
 async def test_a_preface_whose_move_fails_is_said_all_the_same(world: Worlds) -> None:
     w = world(RED, BLUE)
     async with w.house(routes=(road(RED, BLUE),)) as house:
-        await meets(house, RED, "r1")
-        await meets(house, BLUE, "b1")
-        await linked(house, RED, BLUE)
+        await is_known_on_both(house)
         failures = 2
 
         def fails(name: str) -> None:
@@ -345,9 +322,7 @@ async def test_what_is_left_of_a_diverted_thread_goes_home_whole_although_its_pl
     """Found by seed 183296: the first of what was left was taken for the words about the loss, and dropped."""
     w = world(RED, BLUE)
     async with w.house(routes=(road(RED, BLUE),)) as house:
-        await meets(house, RED, "r1")
-        await meets(house, BLUE, "b1")
-        await linked(house, RED, BLUE)
+        await is_known_on_both(house)
         then = [
             refused(FaultKind.MOVED, "it is elsewhere", moved_to=ConversationId("b2")),
             refused(FaultKind.TARGET_REFUSED, "not by you"),
@@ -372,9 +347,7 @@ async def test_what_is_cut_off_twice_goes_home_without_a_preface(world: Worlds) 
     lane = Lane("posts", 1, 9_000.0, ("post",))
     w = world(RED, BLUE)
     async with w.house(routes=(road(RED, BLUE),), profiles={BLUE: scripted_profile(lanes=[lane])}) as house:
-        await meets(house, RED, "r1")
-        await meets(house, BLUE, "b1")
-        await linked(house, RED, BLUE)
+        await is_known_on_both(house)
         await house.say("fills the window", BLUE)
         await house.lose()
         one = await house.say("answer", place="r1", whom=ana(RED))
@@ -391,9 +364,7 @@ async def test_what_is_cut_off_twice_goes_home_without_a_preface(world: Worlds) 
 async def test_what_was_said_among_few_never_goes_out_in_public(world: Worlds, closed: str) -> None:
     w = world(RED, BLUE)
     async with w.house(routes=(road(RED, BLUE),)) as house:
-        await meets(house, RED, "r1", private=closed == "dm")
-        await meets(house, BLUE, "b1")
-        await linked(house, RED, BLUE)
+        await is_known_on_both(house, privately=closed == "dm")
         await house.lose()
         one = await house.say("secret", place="r1", private=closed == "dm", whom=ana(RED), closed=True)
         await house.pass_time(10)

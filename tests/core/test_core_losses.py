@@ -7,14 +7,12 @@ from collections.abc import Callable
 from contextlib import closing
 
 import pytest
-from core_rig import BLUE, LOCKED, RED, SUSPENDED, House, World, ended, road, words
+from core_rig import BLUE, LOCKED, RED, SUSPENDED, House, World, ended, road
 from msgspec import json
+from people_rig import ana, is_known_on_both
 
 from gateway.books import StoreError
 from gateway.model.delivery import Fault, FaultKind
-from gateway.model.events import Kind, MessageReceived
-from gateway.model.identity import Identity, Link
-from gateway.model.ids import AccountId, ConversationId, MessageRef, platform_of
 from gateway.model.standing import Standing
 from gateway.testing.scripted import Trouble
 
@@ -22,20 +20,6 @@ Worlds = Callable[..., World]
 SIGNED_OUT = Fault(FaultKind.SIGNED_OUT, True, "your token was revoked")
 TOLD = (road(RED, announce=True, notice="find us"),)
 PREFACE = f"(Going on here: {RED} is unavailable.)"
-
-
-def ana(account: AccountId) -> Identity:
-    return Identity(platform_of(account), f"ana-{platform_of(account)}", "ana")
-
-
-async def is_known_on_both(house: House) -> None:
-    for account, place in ((RED, "r1"), (BLUE, "b1")):
-        message = MessageReceived(
-            account, f"{place}-hello", MessageRef(f"in:{place}"), ConversationId(place), Kind.MENTION, ana(account),
-            words("hello"), house.clock.now(),
-        )  # fmt: skip
-        await house.pipeline.receive(account, [message], "1")
-    await house.real_store.link(Link(ana(RED), ana(BLUE), "operator", house.clock.now()))
 
 
 async def answers(house: House, text: str) -> None:

@@ -15,7 +15,6 @@ from gateway import seat
 from gateway.books import StoreError, Tended
 from gateway.leases import HOUSE, RENEW_EVERY_S
 from gateway.model.delivery import Fault, FaultError, FaultKind, State
-from gateway.model.ids import AnnouncementId
 from gateway.model.standing import Signal, Source, Standing
 from gateway.testing.scripted import ScriptedAdapter, ScriptedAgent, Trouble, message
 from gateway.vault import VaultError
@@ -246,9 +245,9 @@ async def test_an_hour_named_with_a_loss_does_not_outlast_the_return(world: Worl
         assert len(red.cursors) == 2
 
 
-@pytest.mark.parametrize("during", ["unsent", "announced_on"])
+@pytest.mark.parametrize("moment", ["before", "after"])
 async def test_a_road_that_opens_while_one_is_judged_is_not_taken_before_who_is_held(
-    world: Worlds, during: str
+    world: Worlds, moment: str
 ) -> None:
     """Found by chaos: a network was connecting when the first was held, and connected when the second was judged."""
     w = world(RED, BLUE)
@@ -263,7 +262,7 @@ async def test_a_road_that_opens_while_one_is_judged_is_not_taken_before_who_is_
 
     def comes_up(name: str) -> None:
         nonlocal is_up
-        if name == during and not is_up:
+        if name == "unsent" and not is_up:
             is_up = True
             house.monitor.observe(BLUE, Signal(Source.PROBE, w.clock.now(), "it answers"))
 
@@ -273,8 +272,8 @@ async def test_a_road_that_opens_while_one_is_judged_is_not_taken_before_who_is_
         first = await house.say("first")
         await house.quiet()
         assert await house.state(first) is State.HELD
-        house.store.before = comes_up
-        second = await house.say("second", announcement=AnnouncementId("a"))
+        setattr(house.store, moment, comes_up)
+        second = await house.say("second")
         await ended(house, first, second)
     assert w.texts(BLUE) == ["first", "second"]
 

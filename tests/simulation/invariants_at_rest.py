@@ -13,6 +13,7 @@ from gateway.outbox.settle import ASK_TRIES
 from gateway.store.codec import micros
 
 if TYPE_CHECKING:
+    from sim_books import Row
     from sim_world import World
 
     from gateway.model.standing import Record
@@ -52,8 +53,7 @@ def held_ones_are_judged_anew(world: World, records: Sequence[Record]) -> None:
         judged_for = row.reason.removeprefix(f"{RESENT}: ").partition(":")[0]
         if row.state is not State.HELD or record is None or judged_for == record.standing:
             continue
-        latest = max(world.watch.changed_at_s[row.account], row.at_s, world.watch.slow_s)
-        if world.universe.now - latest > COMES_HOME_S:
+        if _could_be_judged(world, row):
             raise Broken("every held post has a way home", f"{row} is held, and {row.account} is {record.standing}")
 
 
@@ -65,9 +65,14 @@ def queued_ones_are_judged(world: World, records: Sequence[Record]) -> None:
         record = lost.get(row.account)
         if row.state is not State.QUEUED or record is None or world.books.accepted[row.key].order in sending:
             continue
-        latest = max(world.watch.changed_at_s[row.account], row.at_s, world.watch.slow_s)
-        if world.universe.now - latest > COMES_HOME_S:
+        if _could_be_judged(world, row):
             raise Broken("every held post has a way home", f"{row} waits, and {row.account} is {record.standing}")
+
+
+def _could_be_judged(world: World, row: Row) -> bool:
+    """It and its account have been as they are for long enough, on a disk that is well."""
+    latest = max(world.watch.changed_at_s[row.account], row.at_s, world.watch.slow_s)
+    return world.universe.now - latest > COMES_HOME_S
 
 
 def the_mirror_is_true(world: World, disk: dict[int, tuple[object, ...]]) -> None:
